@@ -1,0 +1,57 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+/// A C library of the system: a module map and a header, nothing else.
+func system(_ name: String, _ pkgConfig: String?, apt package: String) -> Target {
+  .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([package])])
+}
+
+/// One executable a file of Sources/Experiments.
+let experiments = ["e1-causal-map"]
+
+/// Every x86-64 machine that the determinism contract covers has AVX2 and FMA.
+let vector: [SwiftSetting] = [.unsafeFlags(["-Xcc", "-mavx2", "-Xcc", "-mfma"])]
+
+let package = Package(
+  name: "temporal-attribution-patching",
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2")
+  ],
+  targets: [
+    system("COpenBLAS", "openblas", apt: "libopenblas-dev"),
+    system("CSndFile", "sndfile", apt: "libsndfile1-dev"),
+    system("CSoxr", "soxr", apt: "libsoxr-dev"),
+    system("CCairo", "cairo", apt: "libcairo2-dev"),
+    system("CJSON", "json-c", apt: "libjson-c-dev"),
+    system("CCrypto", "libcrypto", apt: "libssl-dev"),
+    system("CFlite", nil, apt: "flite1-dev"),
+    .target(name: "JSON", dependencies: ["CJSON"]),
+    .target(name: "Tensor", dependencies: ["COpenBLAS"], swiftSettings: vector),
+    .target(
+      name: "Speech", dependencies: ["Tensor", "JSON", "CSndFile", "CSoxr"],
+      swiftSettings: vector),
+    .target(name: "Interventions", dependencies: ["Tensor", "Speech"], swiftSettings: vector),
+    .target(name: "Plot", dependencies: ["CCairo"], resources: [.copy("Fonts")]),
+    .target(name: "Notebook", dependencies: ["JSON", "CCrypto"]),
+    .executableTarget(
+      name: "reproduce",
+      dependencies: [
+        "CFlite", "Interventions", "Notebook", "JSON",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: vector),
+    .testTarget(name: "TensorTests", dependencies: ["Tensor"]),
+    .testTarget(
+      name: "SpeechTests", dependencies: ["Speech", "JSON"], resources: [.copy("Fixtures")]),
+    .testTarget(name: "InterventionsTests", dependencies: ["Interventions"]),
+    .testTarget(name: "PlotTests", dependencies: ["Plot"]),
+    .testTarget(name: "NotebookTests", dependencies: ["Notebook", "JSON"]),
+  ]
+    + experiments.map { name in
+      .executableTarget(
+        name: name, dependencies: ["Interventions", "Plot", "Notebook"],
+        path: "Sources/Experiments",
+        exclude: experiments.filter { $0 != name }.map { "\($0).swift" },
+        swiftSettings: vector)
+    }
+)
