@@ -1,0 +1,124 @@
+// The sizes of a Qwen2-Audio model, as config.json gives them.
+
+import JSON
+import Tensor
+
+/// Sizes of the Qwen2-Audio architecture. Fields that the published file omits have the defaults
+/// of the reference's configuration classes.
+public struct Qwen2AudioConfig: Sendable, Equatable {
+  public var melBands = 128
+  public var encoderWidth = 1280
+  public var encoderLayers = 32
+  public var encoderHeads = 20
+  public var encoderMLP = 5120
+  /// Encoder positions of a full clip, 20 ms each.
+  public var maxSourcePositions = 1500
+
+  public var vocabulary = 151_936
+  public var width = 4096
+  public var layers = 32
+  public var heads = 32
+  public var keyHeads = 32
+  public var mlp = 22_016
+  public var maxPositions = 32_768
+  public var epsilon = 1e-6
+  public var theta = 10_000.0
+  public var tiesEmbeddings = false
+  public var audioToken = 151_646
+
+  public init() {}
+
+  public init(_ json: JSON) throws {
+    guard json["model_type"]?.string == "qwen2_audio" else {
+      throw JSONError(
+        "\"model_type\" is \(json["model_type"]?.string ?? "missing"); "
+          + "this version runs qwen2_audio")
+    }
+    let audio = json["audio_config"] ?? [:]
+    let text = json["text_config"] ?? [:]
+    func read(_ object: JSON, _ key: String, _ value: inout Int) throws {
+      if object[key] != nil { value = try object.int(key) }
+    }
+    try read(audio, "num_mel_bins", &melBands)
+    try read(audio, "d_model", &encoderWidth)
+    try read(audio, "encoder_layers", &encoderLayers)
+    try read(audio, "encoder_attention_heads", &encoderHeads)
+    try read(audio, "encoder_ffn_dim", &encoderMLP)
+    try read(audio, "max_source_positions", &maxSourcePositions)
+    try read(json, "vocab_size", &vocabulary)
+    try read(text, "vocab_size", &vocabulary)
+    try read(text, "hidden_size", &width)
+    try read(text, "num_hidden_layers", &layers)
+    try read(text, "num_attention_heads", &heads)
+    keyHeads = heads
+    try read(text, "num_key_value_heads", &keyHeads)
+    try read(text, "intermediate_size", &mlp)
+    try read(text, "max_position_embeddings", &maxPositions)
+    try read(json, "audio_token_index", &audioToken)
+    try read(json, "audio_token_id", &audioToken)
+    if text["rms_norm_eps"] != nil { epsilon = try text.double("rms_norm_eps") }
+    // Newer files keep the base of the rotary positions in an object of its own.
+    let rope = text["rope_parameters"] ?? text
+    if rope["rope_theta"] != nil { theta = try rope.double("rope_theta") }
+    if let ties = text["tie_word_embeddings"]?.bool { tiesEmbeddings = ties }
+    try check(audio, text)
+  }
+
+  /// Refuses what this implementation would silently compute otherwise.
+  private func check(_ audio: JSON, _ text: JSON) throws {
+    for (object, key, expected) in [
+      (audio, "activation_function", "gelu"), (text, "hidden_act", "silu"),
+    ] where object[key] != nil && object[key]?.string != expected {
+      throw JSONError("\"\(key)\" is \(object[key]!.compactText); only \(expected) is implemented")
+    }
+    if audio["scale_embedding"]?.bool == true || text["use_sliding_window"]?.bool == true {
+      throw JSONError("\"scale_embedding\" and \"use_sliding_window\" must be false")
+    }
+    let sizes = [
+      melBands, encoderWidth, encoderLayers, encoderHeads, encoderMLP, maxSourcePositions,
+      vocabulary, width, layers, heads, keyHeads, mlp, maxPositions,
+    ]
+    guard sizes.allSatisfy({ $0 > 0 && $0 < 1 << 30 }), encoderWidth % encoderHeads == 0,
+      width % heads == 0, heads % keyHeads == 0, width / heads % 2 == 0,
+      melBands == 80 || melBands == 128 || melBands < 512, audioToken < vocabulary
+    else { throw JSONError("the sizes in the configuration do not fit together") }
+  }
+
+  /// config.json in the published layout.
+  public func json(architecture: String = "Qwen2AudioForConditionalGeneration", endToken: Int)
+    -> JSON
+  {
+    [
+      "architectures": [.string(architecture)],
+      "model_type": "qwen2_audio",
+      "audio_config": [
+        "model_type": "qwen2_audio_encoder", "num_mel_bins": .integer(melBands),
+        "d_model": .integer(encoderWidth), "encoder_layers": .integer(encoderLayers),
+        "encoder_attention_heads": .integer(encoderHeads),
+        "encoder_ffn_dim": .integer(encoderMLP),
+        "max_source_positions": .integer(maxSourcePositions), "activation_function": "gelu",
+        "scale_embedding": false, "dropout": 0.0, "attention_dropout": 0.0,
+        "activation_dropout": 0.0, "encoder_layerdrop": 0.0,
+      ],
+      "text_config": [
+        "model_type": "qwen2", "vocab_size": .integer(vocabulary), "hidden_size": .integer(width),
+        "num_hidden_layers": .integer(layers), "num_attention_heads": .integer(heads),
+        "num_key_value_heads": .integer(keyHeads), "intermediate_size": .integer(mlp),
+        "max_position_embeddings": .integer(maxPositions), "rms_norm_eps": .number(epsilon),
+        "rope_theta": .number(theta), "hidden_act": "silu", "use_sliding_window": false,
+        "tie_word_embeddings": .bool(tiesEmbeddings), "eos_token_id": .integer(endToken),
+        "bos_token_id": .integer(endToken),
+      ],
+      "audio_token_index": .integer(audioToken),
+      "ignore_index": -100,
+      "vocab_size": .integer(vocabulary),
+      "torch_dtype": "bfloat16",
+    ]
+  }
+
+  /// The number of encoder positions that hold sound, from the number of valid mel frames.
+  public func encoderPositions(melFrames m: Int) -> Int { (m - 1) / 2 + 1 }
+
+  /// The number of audio tokens that enter the language model.
+  public func audioTokens(melFrames m: Int) -> Int { encoderPositions(melFrames: m) / 2 }
+}

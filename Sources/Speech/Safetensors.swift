@@ -1,0 +1,191 @@
+// The safetensors container: eight bytes of header length, a JSON header, raw numbers.
+//
+// A file is mapped, checked whole when it is opened, and read tensor by tensor.
+
+import Glibc
+import JSON
+import Tensor
+
+/// What is wrong with a checkpoint, and what to do about it.
+public struct CheckpointError: Error, CustomStringConvertible {
+  public let description: String
+
+  public init(_ description: String) { self.description = description }
+}
+
+/// An opened safetensors file.
+public final class Safetensors: @unchecked Sendable {
+  /// One tensor of the header.
+  public struct Entry: Sendable {
+    public let type: String
+    public let shape: [Int]
+    let bytes: Range<Int>
+  }
+
+  public let path: String
+  public let entries: [String: Entry]
+  private let map: UnsafeRawPointer
+  private let size: Int
+  private let data: Int
+
+  /// Bytes of one number of each type that can be read.
+  private static let widths = ["F32": 4, "BF16": 2, "F16": 2, "I64": 8, "I32": 4, "U8": 1, "BOOL": 1]
+
+  /// Maps the file and checks its header: every tensor inside the file, none overlapping, sizes
+  /// that agree with shapes.
+  public init(path: String) throws {
+    self.path = path
+    let (map, size) = try Safetensors.mapped(path)
+    do { (data, entries) = try Safetensors.checkedHeader(path, map, size) } catch {
+      munmap(UnsafeMutableRawPointer(mutating: map), size)
+      throw error
+    }
+    self.map = map
+    self.size = size
+  }
+
+  deinit { munmap(UnsafeMutableRawPointer(mutating: map), size) }
+
+  /// Where the numbers start, and the tensors.
+  private static func checkedHeader(
+    _ path: String, _ map: UnsafeRawPointer, _ size: Int
+  ) throws -> (Int, [String: Entry]) {
+    func bad(_ reason: String) -> CheckpointError {
+      CheckpointError("\(path): not a valid safetensors file: \(reason). Fetch or write it again.")
+    }
+    guard size >= 8 else { throw bad("it has only \(size) bytes") }
+    let length = map.loadUnaligned(as: UInt64.self)
+    guard length <= UInt64(size - 8), length < 200_000_000 else {
+      throw bad("the header should have \(length) bytes, the file has \(size)")
+    }
+    let data = 8 + Int(length)
+    let text = Array(UnsafeRawBufferPointer(start: map + 8, count: Int(length)))
+    let header: JSON
+    do { header = try JSON(parsing: text, name: "header") } catch { throw bad("\(error)") }
+    guard let members = header.members else { throw bad("the header is not an object") }
+
+    var entries: [String: Entry] = [:]
+    for (name, value) in members where name != "__metadata__" {
+      guard let type = value["dtype"]?.string, let sizes = value["shape"]?.elements,
+        let offsets = value["data_offsets"]?.elements?.compactMap(\.int), offsets.count == 2
+      else { throw bad("tensor \"\(name)\" lacks dtype, shape or data_offsets") }
+      guard let width = widths[type] else {
+        throw bad(
+          "tensor \"\(name)\" has type \(type); "
+            + "\(widths.keys.sorted().joined(separator: ", ")) can be read")
+      }
+      var count = 1
+      let shape = sizes.compactMap(\.int)
+      for size in shape {
+        let (product, overflow) = count.multipliedReportingOverflow(by: size)
+        guard size >= 0, !overflow, product < 1 << 48 else {
+          throw bad("tensor \"\(name)\" has a shape of \(shape)")
+        }
+        count = product
+      }
+      guard shape.count == sizes.count, offsets[0] >= 0, offsets[0] <= offsets[1] else {
+        throw bad("tensor \"\(name)\" has a bad shape or offsets")
+      }
+      guard offsets[1] <= size - data else {
+        throw bad("tensor \"\(name)\" ends at byte \(offsets[1]) of \(size - data); truncated?")
+      }
+      guard offsets[1] - offsets[0] == count * width else {
+        throw bad("tensor \"\(name)\" of \(shape) has \(offsets[1] - offsets[0]) bytes")
+      }
+      entries[name] = Entry(type: type, shape: shape, bytes: offsets[0]..<offsets[1])
+    }
+    let inOrder = entries.sorted { $0.value.bytes.lowerBound < $1.value.bytes.lowerBound }
+    for (a, b) in zip(inOrder, inOrder.dropFirst())
+    where b.value.bytes.lowerBound < a.value.bytes.upperBound && !b.value.bytes.isEmpty {
+      throw bad("tensors \"\(a.key)\" and \"\(b.key)\" overlap")
+    }
+    return (data, entries)
+  }
+
+  private static func mapped(_ path: String) throws -> (UnsafeRawPointer, Int) {
+    let file = open(path, O_RDONLY)
+    guard file >= 0 else {
+      throw CheckpointError("\(path): cannot be opened: \(String(cString: strerror(errno)))")
+    }
+    defer { close(file) }
+    var status = stat()
+    guard fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size > 0 else {
+      throw CheckpointError("\(path): is not a file, or is empty. Fetch or write it again.")
+    }
+    let size = Int(status.st_size)
+    guard let map = mmap(nil, size, PROT_READ, MAP_PRIVATE, file, 0), map != MAP_FAILED else {
+      throw CheckpointError("\(path): cannot be mapped: \(String(cString: strerror(errno)))")
+    }
+    return (UnsafeRawPointer(map), size)
+  }
+
+  /// The tensor as Float32; F16 and BF16 are widened.
+  public func tensor(_ name: String) throws -> Tensor {
+    guard let entry = entries[name] else {
+      throw CheckpointError("\(path): has no tensor \"\(name)\"")
+    }
+    let source = map + data + entry.bytes.lowerBound
+    let count = entry.shape.reduce(1, *)
+    let numbers = [Float](unsafeUninitializedCapacity: count) { out, filled in
+      switch entry.type {
+      case "F32":
+        if count > 0 { memcpy(out.baseAddress!, source, count * 4) }
+      case "BF16":
+        for i in 0..<count {
+          let bits = source.loadUnaligned(fromByteOffset: 2 * i, as: UInt16.self)
+          out[i] = Float(bitPattern: UInt32(bits) << 16)
+        }
+      case "F16":
+        for i in 0..<count {
+          out[i] = Float(
+            Float16(bitPattern: source.loadUnaligned(fromByteOffset: 2 * i, as: UInt16.self)))
+        }
+      case "I64":
+        for i in 0..<count {
+          out[i] = Float(source.loadUnaligned(fromByteOffset: 8 * i, as: Int64.self))
+        }
+      case "I32":
+        for i in 0..<count {
+          out[i] = Float(source.loadUnaligned(fromByteOffset: 4 * i, as: Int32.self))
+        }
+      default:
+        for i in 0..<count { out[i] = Float(source.load(fromByteOffset: i, as: UInt8.self)) }
+      }
+      filled = count
+    }
+    return Tensor(entry.shape, numbers)
+  }
+}
+
+// ## Writing
+
+/// The nearest bfloat16, ties to even.
+public func roundedToBF16(_ x: Float) -> Float {
+  let bits = x.bitPattern
+  return Float(bitPattern: (bits &+ 0x7FFF &+ ((bits >> 16) & 1)) & 0xFFFF_0000)
+}
+
+/// The bytes of a safetensors file with these tensors, in order of name, as BF16.
+public func safetensorsBytes(_ tensors: [String: Tensor]) -> [UInt8] {
+  var header: [String: JSON] = ["__metadata__": ["format": "pt"]]
+  var body: [UInt8] = []
+  for (name, tensor) in tensors.sorted(by: { $0.key < $1.key }) {
+    let start = body.count
+    tensor.withNumbers { numbers in
+      for number in numbers {
+        let bits = roundedToBF16(number).bitPattern >> 16
+        body.append(UInt8(bits & 0xFF))
+        body.append(UInt8(bits >> 8))
+      }
+    }
+    header[name] = [
+      "dtype": "BF16", "shape": .array(tensor.shape.map { .integer($0) }),
+      "data_offsets": [.integer(start), .integer(body.count)],
+    ]
+  }
+  var text = Array(JSON.object(header).compactText.utf8)
+  // The format asks for a header that ends on a multiple of eight.
+  text += [UInt8](repeating: 32, count: (8 - text.count % 8) % 8)
+  let length = UInt64(text.count)
+  return (0..<8).map { UInt8(truncatingIfNeeded: length >> (8 * UInt64($0))) } + text + body
+}

@@ -1,0 +1,54 @@
+// The linear map, as every checkpoint stores it.
+
+/// x * weight^T + bias.
+///
+/// - Parameters:
+///   - x: [rows, in]
+///   - weight: [out, in], as checkpoints store it
+///   - bias: [out]
+/// - Returns: [rows, out]
+public func linear(_ x: Tensor, _ weight: Tensor, bias: Tensor? = nil) -> Tensor {
+  let (rows, inner, outer) = (x.rows, x.width, weight.rows)
+  precondition(weight.width == inner, "linear: \(x.shape) with a weight of \(weight.shape)")
+  let out = Tensor(uninitialized: [rows, outer])
+  if let bias {
+    precondition(bias.count == outer)
+    for r in 0..<rows { out.row(r).update(from: bias.start, count: outer) }
+  }
+  BLAS.productTransposed(
+    rows, outer, inner, x.start, inner, weight.start, inner, out.start, outer, adding: bias != nil)
+
+  let operands = [x, weight] + (bias.map { [$0] } ?? [])
+  return Tensor(
+    shape: out.shape, storage: out.storage,
+    node: Node.of(operands) { g in
+      var gradients: [Tensor?] = [nil, nil]
+      if x.isDifferentiated {
+        let dx = Tensor(uninitialized: x.shape)
+        BLAS.product(rows, inner, outer, g.start, outer, weight.start, inner, dx.start, inner)
+        gradients[0] = dx
+      }
+      if weight.isDifferentiated {
+        let dw = Tensor(uninitialized: weight.shape)
+        BLAS.transposedProduct(
+          outer, inner, rows, g.start, outer, x.start, inner, dw.start, inner)
+        gradients[1] = dw
+      }
+      if let bias { gradients.append(bias.isDifferentiated ? g.columnSums(bias.shape) : nil) }
+      return gradients
+    })
+}
+
+extension Tensor {
+  /// The sum of all rows, added in order.
+  func columnSums(_ shape: [Int]) -> Tensor {
+    let sums = Tensor(shape)
+    for r in 0..<rows {
+      let source = row(r)
+      forEachVector(width) { i, n in
+        store(load(sums.start, i, n) + load(source, i, n), sums.start, i, n)
+      }
+    }
+    return sums
+  }
+}
