@@ -112,8 +112,7 @@ private struct Fixture {
       rows: Array(batch.lm.sequences[0].range)
     ) { site, x in
       let x = site == patch?.site ? patch!.applied(to: x) : x
-      let whole = differentiated || site.activation == .pattern
-      kept["\(site)"] = whole ? x : batch.positions(of: 0, in: x, at: site)
+      kept["\(site)"] = differentiated ? x : batch.positions(of: 0, in: x, at: site)
       return x
     }
     kept["logits"] = logits

@@ -54,6 +54,7 @@ public enum Extent: Sendable {
 
 /// Clips and prompts stacked for one pass.
 public struct Batch: Sendable {
+  let config: Qwen2AudioConfig
   public let clips: [Clip]
   public let prompts: [Prompt]
   /// Rows of log-mel features, of the first and of the second convolution.
@@ -81,6 +82,7 @@ public struct Batch: Sendable {
     _ config: Qwen2AudioConfig, clips: [Clip], prompts: [Prompt], extent: Extent = .valid
   ) throws {
     precondition(clips.count == prompts.count)
+    self.config = config
     self.clips = clips
     self.prompts = prompts
     let total = config.maxSourcePositions
@@ -140,9 +142,14 @@ public struct Batch: Sendable {
     }
   }
 
-  /// The positions of sequence `index` alone, without padding: [positions, width].
+  /// The positions of sequence `index` alone, without padding: [positions, width], or
+  /// [heads, queries, keys] of a pattern.
   public func positions(of index: Int, in x: Tensor, at site: Site) -> Tensor {
-    gatherRows(x.detached, Array(layout(of: site).sequences[index].range))
+    if site.activation == .pattern {
+      let heads = site.stage == .encoder ? config.encoderHeads : config.heads
+      return PatternLayout(layout(of: site), heads: heads).pattern(of: index, in: x)
+    }
+    return gatherRows(x.detached, Array(layout(of: site).sequences[index].range))
   }
 }
 

@@ -30,16 +30,14 @@ public struct AttentionWeights: Sendable {
   ///
   /// - Parameters:
   ///   - turned: applied to queries and keys, for rotary positions
-  ///   - pattern: called with each sequence's pattern, [heads, queries, keys]
+  ///   - tapped: sees the patterns, laid out as `PatternLayout` says, and may replace them
   func z(
     _ y: Tensor, heads: Int, keyHeads: Int, scale: Float, layout: Layout,
-    turned: (Tensor) -> Tensor, pattern: ((Tensor) -> Void)?
+    turned: (Tensor) -> Tensor, tapped: (Tensor) -> Tensor
   ) -> Tensor {
-    let result = attention(
-      turned(q(y)), turned(k(y)), v(y), heads: heads, keyHeads: keyHeads, scale: scale,
-      layout: layout, keepingPatterns: pattern != nil)
-    if let pattern { result.patterns.forEach(pattern) }
-    return result.z
+    let patterns = attentionPatterns(
+      turned(q(y)), turned(k(y)), heads: heads, keyHeads: keyHeads, scale: scale, layout: layout)
+    return attended(tapped(patterns), v(y), heads: heads, keyHeads: keyHeads, layout: layout)
   }
 }
 
@@ -61,7 +59,7 @@ public struct EncoderBlock: Sendable {
     let scale = 1 / Float(x.width / heads).squareRoot()
     let z = attention.z(
       y, heads: heads, keyHeads: heads, scale: scale, layout: layout, turned: { $0 },
-      pattern: tap.map { tap in { _ = tap(Site(.encoder, layer, .pattern), $0) } })
+      tapped: { at(.pattern, $0) })
     let mid = at(.residMid, x + at(.attnOut, attention.out(at(.z, z))))
     let post = at(.mlpPost, gelu(up(mlpNorm(mid))))
     return at(.residPost, mid + at(.mlpOut, down(post)))
@@ -92,7 +90,7 @@ public struct DecoderBlock: Sendable {
     let z = attention.z(
       y, heads: heads, keyHeads: keyHeads, scale: scale, layout: layout,
       turned: { rotary($0, positions: positions, table: rotaryTable) },
-      pattern: tap.map { tap in { _ = tap(Site(.lm, layer, .pattern), $0) } })
+      tapped: { at(.pattern, $0) })
     let mid = at(.residMid, x + at(.attnOut, attention.out(at(.z, z))))
     let normed = rmsNorm(mid, mlpNorm, epsilon: epsilon)
     let post = at(.mlpPost, gatedSilu(gate(normed), up(normed)))

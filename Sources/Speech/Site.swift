@@ -59,5 +59,5 @@ public struct Site: Hashable, Sendable, CustomStringConvertible {
 /// Called with every activation as it is computed; what it returns takes the activation's place.
 ///
 /// The tensor is [rows, width] in the layout of the site's stage; `attn.z` holds its heads side by
-/// side. `attn.pattern` is called once a sequence with [heads, queries, keys] and is only read.
+/// side, and `attn.pattern` the patterns of all sequences as `PatternLayout` says.
 public typealias Tap = (Site, Tensor) -> Tensor
