@@ -81,10 +81,6 @@ public struct Batch: Sendable {
   public init(
     _ config: Qwen2AudioConfig, clips: [Clip], prompts: [Prompt], extent: Extent = .valid
   ) throws {
-    precondition(clips.count == prompts.count)
-    self.config = config
-    self.clips = clips
-    self.prompts = prompts
     let total = config.maxSourcePositions
     for clip in clips {
       guard clip.mel.width == config.melBands, clip.mel.rows == 2 * total else {
@@ -97,9 +93,28 @@ public struct Batch: Sendable {
           "a clip of \(clip.validFrames) frames of 10 ms; the model takes 3 to \(2 * total)")
       }
     }
-    let keys = clips.map { config.encoderPositions(melFrames: $0.validFrames) }
+    try self.init(
+      config, clips: clips,
+      keys: clips.map { config.encoderPositions(melFrames: $0.validFrames) }, prompts: prompts,
+      extent: extent)
+  }
+
+  /// A batch that starts at the connector, for sequences of so many audio tokens.
+  public init(_ config: Qwen2AudioConfig, audioTokens: [Int], prompts: [Prompt]) throws {
+    try self.init(
+      config, clips: [], keys: audioTokens.map { 2 * $0 }, prompts: prompts, extent: .valid)
+  }
+
+  private init(
+    _ config: Qwen2AudioConfig, clips: [Clip], keys: [Int], prompts: [Prompt], extent: Extent
+  ) throws {
+    precondition(keys.count == prompts.count)
+    self.config = config
+    self.clips = clips
+    self.prompts = prompts
+    let total = config.maxSourcePositions
     let counts = keys.map { extent == .padded ? total : $0 }
-    let free = clips.map { _ in Visibility.causal }
+    let free = keys.map { _ in Visibility.causal }
     melLayout = Layout(counts: counts.map { min(2 * $0 + 1, 2 * total) }, visible: free)
     convolved = Layout(counts: counts.map { 2 * $0 }, visible: free)
     encoder = Layout(counts: counts, visible: keys.map { .all(keys: $0) })
@@ -111,13 +126,14 @@ public struct Batch: Sendable {
     encoderPositions = encoder.stacked { _, t in t }
     let pooledStarts = pooled.sequences.map(\.start)
     audioRows = audio.stacked { s, t in pooledStarts[s] + t }
-    let tokenLists = prompts.map(\.tokens)
-    tokens = lm.stacked { s, t in tokenLists[s][t] == config.audioToken ? -1 : tokenLists[s][t] }
+    tokens = lm.stacked { s, t in
+      let token = prompts[s].tokens[t]
+      return token == config.audioToken ? -1 : token
+    }
     positions = lm.stacked(padding: 0) { s, t in prompts[s].positions[t] }
     realAudio = audio.sequences.flatMap { Array($0.range) }
     let (audioLayout, lmLayout) = (audio, lm)
-    var placeholders: [Int] = []
-    for (s, prompt) in prompts.enumerated() {
+    placeholderRows = try prompts.enumerated().flatMap { s, prompt -> [Int] in
       let own = prompt.tokens.indices.filter { prompt.tokens[$0] == config.audioToken }
       guard own.count == audioLayout.sequences[s].count else {
         throw CheckpointError(
@@ -125,11 +141,10 @@ public struct Batch: Sendable {
             + "the clip has \(audioLayout.sequences[s].count) audio tokens")
       }
       guard prompt.tokens.allSatisfy({ $0 >= 0 && $0 < config.vocabulary }),
-        prompt.positions.allSatisfy({ $0 < min(config.maxPositions, 4096) })
+        prompt.positions.allSatisfy({ $0 < config.maxPositions })
       else { throw CheckpointError("a token or position is outside the model's range") }
-      placeholders += own.map { lmLayout.sequences[s].start + $0 }
+      return own.map { lmLayout.sequences[s].start + $0 }
     }
-    placeholderRows = placeholders
   }
 
   /// The layout of the rows that a site has.

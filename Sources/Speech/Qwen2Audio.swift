@@ -59,7 +59,7 @@ public struct Qwen2Audio: Sendable {
     finalNorm = p.named(model + "norm.weight")
     head = config.tiesEmbeddings ? embeddings : p.named("language_model.lm_head.weight")
     rotaryTable = RotaryTable(
-      positions: min(config.maxPositions, 4096), headWidth: config.width / config.heads,
+      positions: config.maxPositions, headWidth: config.width / config.heads,
       theta: config.theta)
   }
 

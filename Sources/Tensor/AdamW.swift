@@ -19,6 +19,19 @@ public struct AdamW {
     second = parameters.map { Tensor($0.shape) }
   }
 
+  /// The running means of gradients and of their squares, parameter by parameter.
+  public var moments: [[Float]] { (first + second).map(\.numbers) }
+
+  /// Goes on where `moments` were taken, after so many steps.
+  public mutating func restore(_ moments: [[Float]], step: Int) {
+    precondition(moments.count == first.count + second.count)
+    for (tensor, numbers) in zip(first + second, moments) {
+      precondition(tensor.count == numbers.count)
+      for i in 0..<numbers.count { tensor.start[i] = numbers[i] }
+    }
+    self.step = step
+  }
+
   /// Moves each parameter, in place, against its gradient.
   ///
   /// - Parameters:
