@@ -1,0 +1,5 @@
+import ArgumentParser
+import Foundation
+import JSON
+struct Corpus: ParsableCommand { 
+ func run() throws {} }
