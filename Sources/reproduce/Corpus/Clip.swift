@@ -14,12 +14,13 @@ extension Spoken {
     return Spoken(samples: Array(samples[lead..<samples.count - tail]), ends: ends)
   }
 
-  /// A factor that brings the root mean square to 0.08 of full scale, and no peak past 0.9.
+  /// A factor that brings the root mean square to 0.05 of full scale (-26 dB, the level
+  /// of ITU-T P.56), and no peak past 0.9.
   var gain: Double {
     let energy = samples.reduce(0.0) { $0 + Double($1) * Double($1) }
     let peak = samples.reduce(0.0) { max($0, abs(Double($1))) }
     guard peak > 0 else { return 1 }
-    return min(0.08 * 32768 / (energy / Double(samples.count)).squareRoot(), 0.9 * 32768 / peak)
+    return min(0.05 * 32768 / (energy / Double(samples.count)).squareRoot(), 0.9 * 32768 / peak)
   }
 
   func scaled(by gain: Double) -> Spoken {

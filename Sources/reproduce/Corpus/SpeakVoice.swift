@@ -15,7 +15,7 @@ struct SpeakVoice: ParsableCommand {
   @Option(help: "Where the cache goes.") var into: String
 
   /// Rows spoken at a time.
-  private var chunk: Int { 25 }
+  private var chunk: Int { 70 }
 
   func run() throws {
     guard let voice = Voice(rawValue: voice) else {

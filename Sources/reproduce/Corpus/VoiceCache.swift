@@ -54,7 +54,8 @@ struct VoiceCache {
       guard at + 2 <= labels.count, labels[at] >= 0, labels[at + 1] >= 0,
         from + Int(labels[at]) <= samples.count, at + 2 + 2 * Int(labels[at + 1]) <= labels.count
       else {
-        throw CorpusError("\(labelsFile.relativePath) is damaged: delete it, run `reproduce corpus`")
+        throw CorpusError(
+          "\(labelsFile.relativePath) is damaged: delete it and run `reproduce corpus`")
       }
       let (count, phones) = (Int(labels[at]), Int(labels[at + 1]))
       let ends = (0..<phones).map { Int(labels[at + 3 + 2 * $0]) }
