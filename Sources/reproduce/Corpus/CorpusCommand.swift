@@ -1,0 +1,99 @@
+// `reproduce corpus`: the audio of the evaluation suite and of training, checked or made anew.
+
+import ArgumentParser
+import Foundation
+import JSON
+
+struct Corpus: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Speaks the corpus and compares it with its manifests.",
+    discussion: """
+      Evaluation audio is compared sample by sample with the committed FLAC files; training audio \
+      goes to build/training and is compared with the digests of data-manifests/training.json. \
+      Voices whose training audio is already there are not spoken again.
+      """)
+
+  enum Part: String, ExpressibleByArgument, CaseIterable { case evaluation, training, all }
+
+  @Option(help: "What to speak: evaluation, training or all.") var part = Part.all
+  @Flag(help: "Write manifests and FLAC files instead of comparing with them.") var write = false
+
+  func run() throws {
+    let repository = try Repository()
+    var differences: [String] = []
+    if part != .training {
+      differences += try EvaluationSuite(repository).make(write: write)
+    }
+    if part != .evaluation {
+      differences += try TrainingSet(repository).make(write: write)
+    }
+    if write { try repository.writeSums() }
+    guard differences.isEmpty else {
+      for line in differences.prefix(40) { print(line) }
+      if differences.count > 40 { print("... and \(differences.count - 40) more") }
+      throw CorpusError(
+        "the corpus is not what its manifests say; is another version of a synthesiser installed?")
+    }
+  }
+}
+
+/// The folders of a checkout, found from the working directory upwards.
+struct Repository {
+  let root: URL
+
+  init() throws {
+    var folder = URL(fileURLWithPath: FileManager.default.currentDirectoryPath)
+    let exists = FileManager.default.fileExists(atPath:)
+    while !exists(folder.appendingPathComponent("Package.swift").path) {
+      guard folder.path != "/" else {
+        throw CorpusError("no Package.swift here or above: run this inside the repository")
+      }
+      folder.deleteLastPathComponent()
+    }
+    root = folder
+  }
+
+  func url(_ path: String) -> URL { root.appendingPathComponent(path) }
+
+  func manifest(_ name: String) throws -> JSON {
+    let path = "data-manifests/\(name)"
+    guard let data = FileManager.default.contents(atPath: url(path).path) else {
+      throw CorpusError("\(path) is missing: get it from the repository, or use --write")
+    }
+    return try JSON(parsing: [UInt8](data), name: path)
+  }
+
+  func write(_ json: JSON, manifest name: String) throws {
+    try FileManager.default.createDirectory(
+      at: url("data-manifests"), withIntermediateDirectories: true)
+    try Data(json.text.utf8).write(to: url("data-manifests/\(name)"), options: .atomic)
+  }
+
+  /// `data-manifests/SHA256SUMS`, for `sha256sum -c` at the root; lines about other files stay.
+  func writeSums() throws {
+    let sums = url("data-manifests/SHA256SUMS")
+    let old = (try? String(contentsOf: sums, encoding: .utf8)) ?? ""
+    let kept = old.split(separator: "\n").map(String.init).filter { line in
+      let path = line.dropFirst(66)
+      return !path.hasPrefix("artifacts/evaluation/") && !path.hasPrefix("data-manifests/")
+    }
+    let walk = FileManager.default.enumerator(atPath: url("artifacts/evaluation").path)
+    let audio = (walk?.compactMap { $0 as? String } ?? []).filter { $0.hasSuffix(".flac") }
+      .map { "artifacts/evaluation/\($0)" }
+    let manifests = ["data-manifests/evaluation.json", "data-manifests/training.json"]
+    let mine = try (audio + manifests)
+      .filter { FileManager.default.fileExists(atPath: url($0).path) }
+      .map { "\(Digest.sha256([UInt8](try Data(contentsOf: url($0)))))  \($0)" }
+    let lines = (kept + mine).sorted { $0.dropFirst(66) < $1.dropFirst(66) }
+    try Data((lines.joined(separator: "\n") + "\n").utf8).write(to: sums, options: .atomic)
+  }
+
+  /// What was spoken with, for a manifest's header.
+  static func provenance(_ voice: Voice) -> [String: JSON] {
+    let versions = voice.packages.map { ($0, JSON.string(Subprocess.version(of: $0))) }
+    return [
+      "engine": .string(voice.engine),
+      "packages": .object(Dictionary(uniqueKeysWithValues: versions)),
+    ]
+  }
+}

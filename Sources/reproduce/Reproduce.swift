@@ -1,0 +1,11 @@
+// The command behind the Makefile: every subcommand is a file of its own.
+
+import ArgumentParser
+
+@main
+struct Reproduce: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "reproduce",
+    abstract: "Makes again what the paper stands on.",
+    subcommands: [Corpus.self, SpeakVoice.self])
+}
