@@ -116,11 +116,23 @@ public struct Qwen2Audio: Sendable {
         tap: tap)
     }
     if let tap {
-      // A site is seen whole; without a listener only the wanted rows are computed.
+      // A listener sees the site whole; without one only the wanted rows are computed.
       let final = tap(Site(.lm, .final), rmsNorm(x, finalNorm, epsilon: Float(config.epsilon)))
-      return linear(gatherRows(final, rows), head)
+      return projected(final, rows) { $0 }
     }
-    return linear(rmsNorm(gatherRows(x, rows), finalNorm, epsilon: Float(config.epsilon)), head)
+    return projected(x, rows) { rmsNorm($0, finalNorm, epsilon: Float(config.epsilon)) }
+  }
+
+  /// The logits of some rows, computed in the blocks of `rowBlock` rows that hold them, so that
+  /// they do not depend on which other rows are wanted.
+  private func projected(_ x: Tensor, _ rows: [Int], _ norm: (Tensor) -> Tensor) -> Tensor {
+    let blocks = Set(rows.map { $0 / rowBlock }).sorted()
+    let places = Dictionary(uniqueKeysWithValues: blocks.enumerated().map { ($1, $0) })
+    let gathered = gatherRows(
+      x, blocks.flatMap { block in (0..<rowBlock).map { block * rowBlock + $0 } })
+    return gatherRows(
+      linear(norm(gathered), head),
+      rows.map { places[$0 / rowBlock]! * rowBlock + $0 % rowBlock })
   }
 
   /// Token embeddings with the audio placeholders overwritten by the connector's output.
@@ -133,6 +145,18 @@ public struct Qwen2Audio: Sendable {
 extension Site {
   fileprivate init(_ stage: Stage, _ activation: Activation) {
     self.init(stage, nil, activation)
+  }
+}
+
+extension Qwen2Audio {
+  /// The residual sites of the model, from sound to text, each with the boundary behind it.
+  public var residualSites: [(site: Site, boundary: Boundary)] {
+    var sites: [(site: Site, boundary: Boundary)] = [(Site(.encoder, .embed), .encoder(0))]
+    sites += encoder.indices.map { (Site(.encoder, $0, .residPost), .encoder($0 + 1)) }
+    sites.append((Site(.connector, .out), .connector))
+    sites.append((Site(.lm, .embed), .lm(0)))
+    sites += decoder.indices.map { (Site(.lm, $0, .residPost), .lm($0 + 1)) }
+    return sites
   }
 }
 

@@ -169,17 +169,17 @@ public enum Elementary {
     }
   }
 
-  /// The error function, by its series below 3 and the continued fraction above.
+  /// The error function, by a series of positive terms below 3 and the continued fraction above.
   public static func erf(_ x: Double) -> Double {
     let a = abs(x)
     if a < 3 {
       var term = a
       var sum = a
-      for k in 1...80 {
-        term *= -a * a / Double(k)
-        sum += term / Double(2 * k + 1)
+      for k in 1...60 {
+        term *= 2 * a * a / Double(2 * k + 1)
+        sum += term
       }
-      return (x < 0 ? -1 : 1) * sum * 1.128_379_167_095_512_6
+      return (x < 0 ? -1 : 1) * sum * exp(-a * a) * 1.128_379_167_095_512_6
     }
     var tail = a
     for k in stride(from: 60, through: 1, by: -1) { tail = a + Double(k) / 2 / tail }

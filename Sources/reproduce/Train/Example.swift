@@ -19,7 +19,7 @@ struct Preparation: Sendable {
 
 /// One utterance of a batch: its clip, its prompts as branches behind the audio, and the labels.
 struct Example: Sendable {
-  let clip: Clip
+  let clip: Speech.Clip
   let trunk: [Int]
   /// Prompt and answer of each question.
   let branches: [(prompt: [Int], answer: [Int])]
@@ -55,7 +55,7 @@ extension Example {
     var mel = preparation.features(samples)
     let valid = preparation.features.validFrames(samples: samples.count)
     mel = augmentedMel(mel, valid: valid, random.split("mel"))
-    clip = Clip(mel: mel, validFrames: valid)
+    clip = Speech.Clip(mel: mel, validFrames: valid)
 
     let audioTokens = config.audioTokens(melFrames: valid)
     trunk =
