@@ -25,9 +25,8 @@ struct Festival {
       let segments = phones.map { phone in
         "(\(phone.name) \(phone.seconds) (\(phone.seconds / 2) \(phone.pitch)))"
       }
-      let path = folder.appendingPathComponent("\(i).wav").path
       script += "(set! u (utt.synth (eval (list 'Utterance 'Segments '("
-      script += segments.joined(separator: " ") + ")))))\n(utt.save.wave u \"\(path)\" 'riff)\n"
+      script += segments.joined(separator: " ") + ")))))\n(utt.save.wave u \"\(i).wav\" 'riff)\n"
     }
     try run(script)
     return try phones.enumerated().map { i, phones in
@@ -152,10 +151,10 @@ struct Festival {
 
   @discardableResult
   private func run(_ script: String) throws -> String {
-    let path = folder.appendingPathComponent("script.scm")
-    try script.write(to: path, atomically: false, encoding: .utf8)
+    let file = folder.appendingPathComponent("script.scm")
+    try Data(script.utf8).write(to: file)
     return try Subprocess.run(
-      program, ["-b", path.path],
+      program, ["-b", file.lastPathComponent], in: folder,
       failure: "festival has no voice \(speaker), or stopped; apt-get install "
         + speaker.packages.joined(separator: " "))
   }

@@ -44,6 +44,9 @@ extension Row {
     else {
       throw JSONError("\(name): a row is [text, mode, rate, pitch, samples, digest]")
     }
+    guard (["even", "jitter", "free"] + Espeak.variants).contains(mode) else {
+      throw JSONError("\(name): \"\(mode)\" is no way to speak a row")
+    }
     guard Sentence(text: text) != nil else {
       throw JSONError("\(name): \"\(text)\" is no sentence of the corpus")
     }

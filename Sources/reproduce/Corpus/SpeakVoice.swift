@@ -63,11 +63,7 @@ struct SpeakVoice: ParsableCommand {
       return { _, requests in try requests.map(flite.speak) }
     case .espeak:
       let espeak = try Espeak(folder: work)
-      return { rows, _ in
-        try rows.map {
-          try espeak.speak($0.words, variant: $0.mode, rate: $0.rate, pitch: $0.pitch)
-        }
-      }
+      return { rows, _ in try espeak.speak(rows) }
     }
   }
 }

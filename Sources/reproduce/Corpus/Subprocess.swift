@@ -15,12 +15,15 @@ enum Subprocess {
     throw CorpusError("\(program) is not installed: apt-get install \(package)")
   }
 
-  /// Runs to the end and gives what it wrote to standard output.
+  /// Runs to the end, in `folder` if given, and gives what it wrote to standard output.
   @discardableResult
-  static func run(_ program: URL, _ arguments: [String], failure: String) throws -> String {
+  static func run(
+    _ program: URL, _ arguments: [String], in folder: URL? = nil, failure: String
+  ) throws -> String {
     let process = Process()
     process.executableURL = program
     process.arguments = arguments
+    if let folder { process.currentDirectoryURL = folder }
     let output = Pipe()
     process.standardOutput = output
     process.standardError = FileHandle.nullDevice

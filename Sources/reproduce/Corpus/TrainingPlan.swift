@@ -19,8 +19,8 @@ enum TrainingPlan {
       ? Espeak.variants[index % Espeak.variants.count] : index % 2 == 0 ? "jitter" : "free"
     let rate = hundredths(draws.uniform(0.8, 1.15))
     let pitch = hundredths(draws.uniform(0.8, 1.25))
+    let frame = frame(draws.unit())
     while true {
-      let frame = frame(draws.unit())
       let sentence = Sentence(frame, partnerRate: 0.2, draws: &draws)
       if !sentence.isHeldOut, !evaluation.contains(sentence.text) {
         return Row(mode: mode, text: sentence.text, rate: rate, pitch: pitch)
