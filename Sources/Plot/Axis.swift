@@ -16,6 +16,8 @@ public enum Style {
   public static let tick = 0.9
   /// The space between a tick and its label, and between labels and titles, in millimetres.
   public static let gap = 0.8
+  /// How far an axis line stands off the data, in millimetres.
+  public static let offset = 1.0
 }
 
 /// A named run of categories, drawn as a bracket.
@@ -87,27 +89,46 @@ public struct Axis: Equatable, Sendable {
 }
 
 extension Axis {
-  /// Draws this axis below `area`, its line `offset` millimetres under the edge.
+  /// Draws this axis below `area`, its line `offset` millimetres under the edge. Labels that would
+  /// touch each other are turned, and thinned out where they would touch even then.
   func drawBelow(_ area: Rect, offset: Double, on canvas: Canvas) {
     let scale = Scale(from: lower, to: upper, start: area.left, end: area.right)
     let edge = area.bottom + offset
-    if line { canvas.stroke(.line(Point(area.left, edge), Point(area.right, edge)), Style.axis) }
-    var y = edge + (line ? Style.tick : 0) + Style.gap
-    for tick in ticks {
-      let x = scale(tick.value)
-      if line { canvas.stroke(.line(Point(x, edge), Point(x, edge + Style.tick)), Style.axis) }
-      canvas.text(tick.label, at: Point(x, y), Style.small, align: .center, .top)
+    var y = edge
+    if line {
+      let marks = ticks.map { tick in
+        Path.line(Point(scale(tick.value), y), Point(scale(tick.value), y + Style.tick))
+      }
+      canvas.stroke(marks.reduce(.line(Point(area.left, y), Point(area.right, y)), +), Style.axis)
+      y += Style.tick
     }
-    let rows = ticks.map { $0.label.split(separator: "\n").count }.max() ?? 0
-    if rows > 0 {
-      y += canvas.capHeight(Style.small) + Double(rows - 1) * canvas.lineHeight(Style.small)
-      y += 0.5 * Style.gap
+
+    let labelled = ticks.filter { !$0.label.isEmpty }
+    let widths = labelled.map { canvas.width(of: $0.label, Style.small) }
+    let turned = labelled.indices.dropFirst().contains { i in
+      let distance = scale(labelled[i].value) - scale(labelled[i - 1].value)
+      return distance < (widths[i - 1] + widths[i]) / 2 + 0.6
     }
+    for tick in turned ? thinned(labelled, by: scale, on: canvas) : labelled {
+      let place = Point(scale(tick.value), y + Style.gap)
+      canvas.text(
+        tick.label, at: place, Style.small, align: turned ? .right : .center,
+        turned ? .middle : .top, upwards: turned)
+    }
+    if turned {
+      y += Style.gap + (widths.max() ?? 0)
+    } else if !labelled.isEmpty {
+      let lines = labelled.map { $0.label.count { $0 == "\n" } }.max() ?? 0
+      y +=
+        Style.gap + canvas.capHeight(Style.small)
+        + Double(lines) * canvas.lineHeight(Style.small)
+    }
+
+    if !groups.isEmpty { y += 1.5 * Style.gap }
     for group in groups {
       let ends = (
         scale(Double(group.members.lowerBound)) + 0.3, scale(Double(group.members.upperBound)) - 0.3
       )
-      y += group == groups.first ? Style.gap : 0
       canvas.stroke(.line(Point(ends.0, y), Point(ends.1, y)), Style.axis)
       canvas.text(
         group.name, at: Point((ends.0 + ends.1) / 2, y + Style.gap), Style.small, align: .center,
@@ -115,40 +136,55 @@ extension Axis {
     }
     if !groups.isEmpty { y += Style.gap + canvas.capHeight(Style.small) }
     canvas.text(
-      title, at: Point(area.center.x, y + 1.2 * Style.gap), Style.medium, align: .center, .top)
+      title, at: Point(area.center.x, y + 1.7 * Style.gap), Style.medium, align: .center, .top)
   }
 
-  /// Draws this axis left of `area`, on its edge.
-  func drawLeft(of area: Rect, on canvas: Canvas) {
+  /// Draws this axis left of `area`, its line `offset` millimetres from the edge. Labels that would
+  /// touch each other are thinned out.
+  func drawLeft(of area: Rect, offset: Double, on canvas: Canvas) {
     let scale = Scale(from: lower, to: upper, start: area.bottom, end: area.top)
+    var x = area.left - offset
     if line {
-      canvas.stroke(.line(Point(area.left, area.top), Point(area.left, area.bottom)), Style.axis)
-    }
-    var x = area.left - (line ? Style.tick : 0) - Style.gap
-    for tick in ticks {
-      let y = scale(tick.value)
-      if line {
-        canvas.stroke(.line(Point(area.left, y), Point(area.left - Style.tick, y)), Style.axis)
+      let marks = ticks.map { tick in
+        Path.line(Point(x, scale(tick.value)), Point(x - Style.tick, scale(tick.value)))
       }
-      canvas.text(tick.label, at: Point(x, y), Style.small, align: .right, .middle)
+      canvas.stroke(marks.reduce(.line(Point(x, area.top), Point(x, area.bottom)), +), Style.axis)
+      x -= Style.tick
     }
-    x -= ticks.map { canvas.width(of: $0.label, Style.small) }.max() ?? 0
+    for tick in thinned(ticks.filter { !$0.label.isEmpty }, by: scale, on: canvas) {
+      let place = Point(x - Style.gap, scale(tick.value))
+      canvas.text(tick.label, at: place, Style.small, align: .right, .middle)
+    }
+    x -= Style.gap + (ticks.map { canvas.width(of: $0.label, Style.small) }.max() ?? 0)
+
+    if !groups.isEmpty { x -= Style.gap }
+    for group in groups {
+      let ends = (
+        scale(Double(group.members.lowerBound)) - 0.3, scale(Double(group.members.upperBound)) + 0.3
+      )
+      canvas.stroke(.line(Point(x, ends.0), Point(x, ends.1)), Style.axis)
+      canvas.text(
+        group.name, at: Point(x - Style.gap, (ends.0 + ends.1) / 2), Style.small, align: .right,
+        .middle)
+    }
     if !groups.isEmpty {
-      x -= Style.gap
-      for group in groups {
-        let ends = (
-          scale(Double(group.members.lowerBound)) - 0.3,
-          scale(Double(group.members.upperBound)) + 0.3
-        )
-        canvas.stroke(.line(Point(x, ends.0), Point(x, ends.1)), Style.axis)
-        canvas.text(
-          group.name, at: Point(x - Style.gap, (ends.0 + ends.1) / 2), Style.small, align: .right,
-          .middle)
-      }
       x -= Style.gap + (groups.map { canvas.width(of: $0.name, Style.small) }.max() ?? 0)
     }
+    // The baseline is that far from the labels that descenders do not touch them.
     canvas.text(
-      title, at: Point(x - 1.2 * Style.gap, area.center.y), Style.medium, align: .center,
+      title, at: Point(x - 1.8 * Style.gap, area.center.y), Style.medium, align: .center,
       upwards: true)
+  }
+
+  /// Every `k`-th tick, `k` being the smallest of 1, 2, 5, 10 ... that gives each line of text its
+  /// room.
+  private func thinned(_ ticks: [Tick], by scale: Scale, on canvas: Canvas) -> [Tick] {
+    let distances = zip(ticks, ticks.dropFirst()).map { abs(scale($1.value) - scale($0.value)) }
+    guard let least = distances.min() else { return ticks }
+    var steps = [1, 2, 5]
+    while least * Double(steps[0]) < 1.25 * canvas.capHeight(Style.small), steps[0] < ticks.count {
+      steps.append(steps.removeFirst() * 10)
+    }
+    return ticks.indices.filter { $0 % steps[0] == 0 }.map { ticks[$0] }
   }
 }

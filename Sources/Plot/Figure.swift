@@ -18,7 +18,7 @@ public struct Panel {
   public var marks: [any Mark]
 
   /// Room for numbers and a title at the left and at the bottom, and for a letter at the top.
-  public static let margins = Insets(left: 11, right: 2, top: 6, bottom: 9)
+  public static let margins = Insets(left: 12, right: 2, top: 5.5, bottom: 10)
 
   public init(
     _ letter: String = "", _ title: String = "", in outer: Rect, margins: Insets = Panel.margins,
@@ -49,8 +49,9 @@ public struct Panel {
         height: PhoneTrack.height)
       track.draw(on: canvas, in: Frame(strip, x: x.lower...x.upper, y: 0...1))
     }
-    x.drawBelow(area, offset: track == nil ? 0 : PhoneTrack.gap + PhoneTrack.height, on: canvas)
-    y.drawLeft(of: area, on: canvas)
+    let below = track != nil ? PhoneTrack.gap + PhoneTrack.height : x.line ? Style.offset : 0
+    x.drawBelow(area, offset: below, on: canvas)
+    y.drawLeft(of: area, offset: y.line ? Style.offset : 0, on: canvas)
     let baseline = outer.top + canvas.capHeight(Style.letter)
     canvas.text(letter, at: Point(outer.left, baseline), Style.letter)
     let indent = letter.isEmpty ? 0 : canvas.width(of: letter, Style.letter) + 1.6

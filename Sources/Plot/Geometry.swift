@@ -103,7 +103,9 @@ public struct Path: Sendable {
   /// Straight lines through these points.
   public static func polyline(_ points: [Point]) -> Path {
     var path = Path()
-    for (i, point) in points.enumerated() { path.elements.append(i == 0 ? .move(point) : .line(point)) }
+    for (i, point) in points.enumerated() {
+      path.elements.append(i == 0 ? .move(point) : .line(point))
+    }
     return path
   }
 
@@ -120,7 +122,8 @@ public struct Path: Sendable {
   /// The outline of a rectangle.
   public static func rectangle(_ r: Rect) -> Path {
     polygon([
-      Point(r.left, r.top), Point(r.right, r.top), Point(r.right, r.bottom), Point(r.left, r.bottom),
+      Point(r.left, r.top), Point(r.right, r.top), Point(r.right, r.bottom),
+      Point(r.left, r.bottom),
     ])
   }
 

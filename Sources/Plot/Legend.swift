@@ -113,7 +113,8 @@ public struct ColorBar: Sendable {
     let strips = 128
     for i in 0..<strips {
       let f = Double(i) / Double(strips)
-      let color = scale.color(scale.lower + (f + 0.5 / Double(strips)) * (scale.upper - scale.lower))
+      let color = scale.color(
+        scale.lower + (f + 0.5 / Double(strips)) * (scale.upper - scale.lower))
       let box = Rect(place(low + f * (high - low), 0), place(high, thickness))
       canvas.fill(.rectangle(box), color)
     }

@@ -74,7 +74,9 @@ public func ticks(in range: ClosedRange<Double>, about count: Int = 5) -> [Tick]
   let first = Int((range.lowerBound / step.value(1) - slack).rounded(.up))
   let last = Int((range.upperBound / step.value(1) + slack).rounded(.down))
   return first > last
-    ? [] : (first...last).map { k in Tick(step.value(k), number(step.value(k), decimals: step.decimals)) }
+    ? []
+    : (first...last).map { k in Tick(step.value(k), number(step.value(k), decimals: step.decimals))
+    }
 }
 
 /// The smallest range between round numbers that contains all values.
@@ -86,8 +88,9 @@ public func roundRange(
   if lower == upper { (lower, upper) = (lower - 0.5, upper + 0.5) }
   let step = Step(span: upper - lower, count: count)
   let slack = 1e-9
-  return step.value(Int((lower / step.value(1) + slack).rounded(.down)))
-    ... step.value(Int((upper / step.value(1) - slack).rounded(.up)))
+  return step.value(
+    Int((lower / step.value(1) + slack).rounded(.down)))...step.value(
+      Int((upper / step.value(1) - slack).rounded(.up)))
 }
 
 /// A number with so many decimals and a real minus sign: `−0.50`. Zero has no sign. From a million

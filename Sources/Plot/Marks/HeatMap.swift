@@ -87,12 +87,12 @@ public struct HeatMap: Mark {
   }
 }
 
-/// Marks on some cells of a grid.
+/// Marks on some cells of a grid; their white rims keep them visible on dark cells.
 public struct CellMarks: Mark {
   public enum Shape: Sendable {
-    /// A line around each cell.
+    /// A line around each group of neighbouring cells, with a white rim.
     case outline
-    /// A dot in each cell, with a white rim that keeps it visible on dark cells.
+    /// A dot in each cell, with a white rim.
     case dot
   }
 
@@ -109,15 +109,37 @@ public struct CellMarks: Mark {
   }
 
   public func draw(on canvas: Canvas, in frame: Frame) {
-    for cell in cells {
-      let box = grid.rect(cell, in: frame)
-      switch shape {
-      case .outline: canvas.stroke(.rectangle(box.inset(by: 0.1)), Pen(color, width: 0.6))
-      case .dot:
+    switch shape {
+    case .outline:
+      let path = border(in: frame)
+      canvas.stroke(path, Pen(.white, width: 2))
+      canvas.stroke(path, Pen(color, width: 0.9))
+    case .dot:
+      for cell in cells {
+        let box = grid.rect(cell, in: frame)
         let size = min(1.3, 0.5 * min(box.width, box.height))
         canvas.symbol(.circle, at: box.center, size: size + 0.5, .white)
         canvas.symbol(.circle, at: box.center, size: size, color)
       }
     }
+  }
+
+  /// The edges of the cells without those that two of them share.
+  private func border(in frame: Frame) -> Path {
+    let members = Set(cells)
+    let reach = 0.15  // closes the corners
+    var path = Path()
+    for cell in cells {
+      let box = grid.rect(cell, in: frame)
+      for (side, y) in [(1, box.top), (-1, box.bottom)]
+      where !members.contains(Cell(row: cell.row + side, column: cell.column)) {
+        path = path + .line(Point(box.left - reach, y), Point(box.right + reach, y))
+      }
+      for (side, x) in [(-1, box.left), (1, box.right)]
+      where !members.contains(Cell(row: cell.row, column: cell.column + side)) {
+        path = path + .line(Point(x, box.top - reach), Point(x, box.bottom + reach))
+      }
+    }
+    return path
   }
 }

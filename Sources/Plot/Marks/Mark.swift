@@ -38,7 +38,9 @@ public struct Datum: Equatable, Sendable {
 }
 
 /// The shape of a point.
-public enum Symbol: Sendable, CaseIterable { case circle, square, diamond, hollowCircle, hollowSquare }
+public enum Symbol: Sendable, CaseIterable {
+  case circle, square, diamond, hollowCircle, hollowSquare
+}
 
 extension Canvas {
   /// Draws a symbol of so many millimetres around a point.
