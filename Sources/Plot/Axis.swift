@@ -182,7 +182,7 @@ extension Axis {
     let distances = zip(ticks, ticks.dropFirst()).map { abs(scale($1.value) - scale($0.value)) }
     guard let least = distances.min() else { return ticks }
     var steps = [1, 2, 5]
-    while least * Double(steps[0]) < 1.25 * canvas.capHeight(Style.small), steps[0] < ticks.count {
+    while least * Double(steps[0]) < 1.5 * canvas.capHeight(Style.small), steps[0] < ticks.count {
       steps.append(steps.removeFirst() * 10)
     }
     return ticks.indices.filter { $0 % steps[0] == 0 }.map { ticks[$0] }

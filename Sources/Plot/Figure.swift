@@ -113,7 +113,8 @@ public struct Figure {
     }
     for (url, bytes) in files {
       do {
-        try Data(bytes).write(to: url, options: .atomic)  // a temporary file beside it, then renamed
+        // Atomic: a temporary file in the same folder, then renamed.
+        try Data(bytes).write(to: url, options: .atomic)
       } catch {
         throw PlotError("\(url.path): cannot be written: \(error.localizedDescription)")
       }

@@ -1,4 +1,5 @@
-// What Cairo leaves out of an SVG: a title, a description, the stamp, and text that can be searched.
+// What Cairo leaves out of an SVG: a title, a description, the stamp, and text that can be searched;
+// and what it puts in too much: the number of surfaces that the process has made so far.
 
 import Foundation
 
@@ -7,7 +8,11 @@ import Foundation
 func annotated(
   svg bytes: [UInt8], _ info: Canvas.Info, texts: [Canvas.PlacedText], name: String
 ) throws -> [UInt8] {
-  let svg = String(decoding: bytes, as: UTF8.self)
+  var numbers: [Substring: Int] = [:]
+  let svg = String(decoding: bytes, as: UTF8.self).replacing(/surface[0-9]+/) { match in
+    numbers[match.output] = numbers[match.output] ?? numbers.count
+    return "surface\(numbers[match.output]!)"
+  }
   guard let root = svg.range(of: "<svg "),
     let start = svg[root.upperBound...].firstIndex(of: ">"),
     let end = svg.range(of: "</svg>", options: .backwards)

@@ -65,20 +65,19 @@ public struct HeatMap: Mark {
   public func draw(on canvas: Canvas, in frame: Frame) {
     // Each cell reaches a little under its upper and right neighbours, which are drawn after it:
     // where two edges meet, viewers then blend the two colours and not the paper.
-    let tuck = 0.2
+    var absent = Path()
     for (i, row) in values.enumerated() {
       for (j, value) in row.enumerated() {
-        let cell = Cell(row: i, column: j)
-        let box = grid.rect(cell, in: frame).inset(
-          by: Insets(
-            right: j + 1 < row.count ? -tuck : 0, top: i + 1 < values.count ? -tuck : 0))
-        if let value {
-          canvas.fill(.rectangle(box), colors.color(value))
-        } else {
-          canvas.hatch(.rectangle(box), within: box)
-        }
+        let box = grid.rect(Cell(row: i, column: j), in: frame)
+        // Cells without a value are drawn last, so they reach only under each other.
+        let right = j + 1 < row.count && (value != nil || row[j + 1] == nil)
+        let above = i + 1 < values.count && (value != nil || values[i + 1][j] == nil)
+        let path = Path.rectangle(
+          box.inset(by: Insets(right: right ? -0.2 : 0, top: above ? -0.2 : 0)))
+        if let value { canvas.fill(path, colors.color(value)) } else { absent = absent + path }
       }
     }
+    canvas.hatch(absent, within: frame.area)
     for row in separators {
       let y = frame.y(grid.rows[row])
       canvas.stroke(

@@ -68,16 +68,19 @@ extension Canvas {
   /// Fills a path with light grey hatching, which stands for "not applicable". Lines lie on one grid
   /// for the whole page, so that neighbouring areas join.
   func hatch(_ path: Path, within box: Rect) {
+    if path.elements.isEmpty { return }
     fill(path, Color(0xF4F4F4))
     clipped(to: path) {
       let step = 1.1
       let first = Int(((box.left + box.top) / step).rounded(.down))
       let last = Int(((box.right + box.bottom) / step).rounded(.up))
-      for k in first...last {
-        let sum = Double(k) * step
-        let line = Path.line(Point(sum - box.top, box.top), Point(sum - box.bottom, box.bottom))
-        stroke(line, Pen(Color(0xCCCCCC), width: 0.4))
+      var lines = Path()
+      for sum in (first...last).map({ Double($0) * step }) {
+        lines =
+          lines
+          + .line(Point(sum - box.top, box.top), Point(sum - box.bottom, box.bottom))
       }
+      stroke(lines, Pen(Color(0xCCCCCC), width: 0.4))
     }
   }
 }
