@@ -57,7 +57,7 @@ private func output(of program: String, _ arguments: [String]) throws -> Data {
   return data
 }
 
-private let poppler = FileManager.default.fileExists(atPath: "/usr/bin/pdftoppm")
+private let poppler = FileManager.default.fileExists(atPath: "/usr/bin/pdftocairo")
 
 @Test func theSameFigureIsTheSameBytesASecondLater() async throws {
   let first = try written(demonstration())
@@ -139,17 +139,25 @@ private let poppler = FileManager.default.fileExists(atPath: "/usr/bin/pdftoppm"
   #expect(!texts.contains("tʃ"))
 }
 
-/// The pixels of a page as red, green and blue bytes.
+/// The pixels of a page as red, green and blue bytes, drawn with antialiasing.
 private func pixels(of figure: Figure, dotsPerInch: Int) throws -> (width: Int, rgb: [UInt8]) {
   let folder = try temporaryFolder()
   defer { try? FileManager.default.removeItem(at: folder) }
   let file = folder.appendingPathComponent("f.pdf")
   try figure.write(pdf: file, title: "", description: "", stamp: "")
-  let ppm = Array(try output(of: "pdftoppm", ["-r", "\(dotsPerInch)", file.path]))
-  let fields = ppm.prefix(20).split(whereSeparator: { $0 == 10 || $0 == 32 })
-  let width = Int(String(decoding: fields[1], as: UTF8.self))!
-  let height = Int(String(decoding: fields[2], as: UTF8.self))!
-  return (width, Array(ppm.suffix(3 * width * height)))
+  _ = try output(
+    of: "pdftocairo",
+    [
+      "-r", "\(dotsPerInch)", "-tiff", "-tiffcompression", "none", "-singlefile", file.path,
+      folder.appendingPathComponent("f").path,
+    ])
+  // Uncompressed TIFF: eight bytes of header that end with the place of the directory, then pixels.
+  let tiff = Array(try Data(contentsOf: folder.appendingPathComponent("f.tif")))
+  let end = (4..<8).reversed().reduce(0) { $0 << 8 | Int(tiff[$1]) }
+  // The last pixel of a row and the last two rows may reach beyond the page; they are left out.
+  let width = Int((figure.width / 25.4 * Double(dotsPerInch)).rounded(.up))
+  let rows = stride(from: 8, to: end - 6 * width, by: 3 * width)
+  return (width - 1, rows.flatMap { tiff[$0..<$0 + 3 * (width - 1)] })
 }
 
 @Test(.enabled(if: poppler), arguments: [71, 97, 150])
@@ -165,6 +173,7 @@ func cellsOfOneColourShowNoSeams(dotsPerInch: Int) throws {
   let page = try pixels(of: figure, dotsPerInch: dotsPerInch)
   let color = ColorScale.diverging(limit: 0.4).color(0.3)
   let expected = [color.red, color.green, color.blue].map { $0 * 255 }
+  #expect(page.rgb.count > 3 * page.width * page.width / 2)
   let worst = page.rgb.indices.map { abs(Double(page.rgb[$0]) - expected[$0 % 3]) }.max()!
   #expect(worst <= 1.5)
 }
@@ -231,6 +240,17 @@ private func failure(_ url: URL, _ drawing: @escaping (Canvas) -> Void = { _ in 
   #expect(cell.contains("nan"))
   #expect(try Data(contentsOf: file) == Data("old".utf8))
   #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["f.pdf"])
+}
+
+@Test func aFileIsReplacedAndNotOverwritten() throws {
+  let folder = try temporaryFolder()
+  defer { try? FileManager.default.removeItem(at: folder) }
+  let (file, reader) = (folder.appendingPathComponent("f.pdf"), folder.appendingPathComponent("r"))
+  try Data("old".utf8).write(to: file)
+  try FileManager.default.linkItem(at: file, to: reader)  // as a program that has it open
+  try Figure(width: 10, height: 10).write(pdf: file, title: "", description: "", stamp: "")
+  #expect(try Data(contentsOf: reader) == Data("old".utf8))
+  #expect(try Data(contentsOf: file).starts(with: Data("%PDF".utf8)))
 }
 
 /// Writes the demonstration to the folder that `PLOT_DEMONSTRATION` names, for people to look at.

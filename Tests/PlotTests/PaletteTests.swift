@@ -82,7 +82,7 @@ func categoriesAndSignsStayApartForColourBlindReaders(matrix: [[Double]]) {
   }
   let colors = Palette.categories.map(seen)
   for i in colors.indices {
-    for j in 0..<i { #expect(difference(colors[i], colors[j]) > 0.06, "categories \(j) and \(i)") }
+    for j in 0..<i { #expect(difference(colors[i], colors[j]) > 0.07, "categories \(j) and \(i)") }
   }
   for d in [0.1, 0.25, 0.5] {
     let (low, high) = (Palette.diverging.color(0.5 - d), Palette.diverging.color(0.5 + d))

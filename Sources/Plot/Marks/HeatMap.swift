@@ -63,17 +63,18 @@ public struct HeatMap: Mark {
   }
 
   public func draw(on canvas: Canvas, in frame: Frame) {
-    // Each cell reaches a little under its upper and right neighbours, which are drawn after it:
-    // where two edges meet, viewers then blend the two colours and not the paper.
+    // Each cell reaches under its upper and right neighbours, which are drawn after it: where two
+    // edges meet, viewers then blend the two colours and not the paper.
     var absent = Path()
     for (i, row) in values.enumerated() {
       for (j, value) in row.enumerated() {
-        let box = grid.rect(Cell(row: i, column: j), in: frame)
         // Cells without a value are drawn last, so they reach only under each other.
-        let right = j + 1 < row.count && (value != nil || row[j + 1] == nil)
-        let above = i + 1 < values.count && (value != nil || values[i + 1][j] == nil)
+        let wide = j + 1 < row.count && (value != nil || row[j + 1] == nil)
+        let high = i + 1 < values.count && (value != nil || values[i + 1][j] == nil)
         let path = Path.rectangle(
-          box.inset(by: Insets(right: right ? -0.2 : 0, top: above ? -0.2 : 0)))
+          Rect(
+            frame(grid.columns[j], grid.rows[i]),
+            frame(grid.columns[wide ? j + 2 : j + 1], grid.rows[high ? i + 2 : i + 1])))
         if let value { canvas.fill(path, colors.color(value)) } else { absent = absent + path }
       }
     }
