@@ -183,6 +183,16 @@ def make_all():
     return made
 
 
+def written():
+    """What Tokenizer.wordLevel has to write, from the library itself."""
+    words = ["what", "is", "the", "first", "thing", ":", "?", "été"]
+    vocab = {word: number for number, word in enumerate(SPECIAL + words)}
+    t = Tokenizer(models.WordLevel(vocab, unk_token="<|unknown|>"))
+    t.pre_tokenizer = pre_tokenizers.Whitespace()
+    t.add_special_tokens(SPECIAL)
+    return t
+
+
 def main(folder):
     folder.mkdir(parents=True, exist_ok=True)
     texts = strings()
@@ -216,6 +226,7 @@ def main(folder):
             shown = [tokenizer.decode(ids, skip_special_tokens=skip) for skip in (False, True)]
             entries["strange"].append([ids, *shown])
         golden["tokenizers"][name] = entries
+    (folder / "written.json").write_text(written().to_str() + "\n", encoding="utf-8")
     text = json.dumps(golden, ensure_ascii=False, separators=(",", ":"))
     (folder / "golden.json").write_text(text + "\n", encoding="utf-8")
 

@@ -122,7 +122,7 @@ import Testing
     let files = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
     let seeds = try files.map { Array(try Data(contentsOf: folder.appendingPathComponent($0))) }
     var refused = 0
-    for round in 0..<30000 {
+    for round in 0..<600 {
       let choice = random(seeds.count)
       var bytes = seeds[choice]
       switch round % 3 {
@@ -137,7 +137,7 @@ import Testing
         #expect(read.rate == 16_000 && !read.samples.isEmpty)
       } catch let error as AudioError {
         refused += 1
-        #expect(error.file == path || error.file == "resampling", "\(error)")
+        #expect(error.file == path, "\(error)")
       }
     }
     #expect(refused > 300)
