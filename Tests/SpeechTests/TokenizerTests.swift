@@ -150,6 +150,6 @@ import Testing
     let scratch = try Scratch()
     refuses(scratch.path) { _ = try Tokenizer(contentsOf: scratch.path) }
     let cut = try scratch.file("cut.json", Array("{\"model\": {".utf8))
-    refuses("cut.json", "ends too early") { _ = try Tokenizer(contentsOf: cut) }
+    refuses("cut.json", "not JSON") { _ = try Tokenizer(contentsOf: cut) }
   }
 }
