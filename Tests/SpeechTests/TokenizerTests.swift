@@ -90,6 +90,23 @@ import Testing
     #expect(try tokenizer.encode("aaaaa") == [1, 2])
   }
 
+  /// `ab` was waiting to be merged when its b went to `bc`: the wait is over, not `abc` due.
+  @Test func forgetsPairsThatAreGone() throws {
+    let tokenizer = try small(model: [
+      "vocab": ["a": 0, "b": 1, "c": 2, "d": 3, "bc": 4, "ab": 5, "bcd": 6, "abc": 7],
+      "merges": [["b", "c"], ["a", "b"], ["bc", "d"], ["a", "bc"]],
+    ])
+    #expect(try tokenizer.encode("abcd") == [0, 6])
+  }
+
+  /// The library lowers character by character and knows no final sigma.
+  @Test func lowersCharacterByCharacter() throws {
+    let tokenizer = try small(
+      ["normalizer": ["type": "Lowercase"]],
+      model: ["vocab": ["α": 0, "σ": 1, "ς": 2], "merges": []])
+    #expect(try tokenizer.encode("ΣΑΣ") == [1, 0, 1])
+  }
+
   @Test func tellsLettersOutsideTheVocabulary() throws {
     #expect(try small().encode("abcab") == [3, 2, 3])
     #expect(try small().encode("axb") == [3])  // as the library: left out, then neighbours

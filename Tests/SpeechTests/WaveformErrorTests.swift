@@ -48,7 +48,7 @@ import Testing
   }
 
   @Test func namesTruncatedFiles() throws {
-    let frames = (0..<4000).map { [Int16(truncatingIfNeeded: $0 &* 7919)] }
+    let frames = (0..<20_000).map { [Int16(truncatingIfNeeded: $0 &* 7919)] }
     let whole = wav(frames, rate: 16_000)
     refusesToRead(try scratch.file("cut.wav", Array(whole.dropLast(1000))), "truncated")
     refusesToRead(try scratch.file("headless.wav", Array(whole[..<40])), "truncated")
@@ -56,6 +56,10 @@ import Testing
     try Waveform(samples: frames.map { Float($0[0]) / 32768 }).write(to: flac)
     let bytes = Array(FileManager.default.contents(atPath: flac)!)
     refusesToRead(try scratch.file("cut.flac", Array(bytes.dropLast(3000))), "truncated")
+    // Cut between two frames a FLAC file decodes without complaint.
+    for frame in 1..<bytes.count - 1 where bytes[frame] == 0xff && bytes[frame + 1] == 0xf8 {
+      refusesToRead(try scratch.file("cut.flac", Array(bytes[..<frame])), "truncated")
+    }
     for name in ["vorbis-22050-mono", "opus-48000-stereo"] {
       let path = Bundle.module.resourceURL!.appendingPathComponent("Fixtures/audio/\(name).ogg")
       let bytes = Array(try Data(contentsOf: path))
@@ -108,7 +112,11 @@ import Testing
     refuses(other, "WAV or FLAC") { try Waveform(samples: [0]).write(to: other) }
     let nowhere = "\(scratch.path)/none/out.wav"
     refuses(nowhere, "cannot be written") { try Waveform(samples: [0]).write(to: nowhere) }
-    #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.path).isEmpty)
+    let taken = "\(scratch.path)/taken.wav"
+    try FileManager.default.createDirectory(atPath: taken, withIntermediateDirectories: true)
+    refuses(taken, "not be written whole") { try Waveform(samples: [0]).write(to: taken) }
+    let left = try FileManager.default.contentsOfDirectory(atPath: scratch.path)
+    #expect(left == ["taken.wav"])
   }
 
   /// Noise, noise behind a true beginning, and true files with bytes changed: read or refused.
