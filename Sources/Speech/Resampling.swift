@@ -6,8 +6,8 @@
 import CSoxr
 
 extension Waveform {
-  /// The same sound at another rate: linear phase, no delay, passband to 91% of the lower of the
-  /// two Nyquist frequencies, and `ceil(count * rate / self.rate)` samples.
+  /// The same sound at another rate: linear phase, no delay, level within 0.01 dB up to 91% of the
+  /// lower of the two Nyquist frequencies, and `ceil(count * rate / self.rate)` samples.
   ///
   /// At the same rate the samples pass unchanged, bit for bit.
   ///

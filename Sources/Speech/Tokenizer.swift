@@ -30,12 +30,19 @@ public struct Tokenizer: Sendable {
 
   /// Reads a `tokenizer.json`.
   ///
-  /// - Throws: `TokenizerError` where the file cannot be read, and what `init(_:name:)` throws.
+  /// - Throws: `TokenizerError` where the file cannot be read, is no JSON, or is a tokenizer that
+  ///   `init(_:name:)` refuses.
   public init(contentsOf path: String) throws {
     guard let bytes = FileManager.default.contents(atPath: path) else {
       throw TokenizerError("\(path): cannot be read; give the path of a tokenizer.json")
     }
-    try self.init(JSON(parsing: Array(bytes), name: path), name: path)
+    let json: JSON
+    do {
+      json = try JSON(parsing: Array(bytes), name: path)
+    } catch {
+      throw TokenizerError("\(error)")
+    }
+    try self.init(json, name: path)
   }
 
   /// - Parameter name: the file that the value came from, for messages.

@@ -56,15 +56,18 @@ enum TokenDecoder: Sendable {
   case wordPieces(prefix: String, cleansUp: Bool)
 
   init(_ json: JSON?) throws {
-    switch json?["type"]?.string {
-    case nil: self = .joinedBySpaces
+    guard let json else {
+      self = .joinedBySpaces
+      return
+    }
+    switch json["type"]?.string {
     case "ByteLevel": self = .bytes
     case "WordPiece":
       self = .wordPieces(
-        prefix: json?["prefix"]?.string ?? "##", cleansUp: json?["cleanup"]?.bool ?? true)
-    case let kind?:
+        prefix: json["prefix"]?.string ?? "##", cleansUp: json["cleanup"]?.bool ?? true)
+    case let kind:
       throw TokenizerError(
-        "decoder: kind \"\(kind)\" is not supported; ByteLevel, WordPiece and null are")
+        "decoder: kind \"\(kind ?? "none")\" is not supported; ByteLevel, WordPiece and null are")
     }
   }
 

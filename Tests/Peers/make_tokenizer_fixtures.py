@@ -22,6 +22,8 @@ QWEN2 = (
 )
 LLAMA3 = QWEN2.replace(r"\p{N}|", r"\p{N}{1,3}|")
 SPECIAL = ["<|endoftext|>", "<|audio_bos|>", "<|AUDIO|>", "<|audio_eos|>"]
+# Tokens that the WordPiece decoder joins to what stands before them.
+CLEANED = [".", "?", "!", ",", "' b", "n't", "'m", "do not", "'s", "'ve", "'re", "##ing", "##"]
 
 # Article 1 of the Universal Declaration of Human Rights, and lines of our own.
 CORPUS = """
@@ -172,7 +174,7 @@ def make_all():
     t.normalizer = normalizers.Sequence([normalizers.NFD(), normalizers.Lowercase()])
     t.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     t.decoder = decoders.WordPiece(prefix="##", cleanup=True)
-    t.train_from_iterator(CORPUS, trainers.WordLevelTrainer(vocab_size=200, special_tokens=["[UNK]", ".", "n't", "'s", "##ing"], show_progress=False))
+    t.train_from_iterator(CORPUS, trainers.WordLevelTrainer(vocab_size=200, special_tokens=["[UNK]"] + CLEANED, show_progress=False))
     made["lowercase"] = t
 
     # What lies between the matches is dropped.
@@ -181,6 +183,16 @@ def make_all():
     t.train_from_iterator(CORPUS, trainers.WordLevelTrainer(vocab_size=150, special_tokens=["<unk>"], show_progress=False))
     made["letters"] = t
     return made
+
+
+def written():
+    """What Tokenizer.wordLevel has to write, from the library itself."""
+    words = ["what", "is", "the", "first", "thing", ":", "?", "été"]
+    vocab = {word: number for number, word in enumerate(SPECIAL + words)}
+    t = Tokenizer(models.WordLevel(vocab, unk_token="<|unknown|>"))
+    t.pre_tokenizer = pre_tokenizers.Whitespace()
+    t.add_special_tokens(SPECIAL)
+    return t
 
 
 def main(folder):
@@ -211,11 +223,14 @@ def main(folder):
         # Ids in an order that no text gives, with cut characters and ids that do not exist.
         size = tokenizer.get_vocab_size()
         entries["strange"] = []
-        for _ in range(60):
+        for number in range(60):
             ids = [draw.randrange(size + 3) for _ in range(draw.randrange(1, 8))]
+            if number == 0:
+                ids = list(range(16))
             shown = [tokenizer.decode(ids, skip_special_tokens=skip) for skip in (False, True)]
             entries["strange"].append([ids, *shown])
         golden["tokenizers"][name] = entries
+    (folder / "written.json").write_text(written().to_str() + "\n", encoding="utf-8")
     text = json.dumps(golden, ensure_ascii=False, separators=(",", ":"))
     (folder / "golden.json").write_text(text + "\n", encoding="utf-8")
 
