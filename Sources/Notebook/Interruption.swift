@@ -36,14 +36,17 @@ enum Interruption {
         _exit(128 + number)
       }
     }
+    // Not before the source listens: until then the signal ends the program by itself.
+    source.setRegistrationHandler { signal(number, SIG_IGN) }
     source.resume()
     return source
   }
 
   /// Whether whoever started the program (`nohup`, a script's `&`) wants the signal ignored.
-  ///
-  /// The signal is ignored from here on in any case: the source sees it all the same.
   private static func isIgnored(_ number: Int32) -> Bool {
-    unsafeBitCast(signal(number, SIG_IGN), to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
+    var action = sigaction()
+    sigaction(number, nil, &action)
+    let handler = action.__sigaction_handler.sa_handler
+    return unsafeBitCast(handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
   }
 }

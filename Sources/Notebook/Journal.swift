@@ -102,20 +102,25 @@ final class Journal: Sendable {
 
 /// The bytes of a value, from which ``decoded(_:from:)`` makes the same value, bit for bit.
 ///
-/// Arrays of numbers are their memory; all else is a binary property list, which keeps the bits of
-/// floating-point numbers.
+/// Arrays of numbers are their memory. All else is JSON, where numbers have as many digits as it
+/// takes to read the same bits back, -0 included (which a binary property list merges with 0).
+/// Only the payload of a NaN is lost.
 func encoded<Value: Encodable>(_ value: Value) throws -> [UInt8] {
   if Value.self == [Float].self { return (value as! [Float]).withUnsafeBytes { Array($0) } }
   if Value.self == [Double].self { return (value as! [Double]).withUnsafeBytes { Array($0) } }
-  let encoder = PropertyListEncoder()
-  encoder.outputFormat = .binary
+  let encoder = JSONEncoder()
+  encoder.nonConformingFloatEncodingStrategy = .convertToString(
+    positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
   return Array(try encoder.encode([value]))
 }
 
 func decoded<Value: Decodable>(_ type: Value.Type, from bytes: [UInt8]) throws -> Value {
   if type == [Float].self { return numbers(bytes, 0 as Float) as! Value }
   if type == [Double].self { return numbers(bytes, 0 as Double) as! Value }
-  return try PropertyListDecoder().decode([Value].self, from: Data(bytes))[0]
+  let decoder = JSONDecoder()
+  decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+    positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+  return try decoder.decode([Value].self, from: Data(bytes))[0]
 }
 
 private func numbers<Number: BinaryFloatingPoint>(_ bytes: [UInt8], _ zero: Number) -> [Number] {

@@ -82,12 +82,11 @@ private func magnitude(_ value: Double) -> Int {
   value == 0 ? 0 : Int(log10(abs(value)).rounded(.down))
 }
 
-/// A number in LaTeX: plain where that is short, else with a power of ten; a minus is a minus.
+/// A number in LaTeX: plain where its digits are near the point, else with a power of ten.
 private func number(_ value: Double, decimals: Int) -> String {
   let power = magnitude(value)
-  let plain = (-4...6).contains(power) || value == 0
-  if plain {
-    let text = fixed(value, decimals: min(max(decimals, 0), 12))
+  if (-3...6).contains(decimals) && power < 15 {
+    let text = fixed(value, decimals: max(decimals, 0))
     return text.hasPrefix("-") ? "\\ensuremath{\(text)}" : text
   }
   var (mantissa, exponent) = (value / pow(10, Double(power)), power)
