@@ -8,7 +8,7 @@ struct ControlTests {
   @Test func aControlHoldsForEveryValueOrNot() {
     let notebook = checkout.notebook()
     #expect(notebook.control("zero", equals: 0, of: [0, -0.0]))
-    #expect(notebook.control("zero", equals: 0, of: [Float(0), 1e-45]) == false)
+    #expect(notebook.control("zero", equals: 0, of: [0, Float.leastNonzeroMagnitude]) == false)
     #expect(notebook.control("one", equals: 1, within: 1e-3, of: [0.9995, 1.0005]))
     #expect(notebook.control("one", equals: 1, within: 1e-3, of: [0.9995, 1.002]) == false)
     #expect(notebook.control("small", below: 0.1, of: [0.05]))

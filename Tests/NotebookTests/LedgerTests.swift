@@ -15,12 +15,12 @@ struct LedgerTests {
 
   @Test func theTextReadsBackExactly() throws {
     let ledger = try Ledger([
-      row("b", 0.1 + 0.2, low: -1e-300, high: 5e-324, tolerance: 1e-4, claim: "C1"),
+      row("b", 0.1 + 0.2, low: -1e-300, high: 1e-307, tolerance: 1e-4, claim: "C1"),
       row("a", 4, experiment: "e2"),
     ])
     #expect(
       ledger.text == header + "a\t4.0\t\t\t0.0\te2\t\n"
-        + "b\t0.30000000000000004\t-1e-300\t5e-324\t0.0001\te1\tC1\n")
+        + "b\t0.30000000000000004\t-1e-300\t1e-307\t0.0001\te1\tC1\n")
     #expect(try Ledger(parsing: ledger.text, file: "f") == ledger)
     #expect(try Ledger(readingIfPresent: "/nonexistent/numbers.tsv").rows == [])
   }

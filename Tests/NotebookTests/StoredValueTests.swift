@@ -17,7 +17,7 @@ struct StoredValueTests {
   private func patterns(_ count: Int) -> [UInt64] {
     var state: UInt64 = 88_172_645_463_325_252
     let edges: [Double] = [
-      0, -0.0, .infinity, -.infinity, .leastNonzeroMagnitude, .greatestFiniteMagnitude, 0.1, 5e-324,
+      0, -0.0, .infinity, -.infinity, .leastNonzeroMagnitude, .greatestFiniteMagnitude, 0.1, 1 / 3,
     ]
     return edges.map(\.bitPattern)
       + (0..<count).map { _ in
