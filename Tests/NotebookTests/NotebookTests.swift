@@ -1,1 +1,178 @@
+import Foundation
+import JSON
+import Notebook
 import Testing
+
+struct NotebookTests {
+  let checkout = Checkout()
+
+  // ## Options
+
+  @Test func optionsAreRead() throws {
+    #expect(try Options([String]()) == Options(ArraySlice([])))
+    let options = try Options(["--fresh", "--out", "a b", "--quick=8"])
+    #expect(options.fresh && options.out == "a b" && options.quick == 8 && !options.list)
+  }
+
+  @Test(arguments: [
+    ["--nope"], ["file"], ["--out"], ["--quick", "x"], ["--quick", "0"], ["--fresh=1"], [""],
+    ["-q"],
+  ])
+  func wrongOptionsAreToldApart(arguments: [String]) {
+    let error = #expect(throws: Failure.self) { try Options(arguments) }
+    #expect(error?.status == 64)
+  }
+
+  @Test func aWrongOptionEndsTheProgramInOneLine() async {
+    let child = await #expect(
+      processExitsWith: .exitCode(64), observing: [\.standardErrorContent]
+    ) { [root = checkout.root as String] in _ = Checkout.notebook(in: root, ["--frehs"]) }
+    #expect(
+      child.standardError
+        == "e: unknown option \"--frehs\"; --help lists the options\n")
+  }
+
+  @Test func listTellsWhatTheSourceHasAndWhatIsStored() async {
+    checkout.write(
+      "Sources/Experiments/e.swift",
+      "let a = notebook.cell(\n  \"a\", over: x) {}\nnotebook.claim(\"C2\", \"…\", holds: b)\n")
+    _ = checkout.notebook().cell("a", over: 0..<3, key: \.description) { $0 }
+    // The child is the same program, so what this process stored counts.
+    let child = await #expect(
+      processExitsWith: .success, observing: [\.standardOutputContent]
+    ) { [root = checkout.root as String] in _ = Checkout.notebook(in: root, ["--list"]) }
+    #expect(child.standardOutput.hasSuffix("cell      a  (3 stored)\nclaim     C2\n"))
+  }
+
+  // ## Places
+
+  @Test func outputsGoToThePackageOfTheSourceOrWhereTheCommandLineSays() async {
+    #expect(checkout.notebook().destination == checkout.root)
+    #expect(checkout.notebook("--out", "/x/y").destination == "/x/y")
+    #expect(checkout.notebook("--quick", "2").destination == checkout.path("build/quick"))
+  }
+
+  @Test func aQuickRunKeepsOutOfTheRepositoryAndIsMarked() async {
+    let notebook = checkout.notebook("--quick", "2")
+    notebook.output("figures/f.tsv", text: "\(notebook.stamp)")
+    notebook.number("n", 1)
+    notebook.finish()
+    #expect(checkout.read("build/quick/figures/f.tsv") == "e; quick 2")
+    #expect(checkout.files("paper") == [] && checkout.files("figures") == [])
+    await #expect(processExitsWith: .exitCode(64)) { [root = checkout.root as String] in
+      _ = Checkout.notebook(in: root, ["--quick", "2", "--out", root])
+    }
+  }
+
+  @Test func anOutputOutsideIsRefused() async {
+    await #expect(processExitsWith: .exitCode(1)) { [root = checkout.root as String] in
+      Checkout.notebook(in: root).output("../f.tsv", text: "")
+    }
+  }
+
+  // ## Manifests
+
+  private func manifest(bytes: Int = 6, of text: String = "hello\n") {
+    checkout.write("artifacts/model/weights", "hello\n")
+    checkout.write("artifacts/model/config", "{}")
+    checkout.write(
+      "data-manifests/models.json",
+      """
+      {"models": [{"name": "m", "files": [
+        {"file": "artifacts/model/weights", "bytes": \(bytes), "sha256": "\(Digest(of: text))"},
+        {"file": "artifacts/model/config", "bytes": 2, "sha256": "\(Digest(of: "{}"))"}]}]}
+      """)
+  }
+
+  @Test func theRightFilePasses() throws {
+    manifest()
+    let manifest = try Manifest(of: checkout.root)
+    #expect(manifest.entries.count == 2)
+    #expect(try manifest.check("artifacts/model/weights") == Digest(of: "hello\n"))
+    let notebook = checkout.notebook()
+    #expect(notebook.input("artifacts/model", as: "model") == checkout.path("artifacts/model"))
+    #expect(
+      notebook.input("artifacts/model/config") { try! String(contentsOfFile: $0, encoding: .utf8) }
+        == "{}")
+    let folder = try manifest.check(folder: "artifacts/model")
+    let config = Digest(of: "{}")
+    #expect(
+      "\(notebook.stamp)" == "e; model \(folder.short); artifacts/model/config \(config.short)")
+    #expect(notebook.stamp.with("table", config) != notebook.stamp)
+  }
+
+  @Test func aWrongDigestSaysWhatWasExpectedAndWhatToDo() throws {
+    manifest(of: "other\n")
+    let error = #expect(throws: Failure.self) {
+      try Manifest(of: checkout.root).check("artifacts/model/weights")
+    }
+    #expect(
+      error?.description
+        == "artifacts/model/weights is not the file that data-manifests/models.json lists:"
+        + " expected SHA-256 \(Digest(of: "other\n")), found \(Digest(of: "hello\n")):"
+        + " restore it with `git checkout -- artifacts/model/weights` or make it again with"
+        + " `make data`")
+    #expect(throws: Failure.self) {
+      try Manifest(of: checkout.root).check(folder: "artifacts/model")
+    }
+  }
+
+  @Test func aWrongSizeAMissingFileAndAnUnlistedOneAreToldApart() throws {
+    manifest(bytes: 7)
+    let wrong = try Manifest(of: checkout.root)
+    #expect(throws: (any Error).self) { try wrong.check("artifacts/model/weights") }
+    let size = #expect(throws: Failure.self) { try wrong.check("artifacts/model/weights") }
+    #expect(size?.description.contains("has 6 bytes, data-manifests/models.json says 7") == true)
+    try FileManager.default.removeItem(atPath: checkout.path("artifacts/model/config"))
+    let missing = #expect(throws: Failure.self) { try wrong.check("artifacts/model/config") }
+    #expect(missing?.description.contains("config is missing") == true)
+    let unlisted = #expect(throws: Failure.self) { try wrong.check("artifacts/x") }
+    #expect(unlisted?.description.contains("is listed in no manifest") == true)
+  }
+
+  @Test(arguments: [
+    (#"{"file": "a", "bytes": 1, "sha256": "12"}"#, "the sha256 of a is not 64"),
+    (#"{"file": "a", "sha256": "D"}"#, "\"bytes\" is missing"),
+    (#"{"bytes": 1, "sha256": "D"}"#, "\"file\" is missing"),
+    (#"{"file": "../a", "bytes": 1, "sha256": "D"}"#, "is no path inside"),
+    (#"{"file": "#, "not JSON"),
+    (
+      #"[{"file": "a", "bytes": 1, "sha256": "D"}, {"file": "a", "bytes": 1, "sha256": "E"}]"#,
+      "disagree about a"
+    ),
+  ])
+  func aWrongManifestIsNamed(json: String, message: String) {
+    let digests = ["D": Digest(of: "d"), "E": Digest(of: "e")]
+    let json = digests.reduce(json) { $0.replacing("\"\($1.key)\"", with: "\"\($1.value)\"") }
+    checkout.write("data-manifests/a.json", json)
+    let error = #expect(throws: (any Error).self) { try Manifest(of: checkout.root) }
+    let text = error.map { "\($0)" } ?? ""
+    #expect(text.contains("data-manifests/a.json") && text.contains(message), "\(text)")
+  }
+
+  // ## Provenance
+
+  @Test func theRecordHasWhatTheOutputsMustNot() throws {
+    let notebook = checkout.notebook()
+    _ = notebook.cell("a", over: 0..<3, key: \.description) { $0 }
+    notebook.note("blas", "Haswell")
+    notebook.control("zero", equals: 0, of: [0.0])
+    notebook.finish()
+    let record = try JSON(parsing: #require(checkout.read("build/e.run.json")), name: "record")
+    #expect(record["facts"]?["blas"]?.string == "Haswell")
+    #expect(record["published"]?.bool == true)
+    #expect(record["cells"]?.elements?.first?["items"]?.int == 3)
+    #expect(record["findings"]?.elements?.first?["holds"]?.bool == true)
+    for name in ["date", "host", "cores", "seconds", "executable"] { #expect(record[name] != nil) }
+  }
+
+  @Test func attemptEndsWithTheErrorInOneLine() async {
+    let child = await #expect(
+      processExitsWith: .exitCode(1), observing: [\.standardErrorContent]
+    ) { [root = checkout.root as String] in
+      _ = Checkout.notebook(in: root)
+      attempt { throw JSONError("config.json: not JSON, at byte 3") }
+    }
+    #expect(child.standardError == "e: config.json: not JSON, at byte 3\n")
+  }
+}
