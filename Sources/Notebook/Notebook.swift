@@ -71,7 +71,12 @@ public final class Notebook {
     exit(0)
   }
 
-  deinit { if lock >= 0 { close(lock) } }
+  deinit {
+    guard lock >= 0 else { return }
+    // Unlocks also where a child process being started holds a copy of the file for a moment.
+    flock(lock, LOCK_UN)
+    close(lock)
+  }
 
   // ## Inputs
 
