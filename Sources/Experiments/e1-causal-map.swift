@@ -1,1 +1,274 @@
-// # E1
+// # When, and at which layer, does a sound become the answer?
+//
+// Two recordings differ in one phone: "red *bat* and blue map" and "red *pat* and blue map". Both
+// are put to a small speech language model with the question "first thing:". We run the model on
+// one member, the **base**, and put into it the activation that the other member, the **source**,
+// has at one residual site and in one window of time. If the answer follows the source, that cell
+// carries the phone's identity.
+//
+// The outcome is the logit difference of the two answers at the position where the answer is read,
+//
+// $$ \mathrm{LD}(x) = \log p(y_\text{clean} \mid x) - \log p(y_\text{corrupt} \mid x), $$
+//
+// and a patch is scored by the share of the gap between the two runs that it moves:
+//
+// $$ R = \frac{\mathrm{LD}_\text{patched} - \mathrm{LD}_\text{corrupt}}
+//             {\mathrm{LD}_\text{clean} - \mathrm{LD}_\text{corrupt}}, \qquad
+//    N = \frac{\mathrm{LD}_\text{clean} - \mathrm{LD}_\text{patched}}
+//             {\mathrm{LD}_\text{clean} - \mathrm{LD}_\text{corrupt}}. $$
+//
+// $R$ (base corrupt, source clean) is **sufficiency**, $N$ (base clean, source corrupt) is
+// **necessity**. Over pairs we take the ratio of means, never the mean of ratios, and nothing is
+// clipped.
+
+import Interventions
+import JSON
+import Notebook
+import Plot
+import Speech
+import Tensor
+
+Runtime.pin()
+let notebook = Notebook("e1-causal-map")
+notebook.note("BLAS", Runtime.description)
+
+// ## What is run, and on what
+//
+// The model is the checkpoint that this package trained, read back from its file. The pairs are
+// synthesised with the same phone durations for both members, so both have the same number of
+// samples and the same boundaries, and a position of one run is the same moment in the other. What
+// counts as a finding was written down beforehand.
+
+let speech = notebook.input("artifacts/qwen2-audio-small", as: "model") {
+  try SpeechModel(folder: $0)
+}
+let suite = notebook.input("data-manifests/evaluation.json", as: "pairs") {
+  try PairSuite(manifest: $0)
+}
+_ = notebook.input("artifacts/evaluation", as: "audio")
+let rules = notebook.input("paper/preregistration.json", as: "preregistration") {
+  try Preregistration($0)
+}
+let model = speech.model
+let root = notebook.root ?? "."
+let random = Random(seed: UInt64(rules.seed)).split("e1")
+
+// Windows are locked to the changed phone: 80 ms wide and beginning with it, or one for each phone
+// around it. Behind the sound come the last four tokens of the prompt; the answer is read at the
+// last of them.
+
+let windows = LockedWindows(width: 80, fixed: -8..<10, phones: -4...4, text: 4)
+let sites = model.mapSites.map(\.site)
+
+// ## Does the model do what we explain?
+//
+// Every utterance of the suite is transcribed, and every pair must be answered correctly on both
+// sides, by a gap of at least one nat, to enter the map. How many are left out is part of the
+// result.
+
+let transcribed = notebook.cell("transcription", over: suite.utterances, key: \.id) { utterance in
+  let clip = try speech.clip(Waveform(contentsOf: "\(root)/\(utterance.file)"))
+  return try speech.answers(clip, prompt: "transcribe:", with: utterance.text)
+}
+
+// ## The map
+//
+// Each pair is traced twice, and every cell is patched in both directions. Beside it stands the
+// *search*: plain attribution patching, gradient times difference, from the same two forward
+// passes and one backward. It proposes; only exact patching decides.
+//
+// The unrelated donor is the clean member of another pair of the same voice and frame, aligned at
+// its own changed phone, and its move is rescaled to the length of the real one: the same push in a
+// direction that says another word.
+
+let measured = notebook.cell("exact map", over: suite.pairs, key: \.id) { pair in
+  let questions = try speech.questions(for: pair, root: root)
+  let clean = try model.trace(questions.clean)
+  let corrupt = try model.trace(questions.corrupt)
+  let time = windows.ofTime(pair, clean.timeline)
+  let phones = windows.ofPhones(pair)
+
+  var map = PairMap(clean: clean.logitDifference, corrupt: corrupt.logitDifference)
+  map.sufficiency = try model.map(corrupt, with: .source(clean), windows: time)
+  map.necessity = try model.map(clean, with: .source(corrupt), windows: time)
+  map.phoneSufficiency = try model.map(corrupt, with: .source(clean), windows: phones)
+  map.phoneNecessity = try model.map(clean, with: .source(corrupt), windows: phones)
+  map.searchSufficiency = try model.searchMap(of: clean, into: corrupt, windows: time)
+  map.searchNecessity = try model.searchMap(of: corrupt, into: clean, windows: time)
+
+  let other = suite.unrelated(to: pair)
+  let stranger = try model.trace(try speech.questions(for: other, root: root).clean)
+  map.unrelated = try model.map(
+    corrupt,
+    with: .unrelated(stranger, shift: other.onset - pair.onset, matching: clean),
+    windows: phones + time.suffix(windows.text))
+  (map.selfPatched, map.allPatched) = try model.integrity(corrupt, clean)
+  return map
+}
+
+// ## Would we be fooled?
+//
+// Putting a run's own activations back must change nothing, and putting all of the source's in must
+// give the source's answer: not nearly, but to the last bit, at every site of every pair. If either
+// fails, nothing is written.
+
+notebook.control("self-patch", equals: 0, of: measured.flatMap { m in m.selfPatched.map { $0 - m.corrupt } })
+notebook.control(
+  "everything patched", equals: 1,
+  of: measured.flatMap { m in m.allPatched.map { ($0 - m.corrupt) / m.gap } })
+
+// The same model with random weights hears the same sounds. What its map shows is what the
+// architecture alone would show. Every third pair is enough for a null.
+
+let untrained = speech.with(model.config.randomParameters(random.split("untrained")))
+let thirds = suite.pairs.indices.filter { $0 % 3 == 0 }
+let null = notebook.cell("random weights", over: thirds, key: { suite.pairs[$0].id }) { index in
+  let pair = suite.pairs[index]
+  let questions = try untrained.questions(for: pair, root: root)
+  let clean = try untrained.model.trace(questions.clean)
+  let corrupt = try untrained.model.trace(questions.corrupt)
+  var map = PairMap(clean: clean.logitDifference, corrupt: corrupt.logitDifference)
+  map.phoneSufficiency = try untrained.model.map(
+    corrupt, with: .source(clean),
+    windows: windows.ofPhones(pair)
+      + windows.ofTime(pair, clean.timeline).suffix(windows.text))
+  return map
+}
+
+// ## The pairs that enter
+
+let pairs = Array(suite.pairs.prefix(measured.count))
+let kept = pairs.indices.filter {
+  measured[$0].clean > 0 && measured[$0].corrupt < 0 && measured[$0].gap >= rules.minimumGap
+}
+let maps = kept.map { measured[$0] }
+let groups = kept.map { pairs[$0].group }
+let gap = maps.map(\.gap).reduce(0, +) / Double(maps.count)
+notebook.say("\(kept.count) of \(pairs.count) pairs enter; their mean gap is \(gap) nats")
+
+let search = kept.indices.filter { pairs[kept[$0]].split == rules.searchSplit }.map { maps[$0] }
+let confirm = kept.indices.filter { pairs[kept[$0]].split == rules.confirmSplit }.map { maps[$0] }
+
+// ## Reading the map
+//
+// The profile along depth is taken at two places: the window of the changed phone, and the position
+// where the answer is read. Intervals are BCa over groups (sentence by speaker), 10,000 draws.
+
+let changed = -windows.phones.lowerBound
+let answer = windows.fixed.count + 2 + windows.text - 1
+
+func profile(
+  _ name: String, _ direction: Direction, over full: Double? = nil, of maps: [PairMap],
+  _ groups: [String], _ value: (PairMap, Int) -> Double?
+) -> [Estimate?] {
+  sites.indices.map { site in
+    let (effects, gaps, present) = maps.effects(direction) { value($0, site) }
+    if present.isEmpty { return nil }
+    return ratioOfMeans(
+      effects, gaps.map { full ?? $0 }, groups: present.map { groups[$0] },
+      draws: rules.bootstrapDraws, random.split(name).split(site))
+  }
+}
+
+let sufficient = profile("sufficiency", .sufficiency, of: maps, groups) {
+  $0.phoneSufficiency[$1][changed]
+}
+let necessary = profile("necessity", .necessity, of: maps, groups) {
+  $0.phoneNecessity[$1][changed]
+}
+let stranger = profile("unrelated", .sufficiency, of: maps, groups) { $0.unrelated[$1][changed] }
+let atAnswer = profile("answer", .sufficiency, of: maps, groups) { $0.sufficiency[$1][answer] }
+let strangerAtAnswer = profile("unrelated answer", .sufficiency, of: maps, groups) {
+  $0.unrelated[$1][windows.phones.count + windows.text - 1]
+}
+let nullGroups = thirds.prefix(null.count).map { suite.pairs[$0].group }
+let untrainedProfile = profile("untrained", .sufficiency, over: gap, of: null, nullGroups) {
+  $0.phoneSufficiency[$1][changed]
+}
+let contrast = profile("contrast", .sufficiency, of: maps, groups) { map, site in
+  guard let real = map.phoneSufficiency[site][changed], let sham = map.unrelated[site][changed]
+  else { return nil }
+  return map.corrupt + real - sham
+}
+
+let connector = sites.firstIndex(of: Site(.connector, nil, .out))!
+let lastButOne = sites.count - 2
+notebook.contrast(
+  "clean source against unrelated item, connector, changed phone",
+  low: contrast[connector]!.low, high: contrast[connector]!.high, excludes: 0)
+
+// ## Search against exact
+//
+// The ten cells that attribution ranks highest on the discovery speakers are compared with the ten
+// largest exact effects on the test speakers, who say other sentences.
+
+let exactMap = confirm.recovery(.sufficiency, \.sufficiency)
+let searchMap = search.searchRecovery(.sufficiency, \.searchSufficiency)
+let searchNecessity = search.searchRecovery(.necessity, \.searchNecessity)
+let proposed = strongestCells(rules.searchK, of: searchMap)
+let found = strongestCells(rules.searchK, of: exactMap)
+let overlap = Double(proposed.filter(found.contains).count) / Double(rules.searchK)
+let (estimates, effects) = matched(
+  confirm.searchRecovery(.sufficiency, \.searchSufficiency), exactMap)
+
+// ## Figure 2
+
+let figure = causalMapFigure(
+  CausalMapData(
+    sites: sites, windows: windows,
+    sufficiency: maps.recovery(.sufficiency, \.sufficiency),
+    necessity: maps.recovery(.necessity, \.necessity),
+    proposed: proposed, proposedNecessity: strongestCells(rules.searchK, of: searchNecessity),
+    phones: typicalPhones(kept.map { pairs[$0] }, windows),
+    phoneSufficiency: maps.recovery(.sufficiency, \.phoneSufficiency),
+    example: example(pairs, measured, windows), estimates: estimates, effects: effects,
+    profiles: [
+      Profile("clean source", sufficient), Profile("corrupt source (necessity)", necessary),
+      Profile("unrelated item, same length", stranger), Profile("random weights", untrainedProfile),
+    ],
+    answer: [Profile("clean source", atAnswer), Profile("unrelated item", strangerAtAnswer)]))
+notebook.output("figures/figure2.tsv", text: figure.table)
+let stamp = notebook.stamp.with("table", Digest(of: figure.table)).description
+for format in ["pdf", "svg"] {
+  notebook.output("figures/figure2.\(format)") { path in
+    try figure.drawing.write(
+      pdf: format == "pdf" ? path : nil, svg: format == "svg" ? path : nil,
+      title: "Figure 2: causal map from sound to answer", description: figure.caption, stamp: stamp)
+  }
+}
+
+// ## What the text says
+
+func record(_ name: String, _ estimate: Estimate, claim: String = "") {
+  notebook.number(
+    name, estimate.value, low: estimate.low, high: estimate.high, tolerance: 1e-6, claim: claim)
+}
+notebook.number("e1.utterances", Double(transcribed.count))
+notebook.number("e1.transcribed", Double(transcribed.count { $0 }) / Double(transcribed.count))
+notebook.number("e1.pairs", Double(pairs.count))
+notebook.number("e1.pairsKept", Double(kept.count))
+let choices = measured.flatMap { [$0.clean > 0, $0.corrupt < 0] }
+notebook.number("e1.choice", Double(choices.count { $0 }) / Double(choices.count))
+notebook.number("e1.meanGap", gap, tolerance: 1e-6)
+record("e1.connectorSufficiency", sufficient[connector]!, claim: "C1")
+record("e1.connectorNecessity", necessary[connector]!, claim: "C1")
+record("e1.connectorUnrelated", stranger[connector]!, claim: "C1")
+record("e1.connectorContrast", contrast[connector]!, claim: "C1")
+record("e1.connectorUntrained", untrainedProfile[connector]!, claim: "C1")
+record("e1.answerBeforeLastLayer", atAnswer[lastButOne]!, claim: "C2")
+notebook.number("e1.searchPearson", pearson(estimates, effects), tolerance: 1e-6, claim: "C3")
+notebook.number("e1.searchSpearman", spearman(estimates, effects), tolerance: 1e-6, claim: "C3")
+notebook.number("e1.searchSlope", slope(effects, estimates), tolerance: 1e-6, claim: "C3")
+notebook.number("e1.searchOverlap", overlap, claim: "C3")
+
+notebook.claim(
+  "C1", "the changed phone's window of the connector is sufficient and necessary",
+  holds: sufficient[connector]!.low >= rules.bottleneckRecovery
+    && necessary[connector]!.low >= rules.bottleneckRecovery && contrast[connector]!.low > 0)
+notebook.claim(
+  "C2", "the answer's position has taken over before the last layer",
+  holds: atAnswer[lastButOne]!.low >= rules.answerPositionThreshold)
+notebook.claim(
+  "C3", "attribution proposes at least half of the strongest cells",
+  holds: overlap >= rules.searchOverlap)
+notebook.finish()
