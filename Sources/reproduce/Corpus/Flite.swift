@@ -42,32 +42,34 @@ final class Flite {
   }
 
   func speak(_ request: Request) throws -> Spoken {
+    // Flite reads the tables behind Swift's back: they live until the utterance is gone.
+    let own = UnsafeMutablePointer<cst_cg_db>.allocate(capacity: 1)
+    own.initialize(to: tables.pointee)
+    own.pointee.freeable = 0
+    let trees = Trees(types: Int(own.pointee.num_types))
+    defer { withExtendedLifetime(trees) { own.deallocate() } }
     guard let utterance = new_utterance() else { throw CorpusError("flite: out of memory") }
     defer { delete_utterance(utterance) }
     try analyse(request, in: utterance)
 
-    var own = tables.pointee
-    own.freeable = 0
-    let trees = Trees(types: Int(own.num_types))
+    let features = utterance.pointee.features
     switch request {
     case .timed(_, let phones):
-      trees.setLengths(stateSteps(phones), in: &own)
-      trees.setPitch(phones.map(\.pitch), in: &own)
+      trees.setLengths(stateSteps(phones), in: &own.pointee)
+      trees.setPitch(phones.map(\.pitch), in: &own.pointee)
     case .free(let words, let rate, let pitch):
-      feat_set_float(utterance.pointee.features, "duration_stretch", Float(rate))
-      feat_set_float(utterance.pointee.features, "f0_shift", Float(pitch))
+      feat_set_float(features, Feature.stretch, Float(rate))
+      feat_set_float(features, Feature.shift, Float(pitch))
       // The pitch model of rms takes no shift.
-      if own.spamf0 != 0, case .timed(_, let phones) = timedRequest(words, voice: speaker) {
-        trees.setPitch(phones.map { $0.pitch * pitch }, in: &own)
-        feat_set_float(utterance.pointee.features, "f0_shift", 1)
+      if own.pointee.spamf0 != 0, case .timed(_, let phones) = timedRequest(words, voice: speaker) {
+        trees.setPitch(phones.map { $0.pitch * pitch }, in: &own.pointee)
+        feat_set_float(features, Feature.shift, 1)
       }
     }
-    return try withUnsafeMutablePointer(to: &own) { pointer in
-      feat_set(utterance.pointee.features, "cg_db", cg_db_val(pointer))
-      srand(1)
-      cg_synth(utterance)
-      return try result(of: utterance, request)
-    }
+    feat_set(features, Feature.tables, cg_db_val(own))
+    srand(1)
+    cg_synth(utterance)
+    return try result(of: utterance, request)
   }
 
   /// Everything before synthesis, with our own pronunciations; flite's changes between words
@@ -75,13 +77,13 @@ final class Flite {
   private func analyse(_ request: Request, in utterance: UnsafeMutablePointer<cst_utterance>) throws
   {
     feat_set_string(
-      utterance.pointee.features, "input_text", request.words.joined(separator: " "))
+      utterance.pointee.features, Feature.text, request.words.joined(separator: " "))
     utt_init(utterance, voice)
     default_tokenization(utterance)
     var token = relation_head(utt_relation(utterance, "Token"))
     for word in request.words {
       let phones = Lexicon.word(word).stressedPhones.joined(separator: " ")
-      item_set_string(token, "phones", phones)
+      item_set_string(token, Feature.phones, phones)
       token = item_next(token)
     }
     default_textanalysis(utterance)
@@ -93,7 +95,7 @@ final class Flite {
     var segment = relation_head(utt_relation(utterance, "Segment"))
     var names: [String] = []
     while let item = segment {
-      item_set_int(item, "place", Int32(names.count))
+      item_set_int(item, Feature.place, Int32(names.count))
       names.append(String(cString: item_feat_string(item, "name")))
       segment = item_next(item)
     }
@@ -161,4 +163,19 @@ final class Flite {
     }
     return means
   }()
+}
+
+/// Names of features that are set here. Flite keeps the pointer to a name, not its letters, so they
+/// are static: the address of a Swift string does not outlive the call.
+private enum Feature {
+  nonisolated(unsafe) static let text = pointer("input_text")
+  nonisolated(unsafe) static let stretch = pointer("duration_stretch")
+  nonisolated(unsafe) static let shift = pointer("f0_shift")
+  nonisolated(unsafe) static let tables = pointer("cg_db")
+  nonisolated(unsafe) static let phones = pointer("phones")
+  nonisolated(unsafe) static let place = pointer("place")
+
+  private static func pointer(_ name: StaticString) -> UnsafePointer<CChar> {
+    UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self)
+  }
 }

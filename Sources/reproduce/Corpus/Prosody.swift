@@ -7,6 +7,8 @@ enum Voice: String, CaseIterable {
   /// Those whose phones can be timed, which evaluation uses.
   static let timed: [Voice] = [.kal, .ked, .awb, .rms, .slt]
 
+  static var names: String { allCases.map(\.rawValue).joined(separator: ", ") }
+
   var engine: String {
     switch self {
     case .kal, .ked: "festival"

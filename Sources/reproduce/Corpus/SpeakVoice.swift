@@ -19,7 +19,7 @@ struct SpeakVoice: ParsableCommand {
 
   func run() throws {
     guard let voice = Voice(rawValue: voice) else {
-      throw CorpusError("no voice \"\(voice)\"; there are \(Voice.allCases)")
+      throw CorpusError("no voice \"\(voice)\"; there are \(Voice.names)")
     }
     guard let data = FileManager.default.contents(atPath: rows) else {
       throw CorpusError("\(rows): cannot be read")

@@ -47,7 +47,7 @@ struct TrainingSet {
     let name = "data-manifests/training.json"
     return try repository.manifest("training.json").array("voices").map { entry in
       guard let voice = Voice(rawValue: try entry.string("voice")) else {
-        throw JSONError("\(name): \"voice\" should be one of \(Voice.allCases)")
+        throw JSONError("\(name): \"voice\" should be one of \(Voice.names)")
       }
       let rows = try entry.array("utterances").map { try Row($0, name: name) }
       return Part(voice: voice, rows: rows, sha256: try entry.string("sha256"))
