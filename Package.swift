@@ -33,6 +33,7 @@ let package = Package(
     .target(name: "Interventions", dependencies: ["Tensor", "Speech"], swiftSettings: vector),
     .target(name: "Plot", dependencies: ["CCairo"], resources: [.copy("Fonts")]),
     .target(name: "Notebook", dependencies: ["JSON", "CCrypto"]),
+    .target(name: "Figures", dependencies: ["Interventions", "Plot"]),
     .executableTarget(
       name: "reproduce",
       dependencies: [
@@ -46,10 +47,11 @@ let package = Package(
     .testTarget(name: "InterventionsTests", dependencies: ["Interventions"]),
     .testTarget(name: "PlotTests", dependencies: ["Plot"]),
     .testTarget(name: "NotebookTests", dependencies: ["Notebook", "JSON"]),
+    .testTarget(name: "ReproduceTests", dependencies: ["reproduce", "JSON"]),
   ]
     + experiments.map { name in
       .executableTarget(
-        name: name, dependencies: ["Interventions", "Plot", "Notebook"],
+        name: name, dependencies: ["Figures", "Interventions", "Plot", "Notebook"],
         path: "Sources/Experiments",
         exclude: experiments.filter { $0 != name }.map { "\($0).swift" },
         swiftSettings: vector)

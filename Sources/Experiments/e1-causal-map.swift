@@ -21,8 +21,9 @@
 // **necessity**. Over pairs we take the ratio of means, never the mean of ratios, and nothing is
 // clipped.
 
+import Figures
+import Foundation
 import Interventions
-import JSON
 import Notebook
 import Plot
 import Speech
@@ -42,11 +43,11 @@ notebook.note("BLAS", Runtime.description)
 let speech = notebook.input("artifacts/qwen2-audio-small", as: "model") {
   try SpeechModel(folder: $0)
 }
-let suite = notebook.input("data-manifests/evaluation.json", as: "pairs") {
+let suite = notebook.tracked("data-manifests/evaluation.json", as: "pairs") {
   try PairSuite(manifest: $0)
 }
 _ = notebook.input("artifacts/evaluation", as: "audio")
-let rules = notebook.input("paper/preregistration.json", as: "preregistration") {
+let rules = notebook.tracked("paper/preregistration.json", as: "preregistration") {
   try Preregistration($0)
 }
 let model = speech.model
@@ -112,7 +113,8 @@ let measured = notebook.cell("exact map", over: suite.pairs, key: \.id) { pair i
 // give the source's answer: not nearly, but to the last bit, at every site of every pair. If either
 // fails, nothing is written.
 
-notebook.control("self-patch", equals: 0, of: measured.flatMap { m in m.selfPatched.map { $0 - m.corrupt } })
+notebook.control(
+  "self-patch", equals: 0, of: measured.flatMap { m in m.selfPatched.map { $0 - m.corrupt } })
 notebook.control(
   "everything patched", equals: 1,
   of: measured.flatMap { m in m.allPatched.map { ($0 - m.corrupt) / m.gap } })
@@ -231,15 +233,16 @@ notebook.output("figures/figure2.tsv", text: figure.table)
 let stamp = notebook.stamp.with("table", Digest(of: figure.table)).description
 for format in ["pdf", "svg"] {
   notebook.output("figures/figure2.\(format)") { path in
+    let file = URL(fileURLWithPath: path)
     try figure.drawing.write(
-      pdf: format == "pdf" ? path : nil, svg: format == "svg" ? path : nil,
+      pdf: format == "pdf" ? file : nil, svg: format == "svg" ? file : nil,
       title: "Figure 2: causal map from sound to answer", description: figure.caption, stamp: stamp)
   }
 }
 
 // ## What the text says
 
-func record(_ name: String, _ estimate: Estimate, claim: String = "") {
+@MainActor func record(_ name: String, _ estimate: Estimate, claim: String = "") {
   notebook.number(
     name, estimate.value, low: estimate.low, high: estimate.high, tolerance: 1e-6, claim: claim)
 }

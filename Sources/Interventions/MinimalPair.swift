@@ -154,3 +154,16 @@ extension SpeechModel {
     return (clean, corrupt)
   }
 }
+
+extension PairSuite {
+  /// Another pair of the same voice and slot that shares no answer: the next one in the suite.
+  public func unrelated(to pair: MinimalPair) -> MinimalPair {
+    let alike = pairs.filter { $0.voice == pair.voice && $0.slot == pair.slot }
+    let own = alike.firstIndex { $0.id == pair.id } ?? 0
+    let answers = [pair.answers.clean, pair.answers.corrupt]
+    let candidates = (1..<max(alike.count, 2)).map { alike[(own + $0) % alike.count] }
+    return candidates.first {
+      !answers.contains($0.answers.clean) && !answers.contains($0.answers.corrupt)
+    } ?? pair
+  }
+}

@@ -104,6 +104,16 @@ public final class Notebook {
     return attempt { try read(path) }
   }
 
+  /// Gives what `read` makes of a file that the repository itself keeps, such as a manifest, and
+  /// that no manifest lists. Its digest becomes part of the stamp and of the keys.
+  public func tracked<T>(_ path: String, as name: String? = nil, _ read: (String) throws -> T) -> T {
+    attempt {
+      guard let root else { throw Failure("\(path): the package that holds it is not found") }
+      input(name ?? path, digest: try Digest(ofFile: "\(root)/\(path)"))
+      return try read("\(root)/\(path)")
+    }
+  }
+
   /// Makes the digest of something else that the values depend on part of stamp and keys.
   public func input(_ name: String, digest: Digest) {
     attempt {

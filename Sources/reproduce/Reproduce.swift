@@ -7,5 +7,7 @@ struct Reproduce: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "reproduce",
     abstract: "Makes again what the paper stands on.",
-    subcommands: [Corpus.self, Train.self, SpeakVoice.self])
+    subcommands: [
+      Corpus.self, Train.self, Evaluate.self, Parity.self, SpeakVoice.self,
+    ])
 }

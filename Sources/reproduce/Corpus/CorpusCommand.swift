@@ -75,17 +75,24 @@ struct Repository {
     let old = (try? String(contentsOf: sums, encoding: .utf8)) ?? ""
     let kept = old.split(separator: "\n").map(String.init).filter { line in
       let path = line.dropFirst(66)
-      return !path.hasPrefix("artifacts/evaluation/") && !path.hasPrefix("data-manifests/")
+      return !path.hasPrefix("artifacts/") && !path.hasPrefix("data-manifests/")
     }
-    let walk = FileManager.default.enumerator(atPath: url("artifacts/evaluation").path)
-    let audio = (walk?.compactMap { $0 as? String } ?? []).filter { $0.hasSuffix(".flac") }
-      .map { "artifacts/evaluation/\($0)" }
-    let manifests = ["data-manifests/evaluation.json", "data-manifests/training.json"]
-    let mine = try (audio + manifests)
-      .filter { FileManager.default.fileExists(atPath: url($0).path) }
+    let walk = FileManager.default.enumerator(atPath: url("artifacts").path)
+    let artifacts = (walk?.compactMap { $0 as? String } ?? [])
+      .filter { !$0.contains("/.") }
+      .map { "artifacts/\($0)" }
+    let manifests = ["evaluation", "training", "models"].map { "data-manifests/\($0).json" }
+    let mine = try (artifacts + manifests)
+      .filter { isFile(url($0)) }
       .map { "\(Digest.sha256([UInt8](try Data(contentsOf: url($0)))))  \($0)" }
     let lines = (kept + mine).sorted { $0.dropFirst(66) < $1.dropFirst(66) }
     try Data((lines.joined(separator: "\n") + "\n").utf8).write(to: sums, options: .atomic)
+  }
+
+  private func isFile(_ url: URL) -> Bool {
+    var isFolder: ObjCBool = false
+    return FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder)
+      && !isFolder.boolValue
   }
 
   /// What was spoken with, for a manifest's header.

@@ -50,7 +50,7 @@ struct TrainingSet {
         throw JSONError("\(name): \"voice\" should be one of \(Voice.names)")
       }
       let rows = try entry.array("utterances").map { try Row($0, name: name) }
-      return Part(voice: voice, rows: rows, sha256: try entry.string("sha256"))
+      return Part(voice: voice, rows: rows, sha256: try entry.string("audioDigest"))
     }
   }
 
@@ -85,7 +85,7 @@ struct TrainingSet {
   private func manifest(_ parts: [Part]) -> JSON {
     let voices = parts.map { part -> JSON in
       let own: [String: JSON] = [
-        "voice": .string("\(part.voice)"), "sha256": .string(part.sha256),
+        "voice": .string("\(part.voice)"), "audioDigest": .string(part.sha256),
         "utterances": .array(part.rows.map(\.json)),
       ]
       return .object(own.merging(Repository.provenance(part.voice)) { $1 })
@@ -97,8 +97,9 @@ struct TrainingSet {
       "name": "spoken-minimal-pairs-training",
       "description": .string(
         "Synthetic English sentences to train a small speech LM on; the audio is made again from "
-          + "these rows by `reproduce corpus`, into build/training. sha256 is of a voice's labels "
-          + "and samples files, one after the other; a row's digest begins that of its own."),
+          + "these rows by `reproduce corpus`, into build/training. audioDigest is the SHA-256 of a "
+          + "voice's labels and samples files, one after the other; a row's digest begins that of "
+          + "its own."),
       "license": .string(
         "Free to use, copy, modify and redistribute. espeak-ng, which is under the GPL, is only "
           + "run as a program."),

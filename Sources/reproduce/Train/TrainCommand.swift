@@ -14,7 +14,9 @@ struct Train: ParsableCommand {
       run goes on from its last hundredth step; --fresh starts over.
       """)
 
-  @Option(help: "The folder to write.") var out = "artifacts/qwen2-audio-small"
+  static let shipped = "artifacts/qwen2-audio-small"
+
+  @Option(help: "The folder to write, below the repository.") var out = Train.shipped
   @Option(help: "Scales the steps of every stage, for a trial.") var scale = 1.0
   @Flag(help: "Ignores the state of an interrupted run.") var fresh = false
 
@@ -87,6 +89,17 @@ struct Train: ParsableCommand {
     try writeCheckpoint(
       training.parameters, config: config, tokenizer: tokenizerText,
       endToken: preparation.endToken, to: repository.url(out))
+    let seconds = utterances.reduce(0) { $0 + $1.samples.count } / LogMel.rate
+    try Data(
+      modelCard(
+        config, parameters: config.parameterShapes.values.reduce(0) { $0 + $1.reduce(1, *) },
+        utterances: utterances.count, hours: Double(seconds) / 3600
+      ).utf8
+    ).write(to: repository.url("\(out)/README.md"), options: .atomic)
+    if out == Train.shipped {
+      try writeModelManifest(out, repository)
+      try repository.writeSums()
+    }
     state.remove()
   }
 }
