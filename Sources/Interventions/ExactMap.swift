@@ -1,6 +1,7 @@
 // Exact activation patching of many cells, by resuming: a cell starts from the base run's residual
 // stream at its site, takes the donor's rows in its window, and runs on from there, stacked with
-// other cells. Nothing before the site is computed again.
+// other cells. What lies before the site is not computed again, nor, in the language model, what
+// lies before the window: its keys and values are the base run's.
 
 import Speech
 import Tensor
@@ -10,16 +11,20 @@ public struct Cell: Sendable {
   public let site: Site
   public let boundary: Boundary
   public let window: Window
+
+  public init(site: Site, boundary: Boundary, window: Window) {
+    self.site = site
+    self.boundary = boundary
+    self.window = window
+  }
 }
 
-/// What a cell puts in place of the base run's rows.
-public enum Donor: Sendable {
-  /// The activations of the source run at the same positions.
-  case source(Trace)
-  /// The activations of an unrelated run, `shift` positions (in milliseconds) later there than
-  /// here, with the move from the base run rescaled, cell by cell, to the length of the move to
-  /// `matching`.
-  case unrelated(Trace, shift: Double, matching: Trace)
+/// A cell that has to be computed: the rows that take the donor's place.
+private struct Pending {
+  let index: Int
+  let boundary: Boundary
+  let positions: [Int]
+  let rows: Tensor
 }
 
 extension Qwen2Audio {
@@ -35,49 +40,68 @@ extension Qwen2Audio {
     _ base: Trace, with donor: Donor, cells: [Cell], resuming: Bool = true, skipping: Bool = true
   ) throws -> [Double?] {
     var results = [Double?](repeating: nil, count: cells.count)
-    var pending: [(index: Int, state: Tensor)] = []
+    var pending: [Pending] = []
     for (i, cell) in cells.enumerated() {
       let positions = base.timeline.positions(in: cell.window, at: cell.site.stage)
       guard !positions.isEmpty, let rows = donor.rows(for: cell, positions, base) else { continue }
-      let state = base.state(at: cell.boundary)
       let inert =
         cell.boundary == .lm(config.layers) && !positions.contains(base.timeline.tokens - 1)
-      if skipping && (inert || gatherRows(state, positions).isIdentical(to: rows)) {
+      if skipping
+        && (inert || gatherRows(base.state(at: cell.boundary), positions).isIdentical(to: rows))
+      {
         results[i] = base.logitDifference
+      } else if !resuming {
+        results[i] = try rerun(
+          base, cell, replacingRows(base.state(at: cell.boundary), at: positions, with: rows))
+      } else if cell.boundary == .connector {
+        // The connector's rows are the language model's input at the audio tokens.
+        let tokens = positions.map { $0 + base.timeline.firstAudio }
+        pending.append(Pending(index: i, boundary: .lm(0), positions: tokens, rows: rows))
       } else {
-        pending.append((i, replacingRows(state, at: positions, with: rows)))
+        pending.append(
+          Pending(index: i, boundary: cell.boundary, positions: positions, rows: rows))
       }
     }
-    if !resuming {
-      for (i, state) in pending {
-        results[i] = try rerun(base, cells[i], state)
-      }
-      return results
-    }
-    // Cells of one boundary run on together.
     var start = 0
     while start < pending.count {
-      let boundary = cells[pending[start].index].boundary
-      var end = start
-      while end < pending.count, end - start < cellsPerBatch,
-        cells[pending[end].index].boundary == boundary
-      {
-        end += 1
-      }
-      let group = pending[start..<end]
-      let question = base.question
-      let batch = try Batch(
-        config, clips: group.map { _ in question.clip },
-        prompts: group.map { _ in Prompt(question.tokens) })
-      let logits = self.logits(
-        after: boundary, joiningRows(group.map(\.state)), in: batch,
-        rows: batch.lm.sequences.map { $0.start + $0.count - 1 })
-      for (row, cell) in group.enumerated() {
-        results[cell.index] = question.logitDifference(logits, row: row)
+      let boundary = pending[start].boundary
+      let end =
+        pending[start..<min(start + cellsPerBatch, pending.count)]
+        .firstIndex { $0.boundary != boundary } ?? min(start + cellsPerBatch, pending.count)
+      let group = Array(pending[start..<end])
+      for (cell, value) in zip(group, try resumed(base, at: boundary, group)) {
+        results[cell.index] = value
       }
       start = end
     }
     return results
+  }
+
+  /// Runs on from one boundary with each cell's rows in place, stacked.
+  private func resumed(_ base: Trace, at boundary: Boundary, _ cells: [Pending]) throws -> [Double]
+  {
+    let question = base.question
+    var batch = try Batch(
+      config, clips: cells.map { _ in question.clip },
+      prompts: cells.map { _ in Prompt(question.tokens) })
+    let state = base.state(at: boundary)
+    var prefix: KeyValueCache?
+    var firsts = cells.map { _ in 0 }
+    if case .lm = boundary {
+      // Positions before the window keep the base run's residual stream, keys and values.
+      firsts = cells.map { $0.positions.min()! / rowBlock * rowBlock }
+      batch = batch.beginning(at: firsts)
+      prefix = base.cache
+    }
+    let states = zip(cells, firsts).map { cell, first in
+      replacingRows(
+        first == 0 ? state : gatherRows(state, Array(first..<state.rows)),
+        at: cell.positions.map { $0 - first }, with: cell.rows)
+    }
+    let logits = self.logits(
+      after: boundary, joiningRows(states), in: batch,
+      rows: batch.lm.sequences.map { $0.row(of: $0.count - 1) }, prefix: prefix)
+    return cells.indices.map { question.logitDifference(logits, row: $0) }
   }
 
   /// The same cell by a full run from the sound on, with the state put in at its site.
@@ -92,42 +116,4 @@ extension Qwen2Audio {
 
   /// How many cells are stacked: enough for full matrix products, few enough to stay in cache.
   private var cellsPerBatch: Int { 12 }
-}
-
-extension Donor {
-  /// The rows that replace `positions` of the base run, or nil where the donor has none.
-  func rows(for cell: Cell, _ positions: [Int], _ base: Trace) -> Tensor? {
-    switch self {
-    case .source(let source):
-      let limit = source.timeline.count(at: cell.site.stage)
-      guard positions.allSatisfy({ $0 < limit }) else { return nil }
-      return gatherRows(source.state(at: cell.boundary), positions)
-    case .unrelated(let other, let shift, let source):
-      let stage = cell.site.stage
-      let mapped = positions.map { position -> Int in
-        // Text positions are counted from the end, where the answer is read.
-        guard let centre = base.timeline.centre(of: position, at: stage) else {
-          return other.timeline.tokens - (base.timeline.tokens - position)
-        }
-        let spacing = stage == .encoder ? 20.0 : 40.0
-        let first = other.timeline.centre(
-          of: stage == .lm ? other.timeline.firstAudio : 0, at: stage)!
-        let index = Int(((centre + shift - first) / spacing).rounded())
-        let count = stage == .encoder ? other.timeline.encoder : other.timeline.audio
-        return min(max(index, 0), count - 1) + (stage == .lm ? other.timeline.firstAudio : 0)
-      }
-      let own = gatherRows(base.state(at: cell.boundary), positions)
-      let real = gatherRows(source.state(at: cell.boundary), positions) - own
-      let move = gatherRows(other.state(at: cell.boundary), mapped) - own
-      let (wanted, length) = (real.norm, move.norm)
-      return length > 0 ? own + move * Float(wanted / length) : own
-    }
-  }
-}
-
-extension Tensor {
-  /// The Euclidean length of all numbers together.
-  public var norm: Double {
-    withNumbers { $0.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot() }
-  }
 }

@@ -33,6 +33,8 @@ public struct Trace: Sendable {
   /// log p(answer) - log p(foil) at the last position.
   public let logitDifference: Double
   let states: [Boundary: Tensor]
+  /// Keys and values of the language model, for runs resumed behind their first positions.
+  let cache: KeyValueCache
 
   /// The residual stream at a site, [rows, width]; rows beyond the positions are padding.
   func state(at boundary: Boundary) -> Tensor {
@@ -48,15 +50,18 @@ extension Qwen2Audio {
     let boundaries = Dictionary(
       uniqueKeysWithValues: residualSites.map { ($0.site, $0.boundary) })
     var states: [Boundary: Tensor] = [:]
+    var cache = KeyValueCache()
     let logits = self.logits(
       after: .encoder(0), embedded(batch), in: batch, rows: [question.tokens.count - 1]
     ) { site, x in
       if let boundary = boundaries[site] { states[boundary] = x }
+      if site.stage == .lm && site.activation == .rotK { cache.keys.append(x) }
+      if site.stage == .lm && site.activation == .v { cache.values.append(x) }
       return x
     }
     return Trace(
       question: question, timeline: timeline(of: batch), logits: logits,
-      logitDifference: question.logitDifference(logits), states: states)
+      logitDifference: question.logitDifference(logits), states: states, cache: cache)
   }
 
   func timeline(of batch: Batch) -> Timeline {

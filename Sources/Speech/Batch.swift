@@ -65,14 +65,15 @@ public struct Batch: Sendable {
   let pooled: Layout
   /// Audio tokens, the rows of `connector.out`.
   public let audio: Layout
-  public let lm: Layout
+  /// Positions of the language model.
+  public private(set) var lm: Layout
 
   /// For each stacked row, the row of the stage before that it takes, or -1.
   let melRows: [Int]
   let encoderPositions: [Int]
   let audioRows: [Int]
   let tokens: [Int]
-  let positions: [Int]
+  private(set) var positions: [Int]
   let placeholderRows: [Int]
   let realAudio: [Int]
 
@@ -147,6 +148,16 @@ public struct Batch: Sendable {
     }
   }
 
+  /// The same prompts with the rows of the language model from `firsts` on, for a run that is
+  /// resumed inside it.
+  public func beginning(at firsts: [Int]) -> Batch {
+    var batch = self
+    let prompts = prompts
+    batch.lm = lm.beginning(at: firsts)
+    batch.positions = batch.lm.stacked(padding: 0) { s, t in prompts[s].positions[t] }
+    return batch
+  }
+
   /// The layout of the rows that a site has.
   public func layout(of site: Site) -> Layout {
     switch (site.stage, site.activation) {
@@ -173,7 +184,7 @@ extension Layout {
   func stacked(padding: Int = -1, _ value: (Int, Int) -> Int) -> [Int] {
     var out = [Int](repeating: padding, count: rows)
     for (s, sequence) in sequences.enumerated() {
-      for t in 0..<sequence.count { out[sequence.start + t] = value(s, t) }
+      for t in sequence.first..<sequence.count { out[sequence.row(of: t)] = value(s, t) }
     }
     return out
   }

@@ -25,20 +25,6 @@ public struct AttentionWeights: Sendable {
   public var k: Linear
   public var v: Linear
   public var out: Linear
-
-  /// The heads' outputs before the output projection, [rows, heads * headWidth].
-  ///
-  /// - Parameters:
-  ///   - turned: applied to queries and keys, for rotary positions
-  ///   - tapped: sees the patterns, laid out as `PatternLayout` says, and may replace them
-  func z(
-    _ y: Tensor, heads: Int, keyHeads: Int, scale: Float, layout: Layout,
-    turned: (Tensor) -> Tensor, tapped: (Tensor) -> Tensor
-  ) -> Tensor {
-    let patterns = attentionPatterns(
-      turned(q(y)), turned(k(y)), heads: heads, keyHeads: keyHeads, scale: scale, layout: layout)
-    return attended(tapped(patterns), v(y), heads: heads, keyHeads: keyHeads, layout: layout)
-  }
 }
 
 /// A layer of Whisper's encoder: pre-norm, bidirectional over the valid frames, GELU.
@@ -57,9 +43,12 @@ public struct EncoderBlock: Sendable {
     let x = at(.residPre, x)
     let y = attentionNorm(x)
     let scale = 1 / Float(x.width / heads).squareRoot()
-    let z = attention.z(
-      y, heads: heads, keyHeads: heads, scale: scale, layout: layout, turned: { $0 },
-      tapped: { at(.pattern, $0) })
+    let places = PatternLayout(layout, heads: heads)
+    let patterns = at(
+      .pattern,
+      attentionPatterns(
+        attention.q(y), at(.k, attention.k(y)), keyHeads: heads, scale: scale, places: places))
+    let z = attended(patterns, at(.v, attention.v(y)), keyHeads: heads, places: places)
     let mid = at(.residMid, x + at(.attnOut, attention.out(at(.z, z))))
     let post = at(.mlpPost, gelu(up(mlpNorm(mid))))
     return at(.residPost, mid + at(.mlpOut, down(post)))
@@ -78,22 +67,71 @@ public struct DecoderBlock: Sendable {
   let keyHeads: Int
   let epsilon: Float
 
+  /// - Parameters:
+  ///   - x: the residual stream, in the rows that `span` says
+  ///   - span: which rows are there, and which of them are wanted
+  /// - Returns: the residual stream in the wanted rows
   func callAsFunction(
-    _ x: Tensor, layer: Int, layout: Layout, positions: [Int], rotaryTable: RotaryTable, tap: Tap?
+    _ x: Tensor, layer: Int, span: DecoderSpan, rotaryTable: RotaryTable, tap: Tap?
   ) -> Tensor {
     func at(_ activation: Site.Activation, _ value: Tensor) -> Tensor {
       tap?(Site(.lm, layer, activation), value) ?? value
     }
+    func turned(_ x: Tensor, _ positions: [Int]) -> Tensor {
+      rotary(x, positions: positions, table: rotaryTable)
+    }
     let x = at(.residPre, x)
     let y = rmsNorm(x, attentionNorm, epsilon: epsilon)
-    let scale = 1 / Float(rotaryTable.headWidth).squareRoot()
-    let z = attention.z(
-      y, heads: heads, keyHeads: keyHeads, scale: scale, layout: layout,
-      turned: { rotary($0, positions: positions, table: rotaryTable) },
-      tapped: { at(.pattern, $0) })
-    let mid = at(.residMid, x + at(.attnOut, attention.out(at(.z, z))))
+    let k = at(.rotK, turned(attention.k(y), span.positions))
+    let v = at(.v, attention.v(y))
+    let places = PatternLayout(queries: span.wanted, keys: span.keys, heads: heads)
+    let patterns = at(
+      .pattern,
+      attentionPatterns(
+        turned(attention.q(span.wanted(of: y)), span.wantedPositions),
+        completing(k, span.rows, with: span.prefix?.keys[layer]), keyHeads: keyHeads,
+        scale: 1 / Float(rotaryTable.headWidth).squareRoot(), places: places))
+    let values = completing(v, span.rows, with: span.prefix?.values[layer])
+    let z = attended(patterns, values, keyHeads: keyHeads, places: places)
+    let mid = at(.residMid, span.wanted(of: x) + at(.attnOut, attention.out(at(.z, z))))
     let normed = rmsNorm(mid, mlpNorm, epsilon: epsilon)
     let post = at(.mlpPost, gatedSilu(gate(normed), up(normed)))
     return at(.residPost, mid + at(.mlpOut, down(post)))
   }
+}
+
+/// Keys (after rotation) and values of one run at each layer, [rows, keyHeads * headWidth], for runs
+/// that are resumed behind their first positions.
+public struct KeyValueCache: Sendable {
+  public var keys: [Tensor] = []
+  public var values: [Tensor] = []
+
+  public init() {}
+}
+
+/// The rows that a decoder layer reads and those that it is asked for.
+struct DecoderSpan {
+  /// The rows whose residual stream is there.
+  let rows: Layout
+  let positions: [Int]
+  /// The rows that are wanted: all of `rows`, or the last of them.
+  let wanted: Layout
+  let wantedPositions: [Int]
+  /// All rows of the sequences.
+  let keys: Layout
+  /// Keys and values of the positions before `rows`, which all sequences share.
+  let prefix: KeyValueCache?
+  private let selection: [Int]?
+
+  init(rows: Layout, wanted: Layout? = nil, positions: [Int], prefix: KeyValueCache?) {
+    self.rows = rows
+    self.positions = positions
+    self.prefix = prefix
+    keys = rows.beginning(at: rows.sequences.map { _ in 0 })
+    self.wanted = wanted ?? rows
+    selection = wanted.map { rows.rows(of: $0) }
+    wantedPositions = selection?.map { positions[$0] } ?? positions
+  }
+
+  func wanted(of x: Tensor) -> Tensor { selection.map { gatherRows(x, $0) } ?? x }
 }

@@ -88,9 +88,12 @@ public struct Qwen2Audio: Sendable {
   /// - Parameters:
   ///   - x: the residual stream at the boundary, in its layout
   ///   - rows: the rows of the language model's layout whose logits are wanted
+  ///   - prefix: keys and values of the positions before the batch's rows, where those do not begin
+  ///     with the sequences
   /// - Returns: [rows, vocabulary]
   public func logits(
-    after boundary: Boundary, _ x: Tensor, in batch: Batch, rows: [Int], tap: Tap? = nil
+    after boundary: Boundary, _ x: Tensor, in batch: Batch, rows: [Int],
+    prefix: KeyValueCache? = nil, tap: Tap? = nil
   ) -> Tensor {
     func at(_ site: Site, _ value: Tensor) -> Tensor { tap?(site, value) ?? value }
     var x = x
@@ -110,10 +113,17 @@ public struct Qwen2Audio: Sendable {
     case .lm(let layer):
       firstLayer = layer
     }
+    let span = DecoderSpan(rows: batch.lm, positions: batch.positions, prefix: prefix)
+    var rows = rows
     for i in firstLayer..<decoder.count {
-      x = decoder[i](
-        x, layer: i, layout: batch.lm, positions: batch.positions, rotaryTable: rotaryTable,
-        tap: tap)
+      var span = span
+      if i == decoder.count - 1, tap == nil, let tail = batch.lm.tail(holding: rows) {
+        // Behind the last layer only the wanted rows are read.
+        span = DecoderSpan(
+          rows: batch.lm, wanted: tail, positions: batch.positions, prefix: prefix)
+        rows = batch.lm.rows(rows, in: tail)
+      }
+      x = decoder[i](x, layer: i, span: span, rotaryTable: rotaryTable, tap: tap)
     }
     if let tap {
       // A listener sees the site whole; without one only the wanted rows are computed.

@@ -14,6 +14,9 @@ public struct Site: Hashable, Sendable, CustomStringConvertible {
   public enum Activation: String, Sendable, CaseIterable {
     case embed
     case residPre = "resid_pre"
+    case k = "attn.k"
+    case rotK = "attn.rot_k"
+    case v = "attn.v"
     case z = "attn.z"
     case pattern = "attn.pattern"
     case attnOut = "attn.out"

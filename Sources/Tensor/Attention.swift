@@ -1,48 +1,63 @@
 // Multi-head attention over the sequences of a batch, in two steps: patterns, and what they gather.
 
 /// Where the pattern of each sequence lies in the one tensor that holds all patterns of a batch:
-/// [heads, padded queries, stride] each, with exact zeros outside the visible keys.
+/// [heads, query rows, stride] each, with exact zeros outside the visible keys.
 public struct PatternLayout {
   let starts: [Int]
+  let count: Int
   let heads: Int
-  let layout: Layout
+  let queries: Layout
+  let keys: Layout
 
-  public init(_ layout: Layout, heads: Int) {
+  /// - Parameters:
+  ///   - queries: the rows that attend
+  ///   - keys: all rows of the same sequences
+  public init(queries: Layout, keys: Layout, heads: Int) {
+    precondition(queries.sequences.count == keys.sequences.count)
+    precondition(keys.sequences.allSatisfy { $0.first == 0 })
     var start = 0
-    starts = layout.sequences.map { sequence in
-      defer { start += heads * sequence.padded * PatternLayout.stride(sequence) }
+    starts = zip(queries.sequences, keys.sequences).map { query, key in
+      defer { start += heads * query.padded * PatternLayout.stride(key) }
       return start
     }
+    count = start
     self.heads = heads
-    self.layout = layout
+    self.queries = queries
+    self.keys = keys
   }
 
-  static func stride(_ sequence: SequenceRows) -> Int { (sequence.padded + 7) / 8 * 8 }
-
-  var count: Int {
-    guard let last = layout.sequences.last else { return 0 }
-    return starts.last! + heads * last.padded * PatternLayout.stride(last)
+  /// Where queries and keys are the same rows.
+  public init(_ layout: Layout, heads: Int) {
+    self.init(queries: layout, keys: layout, heads: heads)
   }
+
+  static func stride(_ keys: SequenceRows) -> Int { (keys.padded + 7) / 8 * 8 }
 
   /// Calls `body` for each sequence and head with the place of its pattern.
   @inline(__always)
-  func forEach(_ body: (_ sequence: SequenceRows, _ head: Int, _ start: Int, _ stride: Int) -> Void)
-  {
-    for (sequence, start) in zip(layout.sequences, starts) {
-      let stride = PatternLayout.stride(sequence)
-      for head in 0..<heads { body(sequence, head, start + head * sequence.padded * stride, stride) }
+  func forEach(
+    _ body: (
+      _ query: SequenceRows, _ key: SequenceRows, _ head: Int, _ start: Int, _ stride: Int
+    ) -> Void
+  ) {
+    for i in starts.indices {
+      let (query, key) = (queries.sequences[i], keys.sequences[i])
+      let stride = PatternLayout.stride(key)
+      for head in 0..<heads {
+        body(query, key, head, starts[i] + head * query.padded * stride, stride)
+      }
     }
   }
 
   /// The pattern of one sequence without padding, [heads, queries, keys].
   public func pattern(of index: Int, in patterns: Tensor) -> Tensor {
-    let sequence = layout.sequences[index]
-    let (n, stride) = (sequence.count, PatternLayout.stride(sequence))
-    let out = Tensor(uninitialized: [heads, n, n])
+    let (query, key) = (queries.sequences[index], keys.sequences[index])
+    let (rows, columns, stride) = (query.range.count, key.count, PatternLayout.stride(key))
+    let out = Tensor(uninitialized: [heads, rows, columns])
     for h in 0..<heads {
-      for i in 0..<n {
-        (out.start + (h * n + i) * n).update(
-          from: patterns.start + starts[index] + (h * sequence.padded + i) * stride, count: n)
+      for i in 0..<rows {
+        (out.start + (h * rows + i) * columns).update(
+          from: patterns.start + starts[index] + (h * query.padded + i) * stride, count: columns)
       }
     }
     return out
@@ -53,81 +68,82 @@ public struct PatternLayout {
 /// keys in groups where there are fewer key heads than query heads.
 ///
 /// - Parameters:
-///   - q: [rows, heads * headWidth]
-///   - k: [rows, keyHeads * headWidth]
-/// - Returns: the patterns of all sequences, laid out as `PatternLayout` says
+///   - q: [query rows, heads * headWidth]
+///   - k: [key rows, keyHeads * headWidth]
+///   - places: which rows attend to which
+/// - Returns: the patterns of all sequences, laid out as `places` says
 public func attentionPatterns(
-  _ q: Tensor, _ k: Tensor, heads: Int, keyHeads: Int, scale: Float, layout: Layout
+  _ q: Tensor, _ k: Tensor, keyHeads: Int, scale: Float, places: PatternLayout
 ) -> Tensor {
+  let heads = places.heads
   let headWidth = q.width / heads
   precondition(q.width == heads * headWidth && k.width == keyHeads * headWidth)
-  precondition(heads % keyHeads == 0 && q.rows == layout.rows && k.rows == layout.rows)
+  precondition(heads % keyHeads == 0)
+  precondition(q.rows == places.queries.rows && k.rows == places.keys.rows)
   let group = heads / keyHeads
-  let places = PatternLayout(layout, heads: heads)
   let p = Tensor(uninitialized: [places.count])
-  places.forEach { sequence, h, start, stride in
-    let n = sequence.padded
+  places.forEach { query, key, h, start, stride in
     let scores = p.start + start
     BLAS.productTransposed(
-      n, n, headWidth, q.row(sequence.start) + h * headWidth, q.width,
-      k.row(sequence.start) + h / group * headWidth, k.width, scores, stride, scale: scale)
-    for i in 0..<n { softmax(scores + i * stride, stride, visible: sequence, query: i) }
+      query.padded, key.padded, headWidth, q.row(query.start) + h * headWidth, q.width,
+      k.row(key.start) + h / group * headWidth, k.width, scores, stride, scale: scale)
+    for i in 0..<query.padded { softmax(scores + i * stride, stride, of: query, row: i) }
   }
   let node = Node.of([q, k]) { g in
     // ds = p * (g - sum(g * p)); dq = ds k; dk += ds^T q.
     let (dq, dk) = (Tensor(uninitialized: q.shape), Tensor(k.shape))
     let ds = Tensor(uninitialized: [places.count])
-    places.forEach { sequence, h, start, stride in
-      let n = sequence.padded
-      for i in 0..<n {
+    places.forEach { query, key, h, start, stride in
+      for i in 0..<query.padded {
         let row = start + i * stride
         softmaxGradient(ds.start + row, g.start + row, p.start + row, stride)
       }
       let slope = ds.start + start
+      let keyColumn = h / group * headWidth
       BLAS.product(
-        n, headWidth, n, slope, stride, k.row(sequence.start) + h / group * headWidth, k.width,
-        dq.row(sequence.start) + h * headWidth, q.width, scale: scale)
+        query.padded, headWidth, key.padded, slope, stride, k.row(key.start) + keyColumn, k.width,
+        dq.row(query.start) + h * headWidth, q.width, scale: scale)
       BLAS.transposedProduct(
-        n, headWidth, n, slope, stride, q.row(sequence.start) + h * headWidth, q.width,
-        dk.row(sequence.start) + h / group * headWidth, k.width, scale: scale, adding: true)
+        key.padded, headWidth, query.padded, slope, stride, q.row(query.start) + h * headWidth,
+        q.width, dk.row(key.start) + keyColumn, k.width, scale: scale, adding: true)
     }
     return [dq, dk]
   }
   return Tensor(shape: p.shape, storage: p.storage, node: node)
 }
 
-/// The values that each query gathers by its pattern, head beside head: [rows, heads * headWidth].
+/// The values that each query gathers by its pattern, head beside head:
+/// [query rows, heads * headWidth].
 ///
 /// - Parameters:
 ///   - patterns: as `attentionPatterns` gives them
-///   - v: [rows, keyHeads * headWidth]
-public func attended(
-  _ patterns: Tensor, _ v: Tensor, heads: Int, keyHeads: Int, layout: Layout
-) -> Tensor {
+///   - v: [key rows, keyHeads * headWidth]
+public func attended(_ patterns: Tensor, _ v: Tensor, keyHeads: Int, places: PatternLayout)
+  -> Tensor
+{
+  let heads = places.heads
   let headWidth = v.width / keyHeads
   let group = heads / keyHeads
-  let places = PatternLayout(layout, heads: heads)
-  precondition(patterns.count == places.count && v.rows == layout.rows)
-  let z = Tensor(uninitialized: [v.rows, heads * headWidth])
-  places.forEach { sequence, h, start, stride in
-    let n = sequence.padded
+  precondition(patterns.count == places.count && v.rows == places.keys.rows)
+  let z = Tensor(uninitialized: [places.queries.rows, heads * headWidth])
+  places.forEach { query, key, h, start, stride in
     BLAS.product(
-      n, headWidth, n, patterns.start + start, stride,
-      v.row(sequence.start) + h / group * headWidth, v.width,
-      z.row(sequence.start) + h * headWidth, z.width)
+      query.padded, headWidth, key.padded, patterns.start + start, stride,
+      v.row(key.start) + h / group * headWidth, v.width, z.row(query.start) + h * headWidth,
+      z.width)
   }
   let node = Node.of([patterns, v]) { g in
     // dp = g v^T; dv += p^T g.
     let (dp, dv) = (Tensor([places.count]), Tensor(v.shape))
-    places.forEach { sequence, h, start, stride in
-      let n = sequence.padded
-      let upstream = g.row(sequence.start) + h * headWidth
-      let values = sequence.start * v.width + h / group * headWidth
+    places.forEach { query, key, h, start, stride in
+      let upstream = g.row(query.start) + h * headWidth
+      let values = key.start * v.width + h / group * headWidth
       BLAS.productTransposed(
-        n, n, headWidth, upstream, g.width, v.start + values, v.width, dp.start + start, stride)
+        query.padded, key.padded, headWidth, upstream, g.width, v.start + values, v.width,
+        dp.start + start, stride)
       BLAS.transposedProduct(
-        n, headWidth, n, patterns.start + start, stride, upstream, g.width, dv.start + values,
-        v.width, adding: true)
+        key.padded, headWidth, query.padded, patterns.start + start, stride, upstream, g.width,
+        dv.start + values, v.width, adding: true)
     }
     return [dp, dv]
   }
@@ -137,14 +153,14 @@ public func attended(
 /// Softmax of one row of scores over the keys that the query sees; exactly 0 elsewhere.
 @inline(__always)
 private func softmax(
-  _ row: UnsafeMutablePointer<Float>, _ stride: Int, visible sequence: SequenceRows, query: Int
+  _ row: UnsafeMutablePointer<Float>, _ stride: Int, of query: SequenceRows, row index: Int
 ) {
   // A padding row sees nothing and attends to nothing.
-  if query >= sequence.count {
+  if query.first + index >= query.count {
     row.update(repeating: 0, count: stride)
     return
   }
-  let (first, second) = sequence.visible.keys(of: query)
+  let (first, second) = query.visible.keys(of: query.first + index)
   let gapEnd = second.isEmpty ? stride : second.lowerBound
   for j in first.upperBound..<gapEnd { row[j] = -.infinity }
   if !second.isEmpty { for j in second.upperBound..<stride { row[j] = -.infinity } }

@@ -47,11 +47,18 @@ func laneSum(_ v: Vector) -> Float {
   return b[0] + b[1]
 }
 
+/// `clamped` of the standard library is a call; this is two instructions.
+@inline(__always)
+private func limited(_ x: Vector, _ low: Float, _ high: Float) -> Vector {
+  let (low, high) = (Vector(repeating: low), Vector(repeating: high))
+  let above = x.replacing(with: low, where: x .< low)
+  return above.replacing(with: high, where: above .> high)
+}
+
 /// e^x to 2 units in the last place; 0 below -87.3, and exactly 0 for minus infinity.
 @inline(__always)
 func exponential(_ x: Vector) -> Vector {
-  let clamped = x.clamped(
-    lowerBound: Vector(repeating: -87.33), upperBound: Vector(repeating: 88.37))
+  let clamped = limited(x, -87.33, 88.37)
   let n = (clamped * Vector(repeating: 1.442_695_04)).rounded(.toNearestOrEven)
   // ln 2 in two parts, the first short enough that n times it is exact.
   var r = clamped.addingProduct(n, Vector(repeating: -0.693_359_375))
@@ -83,7 +90,7 @@ extension SIMD8<Int32> {
 /// least squares on [0, 4]; beyond 4 it is 1 in Float32.
 @inline(__always)
 func errorFunction(_ x: Vector) -> Vector {
-  let c = x.clamped(lowerBound: Vector(repeating: -4), upperBound: Vector(repeating: 4))
+  let c = limited(x, -4, 4)
   let t = c * c
   var p = Vector(repeating: 1.986_647_2e-6)
   p = Vector(repeating: 2.845_558_6e-4).addingProduct(p, t)

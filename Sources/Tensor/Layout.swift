@@ -4,21 +4,29 @@
 public struct SequenceRows: Sendable, Equatable {
   /// The first row in the stacked tensor.
   public let start: Int
+  /// The position of that row: 0, or a multiple of `rowBlock` where a run is resumed there.
+  public let first: Int
+  /// Positions of the whole sequence; rows hold those from `first` on.
+  public let count: Int
   /// Rows of the block, padding included.
   public let padded: Int
-  /// Rows that hold positions; the rest is padding.
-  public let count: Int
-  /// For each row, the keys it sees: `first` and `second`, in positions of the sequence.
+  /// The keys that each position sees.
   public let visible: Visibility
 
-  public init(start: Int, count: Int, visible: Visibility) {
+  init(start: Int, first: Int, count: Int, visible: Visibility) {
+    precondition(first % rowBlock == 0 && first < max(count, 1))
     self.start = start
+    self.first = first
     self.count = count
-    self.padded = paddedRows(count)
     self.visible = visible
+    padded = paddedRows(count) - first
   }
 
-  public var range: Range<Int> { start..<(start + count) }
+  /// The rows that hold positions; the rest of the block is padding.
+  public var range: Range<Int> { start..<(start + count - first) }
+
+  /// The row of a position.
+  public func row(of position: Int) -> Int { start + position - first }
 }
 
 /// Which keys a query sees.
@@ -53,13 +61,62 @@ public struct Layout: Sendable, Equatable {
   public let rows: Int
 
   /// Stacks sequences of the given numbers of positions.
-  public init(counts: [Int], visible: [Visibility]) {
+  ///
+  /// - Parameter firsts: the position with which each sequence's rows begin; 0 where nil.
+  public init(counts: [Int], visible: [Visibility], firsts: [Int]? = nil) {
     var start = 0
-    sequences = zip(counts, visible).map { count, visible in
-      let sequence = SequenceRows(start: start, count: count, visible: visible)
+    sequences = counts.indices.map { i in
+      let sequence = SequenceRows(
+        start: start, first: firsts?[i] ?? 0, count: counts[i], visible: visible[i])
       start += sequence.padded
       return sequence
     }
     rows = start
   }
+
+  /// The same sequences with their rows from other positions on.
+  public func beginning(at firsts: [Int]) -> Layout {
+    Layout(counts: sequences.map(\.count), visible: sequences.map(\.visible), firsts: firsts)
+  }
+
+  /// The last block of rows of every sequence, or nil where a row of `wanted` lies before it.
+  public func tail(holding wanted: [Int]) -> Layout? {
+    let tail = beginning(at: sequences.map { paddedRows($0.count) - rowBlock })
+    let kept = Set(rows(of: tail))
+    return wanted.allSatisfy(kept.contains) ? tail : nil
+  }
+
+  /// Where rows of this layout lie in `part`, which begins later and holds them.
+  public func rows(_ wanted: [Int], in part: Layout) -> [Int] {
+    let places = Dictionary(
+      uniqueKeysWithValues: rows(of: part).enumerated().map { ($1, $0) })
+    return wanted.map { places[$0]! }
+  }
+
+  /// The rows of this layout that `part`, which begins later, keeps.
+  public func rows(of part: Layout) -> [Int] {
+    zip(sequences, part.sequences).flatMap { whole, part in
+      (whole.row(of: part.first))..<(whole.start + whole.padded)
+    }
+  }
+}
+
+/// Keys or values of whole sequences: those of `rows` behind the first positions of `prefix`, which
+/// all sequences share. Where nothing is missing it is `rows` itself.
+///
+/// - Parameters:
+///   - rows: [layout rows, width]
+///   - prefix: [positions, width] of one sequence
+public func completing(_ rows: Tensor, _ layout: Layout, with prefix: Tensor?) -> Tensor {
+  guard let prefix, layout.sequences.contains(where: { $0.first > 0 }) else { return rows }
+  precondition(!rows.isDifferentiated, "a resumed run has no gradients")
+  let full = layout.beginning(at: layout.sequences.map { _ in 0 })
+  let out = Tensor(uninitialized: [full.rows, rows.width])
+  for (part, whole) in zip(layout.sequences, full.sequences) {
+    let head = out.row(whole.start)
+    head.update(from: prefix.start, count: part.first * rows.width)
+    (head + part.first * rows.width)
+      .update(from: rows.row(part.start), count: part.padded * rows.width)
+  }
+  return out
 }

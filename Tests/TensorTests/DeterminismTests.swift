@@ -36,8 +36,9 @@ func attentionKeepsItsBits() {
     (0..<3).map { Tensor([rows, 96], normal: 1, Random(seed: seed + UInt64($0))) }
   }
   func run(_ x: [Tensor], _ layout: Layout) -> Tensor {
-    let p = attentionPatterns(x[0], x[1], heads: 3, keyHeads: 3, scale: 0.2, layout: layout)
-    return attended(p, x[2], heads: 3, keyHeads: 3, layout: layout)
+    let places = PatternLayout(layout, heads: 3)
+    let p = attentionPatterns(x[0], x[1], keyHeads: 3, scale: 0.2, places: places)
+    return attended(p, x[2], keyHeads: 3, places: places)
   }
   let own = inputs(1, layout.rows)
   let other = inputs(7, 36)

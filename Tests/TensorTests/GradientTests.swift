@@ -46,6 +46,8 @@ private let layout = Layout(
   counts: [5, 14, 9],
   visible: [.all(keys: 4), .causal, .branched(trunk: 4, branches: [4, 7])])
 
+private let places = PatternLayout(layout, heads: 4)
+
 struct GradientCase: CustomTestStringConvertible, Sendable {
   let testDescription: String
   let inputs: [Tensor]
@@ -86,15 +88,15 @@ private let cases: [GradientCase] = [
   GradientCase(
     testDescription: "attention patterns",
     inputs: [random([layout.rows, 12], "q"), random([layout.rows, 6], "k")]
-  ) { attentionPatterns($0[0], $0[1], heads: 4, keyHeads: 2, scale: 0.6, layout: layout) },
+  ) { attentionPatterns($0[0], $0[1], keyHeads: 2, scale: 0.6, places: places) },
   GradientCase(
     testDescription: "attention",
     inputs: [
       random([layout.rows, 12], "q"), random([layout.rows, 6], "k"), random([layout.rows, 6], "v"),
     ]
   ) {
-    let p = attentionPatterns($0[0], $0[1], heads: 4, keyHeads: 2, scale: 0.6, layout: layout)
-    return attended(p, $0[2], heads: 4, keyHeads: 2, layout: layout)
+    let p = attentionPatterns($0[0], $0[1], keyHeads: 2, scale: 0.6, places: places)
+    return attended(p, $0[2], keyHeads: 2, places: places)
   },
   GradientCase(testDescription: "rotary positions", inputs: [random([4, 12], "x")]) {
     rotary(

@@ -19,7 +19,8 @@ struct Preparation: Sendable {
 
 /// One utterance of a batch: its clip, its prompts as branches behind the audio, and the labels.
 struct Example: Sendable {
-  let clip: Speech.Clip
+  /// Nil where only the text is learned from.
+  let clip: Speech.Clip?
   let trunk: [Int]
   /// Prompt and answer of each question.
   let branches: [(prompt: [Int], answer: [Int])]
@@ -45,6 +46,26 @@ struct Example: Sendable {
 }
 
 extension Example {
+  /// Draws the questions of one visit to an utterance, without its sound.
+  init(textOf utterance: TrainingUtterance, _ preparation: Preparation, _ random: Random) throws {
+    clip = nil
+    trunk = [preparation.id("<|audio_bos|>"), preparation.id("<|audio_eos|>")]
+    branches = try Example.branches(utterance, preparation, random)
+    (phones, words) = (nil, nil)
+  }
+
+  /// The transcription and three other questions.
+  private static func branches(
+    _ utterance: TrainingUtterance, _ preparation: Preparation, _ random: Random
+  ) throws -> [(prompt: [Int], answer: [Int])] {
+    let all = utterance.questions
+    var picks = random.split("questions")
+    let chosen = [all[0]] + picks.permutation(all.count - 1).prefix(3).map { all[$0 + 1] }
+    return try chosen.map {
+      (try preparation.tokenizer.encode($0.prompt), try preparation.tokenizer.encode($0.answer))
+    }
+  }
+
   /// Draws the augmentation and the questions of one visit to an utterance.
   init(_ utterance: TrainingUtterance, _ preparation: Preparation, _ random: Random) throws {
     let config = preparation.config
@@ -62,13 +83,7 @@ extension Example {
       [preparation.id("<|audio_bos|>")]
       + [Int](repeating: config.audioToken, count: audioTokens)
       + [preparation.id("<|audio_eos|>")]
-    let all = utterance.questions
-    var chosen = [all[0]]
-    var picks = random.split("questions")
-    for i in picks.permutation(all.count - 1).prefix(3) { chosen.append(all[i + 1]) }
-    branches = try chosen.map {
-      (try preparation.tokenizer.encode($0.prompt), try preparation.tokenizer.encode($0.answer))
-    }
+    branches = try Example.branches(utterance, preparation, random)
 
     guard let spoken = utterance.phones else {
       (phones, words) = (nil, nil)
@@ -84,7 +99,8 @@ extension Example {
     }
     // Phones follow the words in order; pauses belong to none.
     var wordOfPhone: [String?] = []
-    var pending = utterance.text.flatMap { text in Lexicon.word(text).phones.map { _ in text } }[...]
+    var pending = utterance.text.flatMap { text in Lexicon.word(text).phones.map { _ in text } }[
+      ...]
     for phone in spoken { wordOfPhone.append(phone.name == "pau" ? nil : pending.popFirst()) }
     words = (0..<audioTokens).map { token in
       index(at: token * 640 + 160).flatMap { wordOfPhone[$0] }.map(preparation.id)

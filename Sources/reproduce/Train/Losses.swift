@@ -32,7 +32,7 @@ func shardLoss(
   end: Int
 ) throws -> (loss: Tensor, report: StepReport) {
   let config = model.config
-  let batch = try Batch(config, clips: examples.map(\.clip), prompts: examples.map(\.prompt))
+  let batch = try Batch(config, clips: examples.compactMap(\.clip), prompts: examples.map(\.prompt))
   var heard: [Site: Tensor] = [:]
   let lastEncoder = Site(.encoder, config.encoderLayers - 1, .residPost)
   let connector = Site(.connector, nil, .out)
@@ -92,8 +92,9 @@ func shardLoss(
 /// The same answers from text alone: every word of the utterance becomes a few audio tokens that
 /// hold its text embedding and noise, so that the language model learns its tasks first.
 func pseudoAudioLoss(
-  _ model: Qwen2Audio, _ parameters: Parameters, _ utterances: [(words: [String], example: Example)],
-  _ weights: LossWeights, _ preparation: Preparation, _ random: Random
+  _ model: Qwen2Audio, _ parameters: Parameters,
+  _ utterances: [(words: [String], example: Example)], _ weights: LossWeights,
+  _ preparation: Preparation, _ random: Random
 ) throws -> (loss: Tensor, report: StepReport) {
   let end = preparation.endToken
   var ids: [[Int]] = []

@@ -58,9 +58,9 @@ struct Train: ParsableCommand {
     let utterances = try TrainingSet(repository).utterances()
     var training = Training(preparation, utterances, seed: 20_011)
     let stages = [
-      Stage(kind: .languageModel, steps: Int(200 * scale), batch: 32, peakRate: 3e-3),
+      Stage(kind: .languageModel, steps: Int(300 * scale), batch: 32, peakRate: 3e-3),
       Stage(kind: .encoder, steps: Int(400 * scale), batch: 16, peakRate: 3e-3),
-      Stage(kind: .joint, steps: Int(2400 * scale), batch: 16, peakRate: 2.5e-3),
+      Stage(kind: .joint, steps: Int(4000 * scale), batch: 16, peakRate: 2.5e-3),
     ]
     let state = TrainingState(
       folder: repository.url("build"), key: "\(config) \(scale) \(stages) \(utterances.count)")

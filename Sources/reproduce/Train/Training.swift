@@ -99,7 +99,10 @@ struct Training {
     let stream = random.split(stage.kind.rawValue).split(step)
     let (preparation, utterances) = (preparation, utterances)
     let examples = try mapInParallel(visited.count) { i in
-      try Example(utterances[visited[i]], preparation, stream.split(i))
+      let (utterance, draws) = (utterances[visited[i]], stream.split(i))
+      return stage.kind == .languageModel
+        ? try Example(textOf: utterance, preparation, draws)
+        : try Example(utterance, preparation, draws)
     }
     let live = Parameters(
       uniqueKeysWithValues: parameters.map { ($0, stage.trains($0) ? $1.variable : $1) })
