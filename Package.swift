@@ -37,10 +37,11 @@ let package = Package(
     .executableTarget(
       name: "reproduce",
       dependencies: [
-        "CFlite", "Interventions", "Notebook", "JSON",
+        "CFlite", "Speech", "Interventions", "Notebook", "JSON",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      swiftSettings: vector),
+      // Its tests look inside, also in release mode.
+      swiftSettings: vector + [.unsafeFlags(["-enable-testing"])]),
     .testTarget(name: "TensorTests", dependencies: ["Tensor"]),
     .testTarget(
       name: "SpeechTests", dependencies: ["Speech", "JSON"], resources: [.copy("Fixtures")]),

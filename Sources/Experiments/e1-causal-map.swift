@@ -80,7 +80,9 @@ let transcribed = notebook.cell("transcription", over: suite.utterances, key: \.
 //
 // The unrelated donor is the clean member of another pair of the same voice and frame, aligned at
 // its own changed phone, and its move is rescaled to the length of the real one: the same push in a
-// direction that says another word.
+// direction that says another word. It cannot be expected to do nothing: it erases the corrupt word,
+// which alone takes LD from far below zero towards zero, half of the gap. What it must not do is
+// bring the clean word back. So the text quotes the contrast with it, and how often the answer flips.
 
 let measured = notebook.cell("exact map", over: suite.pairs, key: \.id) { pair in
   let questions = try speech.questions(for: pair, root: root)
@@ -123,9 +125,8 @@ notebook.control(
 // architecture alone would show. Every third pair is enough for a null.
 
 let untrained = speech.with(model.config.randomParameters(random.split("untrained")))
-let thirds = suite.pairs.indices.filter { $0 % 3 == 0 }
-let null = notebook.cell("random weights", over: thirds, key: { suite.pairs[$0].id }) { index in
-  let pair = suite.pairs[index]
+let third = suite.pairs.indices.filter { $0 % 3 == 0 }.map { suite.pairs[$0] }
+let null = notebook.cell("random weights", over: third, key: \.id) { pair in
   let questions = try untrained.questions(for: pair, root: root)
   let clean = try untrained.model.trace(questions.clean)
   let corrupt = try untrained.model.trace(questions.corrupt)
@@ -183,7 +184,7 @@ let atAnswer = profile("answer", .sufficiency, of: maps, groups) { $0.sufficienc
 let strangerAtAnswer = profile("unrelated answer", .sufficiency, of: maps, groups) {
   $0.unrelated[$1][windows.phones.count + windows.text - 1]
 }
-let nullGroups = thirds.prefix(null.count).map { suite.pairs[$0].group }
+let nullGroups = third.prefix(null.count).map(\.group)
 let untrainedProfile = profile("untrained", .sufficiency, over: gap, of: null, nullGroups) {
   $0.phoneSufficiency[$1][changed]
 }
@@ -191,6 +192,15 @@ let contrast = profile("contrast", .sufficiency, of: maps, groups) { map, site i
   guard let real = map.phoneSufficiency[site][changed], let sham = map.unrelated[site][changed]
   else { return nil }
   return map.corrupt + real - sham
+}
+
+// How often the patched answer is the clean word rather than the corrupt one.
+func flips(_ value: (PairMap) -> Double?) -> Estimate {
+  let flipped = maps.map { value($0).map { $0 > 0 ? 1.0 : 0.0 } }
+  let present = maps.indices.filter { flipped[$0] != nil }
+  return ratioOfMeans(
+    present.map { flipped[$0]! }, present.map { _ in 1 }, groups: present.map { groups[$0] },
+    draws: rules.bootstrapDraws, random.split("flips"))
 }
 
 let connector = sites.firstIndex(of: Site(.connector, nil, .out))!
@@ -257,6 +267,8 @@ record("e1.connectorSufficiency", sufficient[connector]!, claim: "C1")
 record("e1.connectorNecessity", necessary[connector]!, claim: "C1")
 record("e1.connectorUnrelated", stranger[connector]!, claim: "C1")
 record("e1.connectorContrast", contrast[connector]!, claim: "C1")
+record("e1.connectorFlips", flips { $0.phoneSufficiency[connector][changed] }, claim: "C1")
+record("e1.connectorFlipsUnrelated", flips { $0.unrelated[connector][changed] }, claim: "C1")
 record("e1.connectorUntrained", untrainedProfile[connector]!, claim: "C1")
 record("e1.answerBeforeLastLayer", atAnswer[lastButOne]!, claim: "C2")
 notebook.number("e1.searchPearson", pearson(estimates, effects), tolerance: 1e-6, claim: "C3")

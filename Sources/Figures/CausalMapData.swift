@@ -106,7 +106,7 @@ public func matched(_ a: [[Double?]], _ b: [[Double?]]) -> ([Double], [Double]) 
 /// The median bounds of the phones around the changed one.
 public func typicalPhones(_ pairs: [MinimalPair], _ windows: LockedWindows) -> [PhoneSpan] {
   func median(_ x: [Double]) -> Double { x.sorted()[x.count / 2] }
-  return windows.phones.compactMap { offset in
+  return windows.phones.filter { abs($0) <= 2 }.compactMap { offset in
     let spans = pairs.compactMap { pair -> (Double, Double)? in
       let index = pair.changedPhone + offset
       guard pair.clean.phones.indices.contains(index) else { return nil }
@@ -114,11 +114,14 @@ public func typicalPhones(_ pairs: [MinimalPair], _ windows: LockedWindows) -> [
       return (phone.start - pair.onset, phone.end - pair.onset)
     }
     guard !spans.isEmpty else { return nil }
-    let label = offset == 0 ? "0" : offset < 0 ? "\u{2212}\(-offset)" : "+\(offset)"
     return PhoneSpan(
-      label: label, start: median(spans.map(\.0)), end: median(spans.map(\.1)), changed: offset == 0)
+      label: signed(offset), start: median(spans.map(\.0)), end: median(spans.map(\.1)),
+      changed: offset == 0)
   }
 }
+
+/// A whole number with its sign, as axis labels print it.
+func signed(_ n: Int) -> String { n == 0 ? "0" : n < 0 ? "\u{2212}\(-n)" : "+\(n)" }
 
 /// The map of one pair of the suite: of the median gap among its voice and slot, so that no one
 /// picks it by its looks.
@@ -132,7 +135,8 @@ public func example(
   let (pair, map) = (pairs[index], maps[index])
   let (a, b) = (pair.clean.phones[pair.changedPhone], pair.corrupt.phones[pair.changedPhone])
   return ExampleMap(
-    title: "One pair: \u{201C}\(pair.clean.text)\u{201D}, \(pair.answers.clean)/\(pair.answers.corrupt)",
+    title: "One pair: \u{201C}\(pair.clean.text)\u{201D}, "
+      + "\(pair.answers.clean)/\(pair.answers.corrupt)",
     values: [map].recovery(.sufficiency, \.sufficiency),
     phones: pair.clean.phones.enumerated().map { i, phone in
       PhoneSpan(

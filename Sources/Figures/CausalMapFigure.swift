@@ -13,8 +13,8 @@ public struct DrawnFigure {
 
 /// Figure 2 on a full page width.
 public func causalMapFigure(_ data: CausalMapData) -> DrawnFigure {
-  var figure = Figure(width: Figure.full, height: 172)
-  let rows = figure.area.rows([66, 54, 50], gap: 1)
+  var figure = Figure(width: Figure.full, height: 170)
+  let rows = figure.area.rows([64, 52, 7, 45], gap: 0.5)
   let colors = ColorScale.diverging(limit: 1)
 
   let top = rows[0].columns([97, 80], gap: 1)
@@ -31,14 +31,18 @@ public func causalMapFigure(_ data: CausalMapData) -> DrawnFigure {
     phones: data.example.phones, marks: [])
   drawn.append(figure.addPhoneMap("d", data, in: middle[1], colors))
 
-  let bottom = rows[2].columns([46, 68, 60], gap: 2)
+  let bottom = rows[3].columns([46, 68, 60], gap: 2)
   figure.add(scatter("e", data, in: bottom[0]))
-  figure.add(profiles("f", "Changed phone\u{2019}s window", data.profiles, data, in: bottom[1]))
-  figure.add(profiles("g", "Answer\u{2019}s position", data.answer, data, in: bottom[2]))
+  figure.add(
+    profiles(
+      "f", "Changed phone\u{2019}s window", data.profiles, data, in: bottom[1], legend: .topRight))
+  figure.add(
+    profiles(
+      "g", "Answer\u{2019}s position", data.answer, data, in: bottom[2], legend: .topLeft))
   figure.add(
     ColorBar(
       "Share of the answer gap moved by the patch",
-      in: Rect(left: middle[1].left + 22, top: rows[1].bottom - 5, width: 46, height: 2),
+      in: Rect(left: 75, top: rows[2].top + 0.5, width: 50, height: 2),
       of: drawn))
   return DrawnFigure(drawing: figure, table: table(data), caption: caption)
 }
@@ -114,7 +118,8 @@ extension Figure {
     margins.right = outer.right - areas[1].right
     add(
       Panel(
-        in: outer, margins: margins, x: .categories("", ["end", "order", "thing", ":"]),
+        in: outer, margins: margins,
+        x: .categories("", ["audio end", "ordinal", "thing", "answer"]),
         y: names.unlabelled, [right, CellMarks(textMarks, of: text, .dot)]))
     return [left, right]
   }
@@ -129,14 +134,15 @@ extension Figure {
     let connector = data.sites.firstIndex { $0.stage == .connector }!
     map.separators = [connector, connector + 1]
     var margins = Panel.margins
-    margins.left = 22
-    margins.right = 12
-    margins.bottom = 15
-    let labels = offsets.map { $0 == 0 ? "changed" : $0 < 0 ? "\u{2212}\(-$0)" : "+\($0)" }
+    margins.left = 6
+    margins.right = 1
+    margins.bottom = 13
+    let labels = offsets.map(signed)
     add(
       Panel(
         letter, "Windows of one phone each (sufficiency)", in: outer, margins: margins,
-        x: .categories("Phone", labels), y: siteAxis(data.sites), [map]))
+        x: .categories("Phone, counted from the changed one", labels),
+        y: siteAxis(data.sites).unlabelled, [map]))
     return map
   }
 }
@@ -161,7 +167,8 @@ private func scatter(_ letter: String, _ data: CausalMapData, in area: Rect) -> 
 
 /// Curves along depth with interval bands; the first is the finding, the others its controls.
 private func profiles(
-  _ letter: String, _ title: String, _ curves: [Profile], _ data: CausalMapData, in area: Rect
+  _ letter: String, _ title: String, _ curves: [Profile], _ data: CausalMapData, in area: Rect,
+  legend corner: Legend.Corner
 ) -> Panel {
   let names = data.sites.map { site -> String in
     switch site.stage {
@@ -181,10 +188,10 @@ private func profiles(
     marks += [Band(data, color), Line(data, pen), Points(data, .circle, color, size: 1.1)]
     entries.append(LegendEntry(curve.name, .band(pen)))
   }
-  marks.append(Legend(.topLeft, entries))
+  marks.append(Legend(corner, entries))
   return Panel(
     letter, title, in: area, x: .categories("Site", names),
-    y: .linear("Recovery", -0.2...1.6, ticks: 4), marks)
+    y: .linear("Recovery", -0.1...1.25, ticks: 4), marks)
 }
 
 /// Every plotted value, one a line: panel, site or series, window, value, bounds.

@@ -36,7 +36,8 @@ extension Donor {
 extension Timeline {
   /// The position here whose centre is nearest to that of `position` in `other`, `shift`
   /// milliseconds later, within the sound; text is counted from the end, where the answer is read.
-  func position(like position: Int, of other: Timeline, shift: Double, at stage: Site.Stage) -> Int {
+  func position(like position: Int, of other: Timeline, shift: Double, at stage: Site.Stage) -> Int
+  {
     guard let centre = other.centre(of: position, at: stage) else {
       return min(max(tokens - (other.tokens - position), 0), tokens - 1)
     }

@@ -152,7 +152,8 @@ private struct Fixture {
       let metric = Double(last[a] - last[b])
       return [
         ParityRow(
-          name: "patch/\(id)/logits_last", difference: try difference(last, "patch/\(id)/logits_last"),
+          name: "patch/\(id)/logits_last",
+          difference: try difference(last, "patch/\(id)/logits_last"),
           tolerance: 5e-5),
         ParityRow(
           name: "patch/\(id)/metric", difference: abs(metric - (try entry.double("metric_after"))),

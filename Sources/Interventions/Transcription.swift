@@ -15,7 +15,8 @@ extension SpeechModel {
     let rows = Array((start.count - 1)..<(start.count + said.count))
     let logits = model.logits(after: .encoder(0), model.embedded(batch), in: batch, rows: rows)
     return (said.map { [$0] } + [Array(endTokens)]).enumerated().allSatisfy { row, expected in
-      expected.contains((0..<logits.width).reduce(0) { logits[row, $1] > logits[row, $0] ? $1 : $0 })
+      expected.contains(
+        (0..<logits.width).reduce(0) { logits[row, $1] > logits[row, $0] ? $1 : $0 })
     }
   }
 }

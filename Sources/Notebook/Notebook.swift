@@ -106,7 +106,8 @@ public final class Notebook {
 
   /// Gives what `read` makes of a file that the repository itself keeps, such as a manifest, and
   /// that no manifest lists. Its digest becomes part of the stamp and of the keys.
-  public func tracked<T>(_ path: String, as name: String? = nil, _ read: (String) throws -> T) -> T {
+  public func tracked<T>(_ path: String, as name: String? = nil, _ read: (String) throws -> T) -> T
+  {
     attempt {
       guard let root else { throw Failure("\(path): the package that holds it is not found") }
       input(name ?? path, digest: try Digest(ofFile: "\(root)/\(path)"))

@@ -29,7 +29,9 @@ public final class Safetensors: @unchecked Sendable {
   private let data: Int
 
   /// Bytes of one number of each type that can be read.
-  private static let widths = ["F32": 4, "BF16": 2, "F16": 2, "I64": 8, "I32": 4, "U8": 1, "BOOL": 1]
+  private static let widths = [
+    "F32": 4, "BF16": 2, "F16": 2, "I64": 8, "I32": 4, "U8": 1, "BOOL": 1,
+  ]
 
   /// Maps the file and checks its header: every tensor inside the file, none overlapping, sizes
   /// that agree with shapes.

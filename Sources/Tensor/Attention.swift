@@ -35,7 +35,7 @@ public struct PatternLayout {
 
   /// Calls `body` for each sequence and head with the place of its pattern.
   @inline(__always)
-  func forEach(
+  func visit(
     _ body: (
       _ query: SequenceRows, _ key: SequenceRows, _ head: Int, _ start: Int, _ stride: Int
     ) -> Void
@@ -82,7 +82,7 @@ public func attentionPatterns(
   precondition(q.rows == places.queries.rows && k.rows == places.keys.rows)
   let group = heads / keyHeads
   let p = Tensor(uninitialized: [places.count])
-  places.forEach { query, key, h, start, stride in
+  places.visit { query, key, h, start, stride in
     let scores = p.start + start
     BLAS.productTransposed(
       query.padded, key.padded, headWidth, q.row(query.start) + h * headWidth, q.width,
@@ -93,7 +93,7 @@ public func attentionPatterns(
     // ds = p * (g - sum(g * p)); dq = ds k; dk += ds^T q.
     let (dq, dk) = (Tensor(uninitialized: q.shape), Tensor(k.shape))
     let ds = Tensor(uninitialized: [places.count])
-    places.forEach { query, key, h, start, stride in
+    places.visit { query, key, h, start, stride in
       for i in 0..<query.padded {
         let row = start + i * stride
         softmaxGradient(ds.start + row, g.start + row, p.start + row, stride)
@@ -126,7 +126,7 @@ public func attended(_ patterns: Tensor, _ v: Tensor, keyHeads: Int, places: Pat
   let group = heads / keyHeads
   precondition(patterns.count == places.count && v.rows == places.keys.rows)
   let z = Tensor(uninitialized: [places.queries.rows, heads * headWidth])
-  places.forEach { query, key, h, start, stride in
+  places.visit { query, key, h, start, stride in
     BLAS.product(
       query.padded, headWidth, key.padded, patterns.start + start, stride,
       v.row(key.start) + h / group * headWidth, v.width, z.row(query.start) + h * headWidth,
@@ -135,7 +135,7 @@ public func attended(_ patterns: Tensor, _ v: Tensor, keyHeads: Int, places: Pat
   let node = Node.of([patterns, v]) { g in
     // dp = g v^T; dv += p^T g.
     let (dp, dv) = (Tensor([places.count]), Tensor(v.shape))
-    places.forEach { query, key, h, start, stride in
+    places.visit { query, key, h, start, stride in
       let upstream = g.row(query.start) + h * headWidth
       let values = key.start * v.width + h / group * headWidth
       BLAS.productTransposed(

@@ -52,8 +52,11 @@ public func convolutionWeight(_ weight: Tensor) -> Tensor {
       for i in 0..<inner {
         for tap in 0..<3 {
           let (stored, flat) = ((o * inner + i) * 3 + tap, (o * 3 + tap) * inner + i)
-          if forward { out.start[flat] = source.start[stored] }
-          else { out.start[stored] = source.start[flat] }
+          if forward {
+            out.start[flat] = source.start[stored]
+          } else {
+            out.start[stored] = source.start[flat]
+          }
         }
       }
     }

@@ -157,7 +157,8 @@ public enum Elementary {
   private static func quadrant(_ x: Double, shift: Int) -> Double {
     let n = (x * 0.636_619_772_367_581_4).rounded(.toNearestOrEven)
     // pi / 2 in three parts of 33 bits, so that n times the first two is exact.
-    let r = ((x - n * 1.570_796_326_734_125_6) - n * 6.077_100_506_303_965_8e-11)
+    let r =
+      ((x - n * 1.570_796_326_734_125_6) - n * 6.077_100_506_303_965_8e-11)
       - n * 2.022_266_248_795_950_6e-21
     let square = r * r
     var sine = 0.0

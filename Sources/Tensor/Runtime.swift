@@ -3,6 +3,7 @@
 // itself again with them set.
 
 import Dispatch
+
 #if canImport(Glibc)
   import Glibc
 #endif

@@ -21,7 +21,8 @@ struct Parity: ParsableCommand {
     Runtime.pin()
     var failed = 0
     for folder in folders {
-      let isLogMel = !FileManager.default.fileExists(atPath: "\(folder)/config.json")
+      let isLogMel =
+        !FileManager.default.fileExists(atPath: "\(folder)/config.json")
         && FileManager.default.fileExists(atPath: "\(folder)/info.json")
       let rows = isLogMel ? try logMelParity(folder: folder) : try parity(folder: folder)
       print("\(folder)")

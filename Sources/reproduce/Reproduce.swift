@@ -8,6 +8,7 @@ struct Reproduce: ParsableCommand {
     commandName: "reproduce",
     abstract: "Makes again what the paper stands on.",
     subcommands: [
-      Corpus.self, Train.self, Evaluate.self, Parity.self, SpeakVoice.self,
+      Corpus.self, Train.self, Evaluate.self, Parity.self, Compare.self, Patches.self,
+      SpeakVoice.self,
     ])
 }

@@ -46,8 +46,9 @@ func attentionKeepsItsBits() {
   let alone = run(own, layout)
   let together = run(stacked, triple)
   for start in [36, 36 + 48] {
-    #expect(gatherRows(together, (0..<47).map { start + $0 })
-      .isIdentical(to: gatherRows(alone, Array(0..<47))))
+    #expect(
+      gatherRows(together, (0..<47).map { start + $0 })
+        .isIdentical(to: gatherRows(alone, Array(0..<47))))
   }
 }
 

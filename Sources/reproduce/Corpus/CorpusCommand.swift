@@ -3,6 +3,7 @@
 import ArgumentParser
 import Foundation
 import JSON
+import Notebook
 
 struct Corpus: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -84,7 +85,7 @@ struct Repository {
     let manifests = ["evaluation", "training", "models"].map { "data-manifests/\($0).json" }
     let mine = try (artifacts + manifests)
       .filter { isFile(url($0)) }
-      .map { "\(Digest.sha256([UInt8](try Data(contentsOf: url($0)))))  \($0)" }
+      .map { "\(try Digest(ofFile: url($0).path))  \($0)" }
     let lines = (kept + mine).sorted { $0.dropFirst(66) < $1.dropFirst(66) }
     try Data((lines.joined(separator: "\n") + "\n").utf8).write(to: sums, options: .atomic)
   }

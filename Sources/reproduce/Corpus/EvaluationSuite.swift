@@ -2,6 +2,8 @@
 
 import Foundation
 import JSON
+import Notebook
+import Speech
 
 struct EvaluationSuite {
   private let repository: Repository
@@ -31,10 +33,10 @@ struct EvaluationSuite {
       if write {
         try FileManager.default.createDirectory(
           at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
-        try Flac.write(member.spoken.samples, to: file)
+        try member.spoken.wave.write(to: file.path)
       } else if !FileManager.default.fileExists(atPath: file.path) {
         differences.append("\(member.file): missing")
-      } else if try Flac.read(file) != member.spoken.samples {
+      } else if try Waveform(contentsOf: file.path) != member.spoken.wave {
         differences.append("\(member.file): other samples than the synthesiser gives")
       }
     }
@@ -161,7 +163,7 @@ struct EvaluationSuite {
       "text": .string(member.sentence.text), "voice": .string("\(member.pair.voice)"),
       "engine": .string(member.pair.voice.engine), "split": .string(member.pair.voice.split),
       "samples": .integer(member.spoken.samples.count), "bytes": .integer(bytes.count),
-      "sha256": .string(Digest.sha256(bytes)), "phones": .array(phones), "words": .array(words),
+      "sha256": .string("\(Digest(of: bytes))"), "phones": .array(phones), "words": .array(words),
       "questions": .array(questions),
     ]
   }
@@ -186,4 +188,9 @@ extension Spoken {
   fileprivate var peakGain: Double {
     0.9 * 32768 / max(1, samples.reduce(0.0) { max($0, abs(Double($1))) })
   }
+}
+
+extension Spoken {
+  /// The samples as other parts of the package read them.
+  var wave: Waveform { Waveform(samples: samples.map { Float($0) / 32768 }) }
 }

@@ -4,6 +4,7 @@
 
 import Foundation
 import JSON
+import Notebook
 
 struct VoiceCache {
   let name: String
@@ -23,7 +24,7 @@ struct VoiceCache {
   static func digest(_ spoken: Spoken, phones: [String]) -> String {
     let labels = labels(spoken, phones: phones).withUnsafeBytes { Array($0) }
     let samples = spoken.samples.withUnsafeBytes { Array($0) }
-    return String(Digest.sha256(labels + samples).prefix(8))
+    return String("\(Digest(of: labels + samples))".prefix(8))
   }
 
   /// Both files, each through a temporary file.
@@ -72,6 +73,6 @@ struct VoiceCache {
     guard let samples = FileManager.default.contents(atPath: samplesFile.path),
       let labels = FileManager.default.contents(atPath: labelsFile.path)
     else { return nil }
-    return Digest.sha256([UInt8](labels + samples))
+    return "\(Digest(of: labels + samples))"
   }
 }

@@ -42,7 +42,8 @@ func augmentedMel(_ mel: Tensor, valid: Int, _ random: Random) -> Tensor {
   for k in 1...4 {
     let amplitude = Float(0.05 * draws.normal())
     for b in 0..<bands {
-      tilt[b] += amplitude
+      tilt[b] +=
+        amplitude
         * Float(Elementary.cos(.pi * Double(k) * (Double(b) + 0.5) / Double(bands)))
     }
   }

@@ -2,6 +2,7 @@
 
 import Foundation
 import JSON
+import Notebook
 import Speech
 
 /// Lists every file of a checkpoint folder in data-manifests/models.json.
@@ -10,10 +11,11 @@ func writeModelManifest(_ folder: String, _ repository: Repository) throws {
     atPath: repository.url(folder).path
   ).filter { !$0.hasPrefix(".") }.sorted()
   let files = try names.map { name -> JSON in
-    let bytes = [UInt8](try Data(contentsOf: repository.url("\(folder)/\(name)")))
+    let path = repository.url("\(folder)/\(name)").path
+    let bytes = try Data(contentsOf: URL(fileURLWithPath: path)).count
     return [
-      "file": .string("\(folder)/\(name)"), "bytes": .integer(bytes.count),
-      "sha256": .string(Digest.sha256(bytes)),
+      "file": .string("\(folder)/\(name)"), "bytes": .integer(bytes),
+      "sha256": .string("\(try Digest(ofFile: path))"),
     ]
   }
   try repository.write(
@@ -29,7 +31,8 @@ func writeModelManifest(_ folder: String, _ repository: Repository) throws {
 }
 
 /// The card that says what the checkpoint is, and what it is not.
-func modelCard(_ config: Qwen2AudioConfig, parameters: Int, utterances: Int, hours: Double) -> String
+func modelCard(_ config: Qwen2AudioConfig, parameters: Int, utterances: Int, hours: Double)
+  -> String
 {
   """
   ---

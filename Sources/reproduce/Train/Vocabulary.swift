@@ -3,7 +3,9 @@
 extension Lexicon {
   /// Every word that is spoken or asked with, in the order of their tokens.
   static var vocabulary: [String] {
-    let prompts = ["transcribe", "which", "first", "second", "last", "thing", "colour", "number", ":"]
+    let prompts = [
+      "transcribe", "which", "first", "second", "last", "thing", "colour", "number", ":",
+    ]
     let spoken = nouns + colours + digits + ["say", "the", "and", "then", "again"]
     return prompts + spoken
   }

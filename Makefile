@@ -1,0 +1,114 @@
+# The reviewer's door. `make` alone lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# What the determinism contract pins; OpenBLAS and the allocator read these when they are loaded.
+export OPENBLAS_CORETYPE := Haswell
+export OPENBLAS_NUM_THREADS := 1
+export MALLOC_MMAP_THRESHOLD_ := 1073741824
+export MALLOC_TRIM_THRESHOLD_ := 4294967296
+export SOURCE_DATE_EPOCH := 0
+export LC_ALL := C.UTF-8
+export TZ := UTC
+
+PACKAGES := pkg-config libopenblas-dev libsndfile1-dev libsoxr-dev libcairo2-dev libfreetype-dev \
+  libjson-c-dev libssl-dev flite1-dev
+SPEECH := festival festvox-kallpc16k festvox-kdlpc16k espeak-ng
+TOOLS := poppler-utils pandoc
+BIN := .build/release
+
+# `make -B figure2` also forgets what an interrupted run has stored.
+FRESH := $(if $(findstring B,$(firstword -$(MAKEFLAGS))),--fresh)
+
+.PHONY: help deps deps-all build figure2 test models corpus check evaluate parity pages lint clean
+
+help: ## This list.
+	@echo "Times are for two cores, once built; the first build takes 3 minutes."
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+# $(call install,PACKAGES): installs what is missing as root, otherwise says how and stops.
+define install
+  missing=""; \
+  for p in $(1); do \
+    dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q "install ok installed" \
+      || missing="$$missing $$p"; \
+  done; \
+  if [ -n "$$missing" ]; then \
+    if [ "$$(id -u)" = 0 ]; then \
+      echo "installing$$missing"; \
+      apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -qq --no-install-recommends $$missing > /dev/null || exit 1; \
+    else \
+      echo "Missing Debian packages. Install them, then run make again:"; \
+      echo "  sudo apt-get update && sudo apt-get install --no-install-recommends$$missing"; \
+      exit 1; \
+    fi; \
+  fi; \
+  command -v swift > /dev/null || { echo "Swift 6 is not on the PATH: see https://www.swift.org/install/linux"; exit 1; }
+endef
+
+deps:
+	@$(call install,$(PACKAGES))
+
+deps-all:
+	@$(call install,$(PACKAGES) $(SPEECH) $(TOOLS))
+
+build: deps ## Build everything in release mode (3 min the first time).
+	@swift build -c release
+
+figure2: deps ## Figure 2, its table and its numbers: when and where a sound becomes the answer (2 min).
+	@swift build -c release --product e1-causal-map
+	@$(BIN)/e1-causal-map $(FRESH)
+
+test: deps-all ## All tests (1 min); ends with how many passed and failed.
+	@swift build -c release --build-tests
+	@mkdir -p build
+	@swift test -c release --skip-build 2>&1 | tee build/test.log | grep -vE '^(✔|◇) ?(Test|Suite) ' ; \
+	passed=$$(grep -cE '^✔ Test .* passed after' build/test.log); \
+	total=$$(grep -cE '^✔ Test run with' build/test.log); \
+	failed=$$(grep -cE '^✘ Test .* failed after' build/test.log); \
+	runs=$$(grep -cE '^[✔✘] Test run with [1-9]' build/test.log); \
+	failedRuns=$$(grep -cE '^✘ Test run with' build/test.log); \
+	if [ $$runs -eq 0 ]; then echo "no test ran; see build/test.log"; exit 1; fi; \
+	echo "$$((passed - total)) passed, $$((failed - failedRuns)) failed"; \
+	[ $$failed -eq 0 ] && [ $$failedRuns -eq 0 ]
+
+models: deps-all ## Train the small checkpoint again, bit for bit (25 min; resumes where it was interrupted).
+	@swift build -c release --product reproduce
+	@$(BIN)/reproduce corpus --part training
+	@$(BIN)/reproduce train
+
+corpus: deps-all ## Speak the corpus again and compare it with its manifests (4 min).
+	@swift build -c release --product reproduce
+	@$(BIN)/reproduce corpus
+
+check: deps ## Verify every data file, and that Figure 2 comes out as committed (3 min).
+	@sha256sum --quiet -c data-manifests/SHA256SUMS && echo "data: all digests agree"
+	@swift build -c release
+	@mkdir -p build/check/paper && cp paper/numbers.tsv build/check/paper/
+	@$(BIN)/e1-causal-map $(FRESH) --out build/check
+	@$(BIN)/reproduce compare build/check
+
+evaluate: deps ## What the checkpoint transcribes, answers and chooses, by voice (1 min).
+	@swift build -c release --product reproduce
+	@$(BIN)/reproduce evaluate
+
+parity: deps ## Every activation, gradient and patch against the reference implementation (1 s).
+	@swift build -c release --product reproduce
+	@$(BIN)/reproduce parity Tests/SpeechTests/Fixtures/qwen2-audio Tests/SpeechTests/Fixtures/logmel
+
+pages: deps-all ## The experiments as web pages, in build/pages (1 s).
+	@mkdir -p build/pages
+	@for f in Sources/Experiments/*.swift; do \
+	  pandoc -f paper/weave.lua -s --mathml --self-contained --css paper/page.css \
+	    --metadata pagetitle=$$(basename $$f .swift) -o build/pages/$$(basename $$f .swift).html $$f; \
+	done; ls build/pages/*.html
+
+lint: ## Formatting, as CI demands it.
+	@swift format lint --strict --recursive Sources Tests Package.swift
+
+clean: ## Remove everything that was built or downloaded here.
+	@rm -rf .build build

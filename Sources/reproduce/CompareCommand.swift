@@ -1,0 +1,42 @@
+// `reproduce compare DIR`: a rerun's figures, tables and ledger against the committed ones.
+
+import ArgumentParser
+import Foundation
+import Notebook
+
+struct Compare: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Compares what a run wrote to DIR with the repository.",
+    discussion: """
+      Files are identical or they differ; numbers are identical, within their tolerance, or differ. \
+      Ends with status 1 where anything differs or is missing.
+      """)
+
+  @Argument(help: "The folder that an experiment was run into with --out.") var folder: String
+
+  func run() throws {
+    let repository = try Repository()
+    var bad = 0
+    func report(_ verdict: String, _ name: String, _ detail: String = "") {
+      print(verdict.padding(toLength: 17, withPad: " ", startingAt: 0), name, detail)
+      if verdict == "differs" || verdict == "missing" { bad += 1 }
+    }
+    let figures = try FileManager.default.contentsOfDirectory(atPath: "\(folder)/figures").sorted()
+    guard !figures.isEmpty else {
+      throw ValidationError("\(folder)/figures is empty: run an experiment with --out \(folder)")
+    }
+    for name in figures {
+      let own = FileManager.default.contents(atPath: repository.url("figures/\(name)").path)
+      let rerun = FileManager.default.contents(atPath: "\(folder)/figures/\(name)")
+      report(own == nil ? "missing" : own == rerun ? "identical" : "differs", "figures/\(name)")
+    }
+    let paper = try Ledger(readingIfPresent: repository.url("paper/numbers.tsv").path)
+    let rerun = try Ledger(readingIfPresent: "\(folder)/paper/numbers.tsv")
+    for row in paper.compared(to: rerun) {
+      report(
+        row.verdict.rawValue, row.name,
+        [row.paper, row.rerun].map { $0.map { "\($0.value)" } ?? "-" }.joined(separator: "  "))
+    }
+    if bad > 0 { throw ExitCode(1) }
+  }
+}
