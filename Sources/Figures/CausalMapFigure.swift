@@ -108,7 +108,7 @@ extension Figure {
         letter, title, in: outer, margins: margins,
         x: Axis(
           "Time from the onset of the changed phone (ms)", first...last,
-          ticks: ticks(in: -400...800, about: 4)),
+          ticks: ticks(in: -600...600, about: 6)),
         y: named ? names : names.unlabelled, track: track,
         [
           left, ReferenceLine.vertical(0, Pen(.ink, width: 0.5)),

@@ -28,7 +28,7 @@ struct Patches: ParsableCommand {
     guard pairs > 0, pairs <= suite.pairs.count else {
       throw ValidationError("--pairs must be between 1 and \(suite.pairs.count)")
     }
-    let windows = LockedWindows(width: 80, fixed: -4..<6, phones: 0...0, text: 0)
+    let windows = LockedWindows(width: 80, fixed: -8..<10, phones: 0...0, text: 0)
     let chosen = (0..<pairs).map { suite.pairs[$0 * suite.pairs.count / pairs] }
     let tables = try mapInParallel(chosen.count) { i -> [String] in
       let pair = chosen[i]

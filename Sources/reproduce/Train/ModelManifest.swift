@@ -52,7 +52,7 @@ func modelCard(_ config: Qwen2AudioConfig, parameters: Int, utterances: Int, hou
   cannot be run.
 
   **What it does.** It hears sentences of the four frames in `data-manifests/training.json`, made \
-  of \(config.vocabulary - 4) words, and answers the prompt behind the audio: `transcribe:`, or a \
+  of \(Lexicon.words.count) words, and answers the prompt behind the audio: `transcribe:`, or a \
   question such as `first thing:`, `which colour:` or `last number:`. It knows nothing else. Audio \
   is 16 kHz and at most 3 s long. The template is `<|audio_bos|><|AUDIO|><|audio_eos|>` and the \
   prompt.
