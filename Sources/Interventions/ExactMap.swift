@@ -10,6 +10,12 @@ public struct Cell: Sendable {
   public let site: Site
   public let boundary: Boundary
   public let window: Window
+
+  public init(_ site: Site, _ boundary: Boundary, _ window: Window) {
+    self.site = site
+    self.boundary = boundary
+    self.window = window
+  }
 }
 
 /// What a cell puts in place of the base run's rows.
@@ -105,9 +111,13 @@ extension Donor {
     case .unrelated(let other, let shift, let source):
       let stage = cell.site.stage
       let mapped = positions.map { position -> Int in
-        // Text positions are counted from the end, where the answer is read.
+        // Text before the sound is counted from the start, text behind it from the end, where the
+        // answer is read.
         guard let centre = base.timeline.centre(of: position, at: stage) else {
-          return other.timeline.tokens - (base.timeline.tokens - position)
+          let (there, here) = (other.timeline, base.timeline)
+          if position < here.firstAudio { return min(position, max(there.firstAudio - 1, 0)) }
+          let fromEnd = there.tokens - (here.tokens - position)
+          return min(max(fromEnd, there.firstAudio + there.audio), there.tokens - 1)
         }
         let spacing = stage == .encoder ? 20.0 : 40.0
         let first = other.timeline.centre(
