@@ -44,8 +44,10 @@ let package = Package(
       swiftSettings: vector + [.unsafeFlags(["-enable-testing"])]),
     .testTarget(name: "TensorTests", dependencies: ["Tensor"]),
     .testTarget(
-      name: "SpeechTests", dependencies: ["Speech", "JSON"], resources: [.copy("Fixtures")]),
-    .testTarget(name: "InterventionsTests", dependencies: ["Interventions"]),
+      name: "SpeechTests", dependencies: ["Speech", "Interventions", "Tensor", "JSON"],
+      resources: [.copy("Fixtures")]),
+    .testTarget(
+      name: "InterventionsTests", dependencies: ["Interventions", "Speech", "Tensor", "JSON"]),
     .testTarget(name: "PlotTests", dependencies: ["Plot"]),
     .testTarget(name: "NotebookTests", dependencies: ["Notebook", "JSON"]),
     .testTarget(name: "ReproduceTests", dependencies: ["reproduce", "JSON"]),

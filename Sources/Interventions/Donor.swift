@@ -35,11 +35,13 @@ extension Donor {
 
 extension Timeline {
   /// The position here whose centre is nearest to that of `position` in `other`, `shift`
-  /// milliseconds later, within the sound; text is counted from the end, where the answer is read.
+  /// milliseconds later, within the sound. Text before the sound is counted from the start, text
+  /// behind it from the end, where the answer is read.
   func position(like position: Int, of other: Timeline, shift: Double, at stage: Site.Stage) -> Int
   {
     guard let centre = other.centre(of: position, at: stage) else {
-      return min(max(tokens - (other.tokens - position), 0), tokens - 1)
+      if position < other.firstAudio { return min(position, max(firstAudio - 1, 0)) }
+      return min(max(tokens - (other.tokens - position), firstAudio + audio), tokens - 1)
     }
     let offset = stage == .lm ? firstAudio : 0
     let spacing = stage == .encoder ? 20.0 : 40.0

@@ -12,7 +12,7 @@ public struct Cell: Sendable {
   public let boundary: Boundary
   public let window: Window
 
-  public init(site: Site, boundary: Boundary, window: Window) {
+  public init(_ site: Site, _ boundary: Boundary, _ window: Window) {
     self.site = site
     self.boundary = boundary
     self.window = window

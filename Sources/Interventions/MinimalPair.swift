@@ -61,11 +61,14 @@ public struct PairSuite: Sendable {
       }
     }
     let rate = try at("header") { try json.double("sampleRate") }
+    guard rate > 0 else { throw JSONError("\(path): header: \"sampleRate\" is \(rate)") }
     var byID: [String: Utterance] = [:]
     utterances = try at("header") { try json.array("utterances") }.enumerated().map { i, entry in
       let id = entry["id"]?.string ?? "utterance \(i)"
       let utterance = try at(id) { try Utterance(entry, id: id, rate: rate) }
-      byID[id] = utterance
+      guard byID.updateValue(utterance, forKey: id) == nil else {
+        throw JSONError("\(path): two utterances are called \"\(id)\"; name them apart")
+      }
       return utterance
     }
     pairs = try at("header") { try json.array("pairs") }.enumerated().map { i, entry in
@@ -89,10 +92,10 @@ extension Utterance {
       return Span(label: label, start: 1000 * start / rate, end: 1000 * end / rate)
     }
     questions = try json.array("questions").map { row in
-      guard let texts = row.elements?.compactMap(\.string), texts.count == 2 else {
-        throw JSONError("\"questions\" should hold [prompt, answer]")
-      }
-      return (texts[0], texts[1])
+      guard let cells = row.elements, cells.count == 2, let prompt = cells[0].string,
+        let answer = cells[1].string
+      else { throw JSONError("\"questions\" should hold [prompt, answer]") }
+      return (prompt, answer)
     }
   }
 }
@@ -107,12 +110,15 @@ extension MinimalPair {
     self.id = id
     clean = try member("clean")
     corrupt = try member("corrupt")
+    guard clean.id != corrupt.id else { throw JSONError("both members are \"\(clean.id)\"") }
     prompt = try json.string("prompt")
-    let texts = try json.array("answers").compactMap(\.string)
-    guard texts.count == 2, texts[0] != texts[1] else {
-      throw JSONError("the two answers must differ, they are \(texts)")
+    let texts = try json.array("answers")
+    guard texts.count == 2, let first = texts[0].string, let second = texts[1].string,
+      first != second
+    else {
+      throw JSONError("should have two answers that differ, not \(JSON.array(texts).compactText)")
     }
-    answers = (texts[0], texts[1])
+    answers = (first, second)
     changedPhone = try json.int("changedPhone")
     slot = try json.string("slot")
     group = try json.string("group")
@@ -141,9 +147,11 @@ extension SpeechModel {
           + "begin with the same token; their logits cannot differ")
     }
     func question(_ utterance: Utterance) throws -> Question {
-      let wave = try Waveform(contentsOf: "\(root)/\(utterance.file)")
-      try wave.checkAudible(utterance.file)
-      let clip = try clip(wave)
+      let path = "\(root)/\(utterance.file)"
+      let wave = try Waveform(contentsOf: path)
+      try wave.checkAudible(path)
+      let clip: Clip
+      do { clip = try self.clip(wave) } catch { throw CheckpointError("\(path): \(error)") }
       return Question(
         clip: clip, tokens: try tokens(for: pair.prompt, clip: clip), answer: answer, foil: foil)
     }

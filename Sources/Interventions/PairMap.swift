@@ -102,7 +102,7 @@ extension Qwen2Audio {
     -> [[Double?]]
   {
     let cells = mapSites.flatMap { site in
-      windows.compactMap { $0 }.map { Cell(site: site.site, boundary: site.boundary, window: $0) }
+      windows.compactMap { $0 }.map { Cell(site.site, site.boundary, $0) }
     }
     var values = try body(cells)[...]
     return mapSites.map { _ in windows.map { $0 == nil ? nil : values.removeFirst() } }
@@ -111,7 +111,7 @@ extension Qwen2Audio {
   /// The two integrity controls, computed like any other cell: for every site all positions from
   /// the run itself, and all positions from the other run.
   public func integrity(_ base: Trace, _ source: Trace) throws -> (own: [Double], all: [Double]) {
-    let cells = mapSites.map { Cell(site: $0.site, boundary: $0.boundary, window: .all) }
+    let cells = mapSites.map { Cell($0.site, $0.boundary, .all) }
     let own = try patched(base, with: .source(base), cells: cells, skipping: false)
     let all = try patched(base, with: .source(source), cells: cells, skipping: false)
     return (own.map { $0! }, all.map { $0! })

@@ -98,13 +98,14 @@ public func pearson(_ x: [Double], _ y: [Double]) -> Double {
 /// Spearman's rank correlation, with mean ranks for ties.
 public func spearman(_ x: [Double], _ y: [Double]) -> Double { pearson(ranks(x), ranks(y)) }
 
-/// Ranks from 1, with the mean rank for ties.
+/// Ranks from 1, with the mean rank for ties; NaN where any value is, as it has no place.
 public func ranks(_ x: [Double]) -> [Double] {
+  guard !x.contains(where: \.isNaN) else { return x.map { _ in .nan } }
   let order = x.indices.sorted { x[$0] < x[$1] }
   var ranks = [Double](repeating: 0, count: x.count)
   var start = 0
   while start < order.count {
-    var end = start
+    var end = start + 1
     while end < order.count, x[order[end]] == x[order[start]] { end += 1 }
     for i in start..<end { ranks[order[i]] = Double(start + end + 1) / 2 }
     start = end

@@ -46,7 +46,8 @@ public struct Timeline: Sendable {
     switch window {
     case .all: return Array(0..<count(at: stage))
     case .tokens(let start, let end):
-      return stage == .lm ? Array(max(0, start)..<min(end, tokens)) : []
+      let (first, behind) = (max(0, start), min(end, tokens))
+      return stage == .lm && first < behind ? Array(first..<behind) : []
     case .milliseconds(let start, let end):
       return (0..<count(at: stage)).filter {
         guard let centre = centre(of: $0, at: stage) else { return false }

@@ -32,9 +32,12 @@ extension JSON {
   public init(parsing bytes: [UInt8], name: String) throws {
     guard let tokener = json_tokener_new_ex(64) else { throw JSONError("\(name): out of memory") }
     defer { json_tokener_free(tokener) }
-    json_tokener_set_flags(tokener, Int32(JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8))
+    json_tokener_set_flags(tokener, Int32(JSON_TOKENER_STRICT))
     guard bytes.count < Int(Int32.max) else {
       throw JSONError("\(name): JSON text of \(bytes.count) bytes is too large")
+    }
+    guard String(validating: bytes, as: UTF8.self) != nil else {
+      throw JSONError("\(name): not JSON: the text is not UTF-8")
     }
     // The terminating zero is what tells json-c that a bare number has ended.
     let parsed = (bytes + [0]).withUnsafeBufferPointer { buffer in
@@ -54,6 +57,7 @@ extension JSON {
     guard bytes[min(end, bytes.count)...].allSatisfy({ [9, 10, 13, 32].contains($0) }) else {
       throw JSONError("\(name): not JSON, at byte \(end): more text after the value")
     }
+    try JSON.check(bytes, name: name)
     self = try JSON(copying: parsed, name: name)
   }
 
@@ -65,7 +69,12 @@ extension JSON {
     switch json_object_get_type(value) {
     case json_type_null: self = .null
     case json_type_boolean: self = .bool(json_object_get_boolean(value) != 0)
-    case json_type_int: self = .integer(Int(json_object_get_int64(value)))
+    case json_type_int:
+      // Between 2^63 and 2^64 the signed value is cut off.
+      let large = json_object_get_uint64(value)
+      self =
+        large > UInt64(Int.max)
+        ? .number(Double(large)) : .integer(Int(json_object_get_int64(value)))
     case json_type_double:
       let number = json_object_get_double(value)
       guard number.isFinite else { throw JSONError("\(name): a number is not finite") }
@@ -90,6 +99,70 @@ extension JSON {
       }
       self = .object(members)
     }
+  }
+}
+
+// ## What json-c lets pass
+//
+// It keeps the last of two members of one name, cuts a name at a zero byte, reads 00 and 1. as
+// numbers, and puts the largest whole number in place of a larger one, without a word.
+
+extension JSON {
+  /// Looks through a text that json-c has accepted for whole numbers beyond 64 bits, and for names
+  /// that stand twice in one object, also where they differ only in how letters are composed.
+  private static func check(_ bytes: [UInt8], name: String) throws {
+    let (quote, backslash) = (UInt8(ascii: "\""), UInt8(ascii: "\\"))
+    var seen: [Set<String>] = []
+    var i = 0
+    while i < bytes.count {
+      defer { i += 1 }
+      switch bytes[i] {
+      case UInt8(ascii: "{"): seen.append([])
+      case UInt8(ascii: "}"): seen.removeLast()
+      case quote:
+        let start = i
+        i += 1
+        while bytes[i] != quote { i += bytes[i] == backslash ? 2 : 1 }
+        let next = bytes[(i + 1)...].first { ![9, 10, 13, 32].contains($0) }
+        guard next == UInt8(ascii: ":") else { continue }
+        let key = try text(of: bytes[start...i])
+        guard !key.utf8.contains(0) else {
+          throw JSONError("\(name): the key at byte \(start) holds a zero character")
+        }
+        guard seen[seen.count - 1].insert(key).inserted else {
+          throw JSONError("\(name): the key \"\(key)\" stands twice, again at byte \(start)")
+        }
+      case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
+        let number = bytes[i...].prefix { $0 > 32 && ![44, 93, 125].contains($0) }
+        i += number.count - 1
+        let digits = String(decoding: number, as: UTF8.self)
+        guard isNumber(number.first == UInt8(ascii: "-") ? number.dropFirst() : number) else {
+          throw JSONError("\(name): not JSON, at byte \(i): \(digits) is not a number")
+        }
+        guard
+          number.count < 19 || digits.contains(where: { ".eE".contains($0) })
+            || Int(digits) != nil || UInt64(digits) != nil
+        else { throw JSONError("\(name): the whole number \(digits) is beyond 64 bits") }
+      default: break
+      }
+    }
+  }
+
+  /// Whether a number without its sign has digits where it must and no zero in front of others.
+  private static func isNumber(_ text: ArraySlice<UInt8>) -> Bool {
+    let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
+    let whole = text.prefix { digits.contains($0) }
+    let rest = text.dropFirst(whole.count)
+    return !whole.isEmpty && (whole.count == 1 || whole.first != digits.lowerBound)
+      && (rest.first != UInt8(ascii: ".") || rest.dropFirst().first.map(digits.contains) == true)
+  }
+
+  /// What a quoted string says.
+  private static func text(of quoted: ArraySlice<UInt8>) throws -> String {
+    guard quoted.contains(UInt8(ascii: "\\")) else {
+      return String(decoding: quoted.dropFirst().dropLast(), as: UTF8.self)
+    }
+    return try JSON(parsing: Array(quoted), name: "key").string ?? ""
   }
 }
 
@@ -124,7 +197,8 @@ extension JSON {
     case .integer(let value): out += String(value)
     case .number(let value):
       precondition(value.isFinite, "JSON has no number for \(value)")
-      out += value == value.rounded() && abs(value) < 1e15 ? "\(Int(value)).0" : "\(value)"
+      let isShort = value == value.rounded() && abs(value) < 1e15 && value != 0
+      out += isShort ? "\(Int(value)).0" : "\(value)"
     case .string(let value): JSON.quote(value, to: &out)
     case .array(let values):
       let inner = values.allSatisfy(\.isPlain) ? nil : indent.map { $0 + "  " }

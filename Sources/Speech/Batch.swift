@@ -10,6 +10,9 @@ public struct Clip: Sendable {
   /// Frames that hold sound.
   public let validFrames: Int
 
+  /// What makes one audio token.
+  static let fewestFrames = 3
+
   public init(mel: Tensor, validFrames: Int) {
     self.mel = mel
     self.validFrames = validFrames
@@ -89,9 +92,10 @@ public struct Batch: Sendable {
           "features of \(clip.mel.rows) frames and \(clip.mel.width) bands, "
             + "the model takes \(2 * total) and \(config.melBands)")
       }
-      guard clip.validFrames >= 3, clip.validFrames <= 2 * total else {
+      guard clip.validFrames >= Clip.fewestFrames, clip.validFrames <= 2 * total else {
         throw CheckpointError(
-          "a clip of \(clip.validFrames) frames of 10 ms; the model takes 3 to \(2 * total)")
+          "a clip of \(clip.validFrames) frames of 10 ms; the model takes \(Clip.fewestFrames) to "
+            + "\(2 * total)")
       }
     }
     try self.init(

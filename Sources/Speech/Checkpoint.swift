@@ -15,20 +15,22 @@ public struct Checkpoint: Sendable {
     self.folder = folder
     config = try readJSON("\(folder)/config.json")
     guard config.members != nil else {
-      throw CheckpointError("\(folder)/config.json: should be a JSON object")
+      throw CheckpointError("\(folder)/config.json: should be a JSON object; fetch it again")
     }
     let indexPath = "\(folder)/model.safetensors.index.json"
     if access(indexPath, F_OK) == 0 {
       let index = try readJSON(indexPath)
       guard let map = index["weight_map"]?.members else {
-        throw CheckpointError("\(indexPath): has no \"weight_map\"")
+        throw CheckpointError("\(indexPath): has no \"weight_map\"; fetch it again")
       }
       let names = Set(map.values.compactMap(\.string)).sorted()
       files = try names.map { try Safetensors(path: "\(folder)/\($0)") }
       for (tensor, file) in map {
         guard let i = names.firstIndex(of: file.string ?? ""), files[i].entries[tensor] != nil
         else {
-          throw CheckpointError("\(indexPath): \"\(tensor)\" is not in \(file.string ?? "a file")")
+          throw CheckpointError(
+            "\(indexPath): \"\(tensor)\" is not in \(file.string ?? "a file"); "
+              + "the index and the shards do not belong together, fetch them again")
         }
       }
     } else {
@@ -48,7 +50,7 @@ public struct Checkpoint: Sendable {
     guard let name = names.first(where: { home[$0] != nil }), let index = home[name] else {
       throw CheckpointError(
         "\(folder): tensor \"\(names[0])\" is missing; "
-          + "the folder holds \(home.count) tensors of another model or is incomplete")
+          + "its \(home.count) tensors are those of another model or incomplete, fetch them again")
     }
     let file = files[index]
     guard file.entries[name]!.shape == shape else {
@@ -70,7 +72,7 @@ public struct Checkpoint: Sendable {
 /// Reads a JSON file, with an error that names it.
 public func readJSON(_ path: String) throws -> JSON {
   guard let file = fopen(path, "rb") else {
-    throw CheckpointError("\(path): cannot be opened: \(String(cString: strerror(errno)))")
+    throw CheckpointError.unopened(path)
   }
   defer { fclose(file) }
   var bytes: [UInt8] = []

@@ -36,6 +36,9 @@ public struct Qwen2AudioConfig: Sendable, Equatable {
     }
     let audio = json["audio_config"] ?? [:]
     let text = json["text_config"] ?? [:]
+    for (key, part) in [("audio_config", audio), ("text_config", text)] where part.members == nil {
+      throw JSONError("\"\(key)\" should be an object")
+    }
     func read(_ object: JSON, _ key: String, _ value: inout Int) throws {
       if object[key] != nil { value = try object.int(key) }
     }
@@ -74,14 +77,37 @@ public struct Qwen2AudioConfig: Sendable, Equatable {
     if audio["scale_embedding"]?.bool == true || text["use_sliding_window"]?.bool == true {
       throw JSONError("\"scale_embedding\" and \"use_sliding_window\" must be false")
     }
-    let sizes = [
-      melBands, encoderWidth, encoderLayers, encoderHeads, encoderMLP, maxSourcePositions,
-      vocabulary, width, layers, heads, keyHeads, mlp, maxPositions,
-    ]
-    guard sizes.allSatisfy({ $0 > 0 && $0 < 1 << 30 }), encoderWidth % encoderHeads == 0,
-      width % heads == 0, heads % keyHeads == 0, width / heads % 2 == 0,
-      melBands == 80 || melBands == 128 || melBands < 512, audioToken < vocabulary
-    else { throw JSONError("the sizes in the configuration do not fit together") }
+    let rope = text["rope_parameters"] ?? text["rope_scaling"] ?? [:]
+    let kind = rope["rope_type"]?.string ?? rope["type"]?.string ?? "default"
+    guard kind == "default" else {
+      throw JSONError("rotary positions of type \"\(kind)\" are not implemented")
+    }
+    // The largest are well above any published model; beyond them tables that depend on the
+    // configuration alone would fill the memory before a weight is read.
+    for (name, size, most) in [
+      ("num_mel_bins", melBands, 511), ("d_model", encoderWidth, 1 << 20),
+      ("encoder_layers", encoderLayers, 1024), ("encoder_attention_heads", encoderHeads, 1 << 20),
+      ("encoder_ffn_dim", encoderMLP, 1 << 24),
+      ("max_source_positions", maxSourcePositions, 1 << 16), ("vocab_size", vocabulary, 1 << 28),
+      ("hidden_size", width, 1 << 20), ("num_hidden_layers", layers, 1024),
+      ("num_attention_heads", heads, 1 << 20), ("num_key_value_heads", keyHeads, 1 << 20),
+      ("intermediate_size", mlp, 1 << 24), ("max_position_embeddings", maxPositions, 1 << 20),
+    ] where size < 1 || size > most {
+      throw JSONError("\"\(name)\" is \(size); it should lie between 1 and \(most)")
+    }
+    for (name, value) in [("rms_norm_eps", epsilon), ("rope_theta", theta)] where value <= 0 {
+      throw JSONError("\"\(name)\" is \(value); it should be above 0")
+    }
+    for (fits, problem) in [
+      (encoderWidth % encoderHeads == 0, "d_model is no multiple of encoder_attention_heads"),
+      (width % heads == 0, "hidden_size is no multiple of num_attention_heads"),
+      (heads % keyHeads == 0, "num_attention_heads is no multiple of num_key_value_heads"),
+      (width / heads % 2 == 0, "the width of a head is odd, rotary positions need an even one"),
+      (text["head_dim"] == nil || text["head_dim"]?.int == width / heads, "head_dim is another"),
+      (0..<vocabulary ~= audioToken, "audio_token_index is not in the vocabulary"),
+    ] where !fits {
+      throw JSONError("the sizes do not fit together: \(problem)")
+    }
   }
 
   /// config.json in the published layout.

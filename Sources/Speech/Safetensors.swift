@@ -11,6 +11,12 @@ public struct CheckpointError: Error, CustomStringConvertible {
   public let description: String
 
   public init(_ description: String) { self.description = description }
+
+  /// A file that cannot be opened, for the reason that `errno` holds.
+  static func unopened(_ path: String) -> CheckpointError {
+    let reason = String(cString: strerror(errno))
+    return CheckpointError("\(path): cannot be opened: \(reason); check the path or fetch the file")
+  }
 }
 
 /// An opened safetensors file.
@@ -69,7 +75,8 @@ public final class Safetensors: @unchecked Sendable {
     var entries: [String: Entry] = [:]
     for (name, value) in members where name != "__metadata__" {
       guard let type = value["dtype"]?.string, let sizes = value["shape"]?.elements,
-        let offsets = value["data_offsets"]?.elements?.compactMap(\.int), offsets.count == 2
+        let offsets = value["data_offsets"]?.elements?.map(\.int), offsets.count == 2,
+        let start = offsets[0], let end = offsets[1]
       else { throw bad("tensor \"\(name)\" lacks dtype, shape or data_offsets") }
       guard let width = widths[type] else {
         throw bad(
@@ -85,20 +92,22 @@ public final class Safetensors: @unchecked Sendable {
         }
         count = product
       }
-      guard shape.count == sizes.count, offsets[0] >= 0, offsets[0] <= offsets[1] else {
+      guard shape.count == sizes.count, start >= 0, start <= end else {
         throw bad("tensor \"\(name)\" has a bad shape or offsets")
       }
-      guard offsets[1] <= size - data else {
-        throw bad("tensor \"\(name)\" ends at byte \(offsets[1]) of \(size - data); truncated?")
+      guard end <= size - data else {
+        throw bad("tensor \"\(name)\" ends at byte \(end) of \(size - data); truncated?")
       }
-      guard offsets[1] - offsets[0] == count * width else {
-        throw bad("tensor \"\(name)\" of \(shape) has \(offsets[1] - offsets[0]) bytes")
+      guard end - start == count * width else {
+        throw bad("tensor \"\(name)\" of \(shape) has \(end - start) bytes")
       }
-      entries[name] = Entry(type: type, shape: shape, bytes: offsets[0]..<offsets[1])
+      entries[name] = Entry(type: type, shape: shape, bytes: start..<end)
     }
-    let inOrder = entries.sorted { $0.value.bytes.lowerBound < $1.value.bytes.lowerBound }
+    // Without the empty ones, tensors that overlap have neighbours that overlap.
+    let inOrder = entries.filter { !$0.value.bytes.isEmpty }
+      .sorted { $0.value.bytes.lowerBound < $1.value.bytes.lowerBound }
     for (a, b) in zip(inOrder, inOrder.dropFirst())
-    where b.value.bytes.lowerBound < a.value.bytes.upperBound && !b.value.bytes.isEmpty {
+    where b.value.bytes.lowerBound < a.value.bytes.upperBound {
       throw bad("tensors \"\(a.key)\" and \"\(b.key)\" overlap")
     }
     return (data, entries)
@@ -107,7 +116,7 @@ public final class Safetensors: @unchecked Sendable {
   private static func mapped(_ path: String) throws -> (UnsafeRawPointer, Int) {
     let file = open(path, O_RDONLY)
     guard file >= 0 else {
-      throw CheckpointError("\(path): cannot be opened: \(String(cString: strerror(errno)))")
+      throw CheckpointError.unopened(path)
     }
     defer { close(file) }
     var status = stat()

@@ -16,35 +16,46 @@ public struct SpeechModel: Sendable {
 
   /// Opens config.json, model.safetensors, tokenizer.json and preprocessor_config.json.
   public init(folder: String) throws {
-    self.init(
-      folder: folder, model: try Qwen2Audio(folder: folder),
-      tokenizer: try Tokenizer(contentsOf: "\(folder)/tokenizer.json"),
-      preprocessor: try readJSON("\(folder)/preprocessor_config.json"),
-      config: try readJSON("\(folder)/config.json"))
-    let expected = 2 * model.config.maxSourcePositions
-    guard features.bands == model.config.melBands, features.frames == expected else {
-      throw CheckpointError(
-        "\(folder)/preprocessor_config.json: \(features.bands) bands and \(features.frames) frames, "
-          + "config.json asks for \(model.config.melBands) and \(expected)")
-    }
+    self.folder = folder
+    model = try Qwen2Audio(folder: folder)
+    let tokenizer = try Tokenizer(contentsOf: "\(folder)/tokenizer.json")
+    self.tokenizer = tokenizer
+    features = try SpeechModel.frontEnd("\(folder)/preprocessor_config.json", model.config)
     guard tokenizer.vocabularySize <= model.config.vocabulary else {
       throw CheckpointError(
         "\(folder)/tokenizer.json: has \(tokenizer.vocabularySize) tokens, "
-          + "the model \(model.config.vocabulary)")
+          + "the model \(model.config.vocabulary); take both from one checkpoint")
     }
-  }
-
-  private init(
-    folder: String, model: Qwen2Audio, tokenizer: Tokenizer, preprocessor: JSON, config: JSON
-  ) {
-    self.folder = folder
-    self.model = model
-    self.tokenizer = tokenizer
-    features = LogMel(
-      bands: preprocessor["feature_size"]?.int ?? 128,
-      samples: (preprocessor["chunk_length"]?.int ?? 30) * LogMel.rate)
+    let config = try readJSON("\(folder)/config.json")
     let named = ["<|endoftext|>", "<|im_end|>"].compactMap { tokenizer.id(of: $0) }
     endTokens = Set(named + [config["text_config"]?["eos_token_id"]?.int].compactMap { $0 })
+  }
+
+  /// The front end that a preprocessor_config.json describes.
+  ///
+  /// - Throws: where it is not the one of the model.
+  private static func frontEnd(_ path: String, _ config: Qwen2AudioConfig) throws -> LogMel {
+    let json = try readJSON(path)
+    guard json.members != nil else { throw CheckpointError("\(path): should be a JSON object") }
+    let seconds = config.maxSourcePositions / 50
+    for (key, usual, expected) in [
+      ("feature_size", 128, config.melBands), ("chunk_length", 30, seconds),
+      ("sampling_rate", LogMel.rate, LogMel.rate), ("hop_length", LogMel.hop, LogMel.hop),
+      ("n_fft", 400, 400),
+    ] {
+      let found = json[key] ?? .integer(usual)
+      guard found.int == expected else {
+        throw CheckpointError(
+          "\(path): \"\(key)\" is \(found.compactText), config.json asks for \(expected); "
+            + "take both from one checkpoint")
+      }
+    }
+    guard config.maxSourcePositions % 50 == 0 else {
+      throw CheckpointError(
+        "\(path): describes whole seconds, the model takes \(config.maxSourcePositions) positions "
+          + "of 20 ms; it needs another \"max_source_positions\" in config.json")
+    }
+    return LogMel(bands: config.melBands, samples: seconds * LogMel.rate)
   }
 
   /// The same tokenizer and front end with other weights, such as random ones.
@@ -66,15 +77,20 @@ public struct SpeechModel: Sendable {
 
   /// The features of a recording at 16 kHz.
   ///
-  /// - Throws: where it is longer than the model takes.
+  /// - Throws: where it is longer or shorter than the model takes.
   public func clip(_ wave: Waveform) throws -> Clip {
     guard wave.samples.count <= features.samples else {
       throw CheckpointError(
         "the audio lasts \(wave.duration) s; \(folder) takes "
           + "\(features.samples / LogMel.rate) s at most; cut it first")
     }
-    return Clip(
-      mel: features(wave.samples), validFrames: features.validFrames(samples: wave.samples.count))
+    let frames = features.validFrames(samples: wave.samples.count)
+    guard frames >= Clip.fewestFrames else {
+      throw CheckpointError(
+        "the audio lasts \(wave.duration) s; \(folder) takes \(Clip.fewestFrames) frames of 10 ms "
+          + "at least; record it again or pad it")
+    }
+    return Clip(mel: features(wave.samples), validFrames: frames)
   }
 
   /// The tokens of a text prompt behind the clip: `<|audio_bos|>`, the placeholders,
