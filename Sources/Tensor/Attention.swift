@@ -2,7 +2,7 @@
 
 /// Where the pattern of each sequence lies in the one tensor that holds all patterns of a batch:
 /// [heads, query rows, stride] each, with exact zeros outside the visible keys.
-public struct PatternLayout {
+public struct PatternLayout: Sendable {
   let starts: [Int]
   let count: Int
   let heads: Int
