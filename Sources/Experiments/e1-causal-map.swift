@@ -105,21 +105,18 @@ let measured = notebook.cell("exact map", over: suite.pairs, key: \.id) { pair i
     corrupt,
     with: .unrelated(stranger, shift: other.onset - pair.onset, matching: clean),
     windows: phones + time.suffix(windows.text))
-  (map.selfPatched, map.allPatched) = try model.integrity(corrupt, clean)
+  (map.selfPatched, map.allPatched) = try model.integrity(map, clean: clean, corrupt: corrupt)
   return map
 }
 
 // ## Would we be fooled?
 //
 // Putting a run's own activations back must change nothing, and putting all of the source's in must
-// give the source's answer: not nearly, but to the last bit, at every site of every pair. If either
-// fails, nothing is written.
+// give the source's answer: not nearly, but to the last bit, at every site of every pair, in both
+// directions. If either fails, nothing is written.
 
-notebook.control(
-  "self-patch", equals: 0, of: measured.flatMap { m in m.selfPatched.map { $0 - m.corrupt } })
-notebook.control(
-  "everything patched", equals: 1,
-  of: measured.flatMap { m in m.allPatched.map { ($0 - m.corrupt) / m.gap } })
+notebook.control("self-patch", equals: 0, of: measured.flatMap(\.selfPatched))
+notebook.control("everything patched", equals: 1, of: measured.flatMap(\.allPatched))
 
 // The same model with random weights hears the same sounds. What its map shows is what the
 // architecture alone would show. Every third pair is enough for a null.
@@ -131,10 +128,10 @@ let null = notebook.cell("random weights", over: third, key: \.id) { pair in
   let clean = try untrained.model.trace(questions.clean)
   let corrupt = try untrained.model.trace(questions.corrupt)
   var map = PairMap(clean: clean.logitDifference, corrupt: corrupt.logitDifference)
+  map.sufficiency = try untrained.model.map(
+    corrupt, with: .source(clean), windows: windows.ofTime(pair, clean.timeline))
   map.phoneSufficiency = try untrained.model.map(
-    corrupt, with: .source(clean),
-    windows: windows.ofPhones(pair)
-      + windows.ofTime(pair, clean.timeline).suffix(windows.text))
+    corrupt, with: .source(clean), windows: windows.ofPhones(pair))
   return map
 }
 
@@ -160,47 +157,33 @@ let confirm = kept.indices.filter { pairs[kept[$0]].split == rules.confirmSplit 
 let changed = -windows.phones.lowerBound
 let answer = windows.fixed.count + 2 + windows.text - 1
 
-func profile(
-  _ name: String, _ direction: Direction, over full: Double? = nil, of maps: [PairMap],
-  _ groups: [String], _ value: (PairMap, Int) -> Double?
+@MainActor func profile(
+  _ name: String, _ direction: Direction, _ value: (PairMap, Int) -> Double?
 ) -> [Estimate?] {
-  sites.indices.map { site in
-    let (effects, gaps, present) = maps.effects(direction) { value($0, site) }
-    if present.isEmpty { return nil }
-    return ratioOfMeans(
-      effects, gaps.map { full ?? $0 }, groups: present.map { groups[$0] },
-      draws: rules.bootstrapDraws, random.split(name).split(site))
-  }
+  maps.profile(
+    direction, sites: sites.indices, groups: groups, draws: rules.bootstrapDraws,
+    random.split(name), value)
 }
 
-let sufficient = profile("sufficiency", .sufficiency, of: maps, groups) {
+let sufficient = profile("sufficiency", .sufficiency) {
   $0.phoneSufficiency[$1][changed]
 }
-let necessary = profile("necessity", .necessity, of: maps, groups) {
+let necessary = profile("necessity", .necessity) {
   $0.phoneNecessity[$1][changed]
 }
-let stranger = profile("unrelated", .sufficiency, of: maps, groups) { $0.unrelated[$1][changed] }
-let atAnswer = profile("answer", .sufficiency, of: maps, groups) { $0.sufficiency[$1][answer] }
-let strangerAtAnswer = profile("unrelated answer", .sufficiency, of: maps, groups) {
+let stranger = profile("unrelated", .sufficiency) { $0.unrelated[$1][changed] }
+let atAnswer = profile("answer", .sufficiency) { $0.sufficiency[$1][answer] }
+let strangerAtAnswer = profile("unrelated answer", .sufficiency) {
   $0.unrelated[$1][windows.phones.count + windows.text - 1]
 }
-let nullGroups = third.prefix(null.count).map(\.group)
-let untrainedProfile = profile("untrained", .sufficiency, over: gap, of: null, nullGroups) {
-  $0.phoneSufficiency[$1][changed]
-}
-let contrast = profile("contrast", .sufficiency, of: maps, groups) { map, site in
+let untrainedProfile = null.profile(
+  .sufficiency, sites: sites.indices, groups: third.prefix(null.count).map(\.group), over: gap,
+  draws: rules.bootstrapDraws, random.split("untrained")
+) { $0.phoneSufficiency[$1][changed] }
+let contrast = profile("contrast", .sufficiency) { map, site in
   guard let real = map.phoneSufficiency[site][changed], let sham = map.unrelated[site][changed]
   else { return nil }
   return map.corrupt + real - sham
-}
-
-// How often the patched answer is the clean word rather than the corrupt one.
-func flips(_ value: (PairMap) -> Double?) -> Estimate {
-  let flipped = maps.map { value($0).map { $0 > 0 ? 1.0 : 0.0 } }
-  let present = maps.indices.filter { flipped[$0] != nil }
-  return ratioOfMeans(
-    present.map { flipped[$0]! }, present.map { _ in 1 }, groups: present.map { groups[$0] },
-    draws: rules.bootstrapDraws, random.split("flips"))
 }
 
 let connector = sites.firstIndex(of: Site(.connector, nil, .out))!
@@ -208,6 +191,11 @@ let lastButOne = sites.count - 2
 notebook.contrast(
   "clean source against unrelated item, connector, changed phone",
   low: contrast[connector]!.low, high: contrast[connector]!.high, excludes: 0)
+
+let nullMap = null.recovery(.sufficiency, \.sufficiency, over: gap)
+notebook.contrast(
+  "random weights: every cell of the map", above: -0.01, below: 0.01,
+  of: nullMap.flatMap { $0.compactMap { $0 } })
 
 // ## Search against exact
 //
@@ -224,13 +212,16 @@ let (estimates, effects) = matched(
   confirm.searchRecovery(.sufficiency, \.searchSufficiency), exactMap)
 
 // ## Figure 2
+//
+// ![The causal map, its search, an example, and its controls](figures/figure2.svg)
 
 let figure = causalMapFigure(
   CausalMapData(
     sites: sites, windows: windows,
     sufficiency: maps.recovery(.sufficiency, \.sufficiency),
     necessity: maps.recovery(.necessity, \.necessity),
-    proposed: proposed, proposedNecessity: strongestCells(rules.searchK, of: searchNecessity),
+    untrained: nullMap, proposed: proposed,
+    proposedNecessity: strongestCells(rules.searchK, of: searchNecessity),
     phones: typicalPhones(kept.map { pairs[$0] }, windows),
     phoneSufficiency: maps.recovery(.sufficiency, \.phoneSufficiency),
     example: example(pairs, measured, windows), estimates: estimates, effects: effects,
@@ -267,8 +258,11 @@ record("e1.connectorSufficiency", sufficient[connector]!, claim: "C1")
 record("e1.connectorNecessity", necessary[connector]!, claim: "C1")
 record("e1.connectorUnrelated", stranger[connector]!, claim: "C1")
 record("e1.connectorContrast", contrast[connector]!, claim: "C1")
-record("e1.connectorFlips", flips { $0.phoneSufficiency[connector][changed] }, claim: "C1")
-record("e1.connectorFlipsUnrelated", flips { $0.unrelated[connector][changed] }, claim: "C1")
+let flips = [
+  "e1.connectorFlips": maps.flipRate(groups, random) { $0.phoneSufficiency[connector][changed] },
+  "e1.connectorFlipsUnrelated": maps.flipRate(groups, random) { $0.unrelated[connector][changed] },
+]
+for (name, rate) in flips { record(name, rate, claim: "C1") }
 record("e1.connectorUntrained", untrainedProfile[connector]!, claim: "C1")
 record("e1.answerBeforeLastLayer", atAnswer[lastButOne]!, claim: "C2")
 notebook.number("e1.searchPearson", pearson(estimates, effects), tolerance: 1e-6, claim: "C3")

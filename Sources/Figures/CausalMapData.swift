@@ -42,6 +42,8 @@ public struct CausalMapData: Sendable {
   public var windows: LockedWindows
   public var sufficiency: [[Double?]]
   public var necessity: [[Double?]]
+  /// `sufficiency` of the same architecture with random weights, over the trained model's gap.
+  public var untrained: [[Double?]]
   /// Cells that the attribution search ranks highest, for either direction.
   public var proposed: [MapCell]
   public var proposedNecessity: [MapCell]
@@ -58,7 +60,7 @@ public struct CausalMapData: Sendable {
 
   public init(
     sites: [Site], windows: LockedWindows, sufficiency: [[Double?]], necessity: [[Double?]],
-    proposed: [MapCell], proposedNecessity: [MapCell], phones: [PhoneSpan],
+    untrained: [[Double?]], proposed: [MapCell], proposedNecessity: [MapCell], phones: [PhoneSpan],
     phoneSufficiency: [[Double?]], example: ExampleMap, estimates: [Double], effects: [Double],
     profiles: [Profile], answer: [Profile]
   ) {
@@ -66,6 +68,7 @@ public struct CausalMapData: Sendable {
     self.windows = windows
     self.sufficiency = sufficiency
     self.necessity = necessity
+    self.untrained = untrained
     self.proposed = proposed
     self.proposedNecessity = proposedNecessity
     self.phones = phones

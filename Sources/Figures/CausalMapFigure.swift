@@ -215,6 +215,7 @@ private func table(_ data: CausalMapData) -> String {
   add("b", data.necessity, times)
   add("c", data.example.values, times)
   add("d", data.phoneSufficiency, phones)
+  add("a random weights", data.untrained, times)
   for (panel, cells) in [("a search", data.proposed), ("b search", data.proposedNecessity)] {
     for (rank, cell) in cells.enumerated() {
       lines.append("\(panel)\t\(data.sites[cell.site])\t\(times[cell.window])\t\(rank + 1)\t\t")

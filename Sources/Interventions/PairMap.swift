@@ -61,7 +61,8 @@ public struct PairMap: Codable, Sendable {
   public var phoneNecessity: [[Double?]] = []
   /// As `sufficiency` with an unrelated item's activations, moved by the same length.
   public var unrelated: [[Double?]] = []
-  /// For every site: all positions patched from the run itself, and from the source.
+  /// Recoveries in both directions, site by site: all positions patched from the run itself, which
+  /// must give 0, and from the other run, which must give 1.
   public var selfPatched: [Double] = []
   public var allPatched: [Double] = []
 
@@ -108,13 +109,24 @@ extension Qwen2Audio {
     return mapSites.map { _ in windows.map { $0 == nil ? nil : values.removeFirst() } }
   }
 
-  /// The two integrity controls, computed like any other cell: for every site all positions from
-  /// the run itself, and all positions from the other run.
-  public func integrity(_ base: Trace, _ source: Trace) throws -> (own: [Double], all: [Double]) {
+  /// The two integrity controls of a pair, computed like any other cell and in both directions.
+  ///
+  /// - Returns: the recovery at every site when all positions are patched from the run itself, and
+  ///   when they are patched from the other run
+  public func integrity(_ pair: PairMap, clean: Trace, corrupt: Trace) throws -> (
+    own: [Double], all: [Double]
+  ) {
     let cells = mapSites.map { Cell($0.site, $0.boundary, .all) }
-    let own = try patched(base, with: .source(base), cells: cells, skipping: false)
-    let all = try patched(base, with: .source(source), cells: cells, skipping: false)
-    return (own.map { $0! }, all.map { $0! })
+    func recoveries(_ direction: Direction, from own: Bool) throws -> [Double] {
+      let (base, other) = direction == .sufficiency ? (corrupt, clean) : (clean, corrupt)
+      let values = try patched(
+        base, with: .source(own ? base : other), cells: cells, skipping: false)
+      return values.map { pair.effect(direction, $0!) / pair.gap }
+    }
+    return (
+      try Direction.allCases.flatMap { try recoveries($0, from: true) },
+      try Direction.allCases.flatMap { try recoveries($0, from: false) }
+    )
   }
 }
 

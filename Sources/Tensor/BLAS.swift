@@ -13,40 +13,41 @@ public let rowBlock = 12
 public func paddedRows(_ count: Int) -> Int { (count + rowBlock - 1) / rowBlock * rowBlock }
 
 enum BLAS {
-  /// c := a * b^T (+ c). `a` is m by k, `b` is n by k, `c` is m by n, with row strides.
-  @inline(__always)
+  /// c := scale * a * b^T (+ c). `a` is m by k, `b` is n by k, `c` is m by n, with row strides.
   static func productTransposed(
     _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<Float>, _ lda: Int, _ b: UnsafePointer<Float>,
     _ ldb: Int, _ c: UnsafeMutablePointer<Float>, _ ldc: Int, scale: Float = 1,
     adding: Bool = false
   ) {
-    cblas_sgemm(
-      CblasRowMajor, CblasNoTrans, CblasTrans, blasint(m), blasint(n), blasint(k), scale,
-      a, blasint(lda), b, blasint(ldb), adding ? 1 : 0, c, blasint(ldc))
+    sgemm(CblasNoTrans, CblasTrans, m, n, k, a, lda, b, ldb, c, ldc, scale, adding)
   }
 
-  /// c := a * b (+ c). `a` is m by k, `b` is k by n, `c` is m by n.
-  @inline(__always)
+  /// c := scale * a * b (+ c). `a` is m by k, `b` is k by n, `c` is m by n.
   static func product(
     _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<Float>, _ lda: Int, _ b: UnsafePointer<Float>,
-    _ ldb: Int, _ c: UnsafeMutablePointer<Float>, _ ldc: Int, scale: Float = 1,
-    adding: Bool = false
+    _ ldb: Int, _ c: UnsafeMutablePointer<Float>, _ ldc: Int, scale: Float = 1
   ) {
-    cblas_sgemm(
-      CblasRowMajor, CblasNoTrans, CblasNoTrans, blasint(m), blasint(n), blasint(k), scale,
-      a, blasint(lda), b, blasint(ldb), adding ? 1 : 0, c, blasint(ldc))
+    sgemm(CblasNoTrans, CblasNoTrans, m, n, k, a, lda, b, ldb, c, ldc, scale, false)
   }
 
-  /// c := a^T * b (+ c). `a` is k by m, `b` is k by n, `c` is m by n.
-  @inline(__always)
+  /// c := scale * a^T * b (+ c). `a` is k by m, `b` is k by n, `c` is m by n.
   static func transposedProduct(
     _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<Float>, _ lda: Int, _ b: UnsafePointer<Float>,
     _ ldb: Int, _ c: UnsafeMutablePointer<Float>, _ ldc: Int, scale: Float = 1,
     adding: Bool = false
   ) {
+    sgemm(CblasTrans, CblasNoTrans, m, n, k, a, lda, b, ldb, c, ldc, scale, adding)
+  }
+
+  @inline(__always)
+  private static func sgemm(
+    _ transposeA: CBLAS_TRANSPOSE, _ transposeB: CBLAS_TRANSPOSE, _ m: Int, _ n: Int, _ k: Int,
+    _ a: UnsafePointer<Float>, _ lda: Int, _ b: UnsafePointer<Float>, _ ldb: Int,
+    _ c: UnsafeMutablePointer<Float>, _ ldc: Int, _ scale: Float, _ adding: Bool
+  ) {
     cblas_sgemm(
-      CblasRowMajor, CblasTrans, CblasNoTrans, blasint(m), blasint(n), blasint(k), scale,
-      a, blasint(lda), b, blasint(ldb), adding ? 1 : 0, c, blasint(ldc))
+      CblasRowMajor, transposeA, transposeB, blasint(m), blasint(n), blasint(k), scale, a,
+      blasint(lda), b, blasint(ldb), adding ? 1 : 0, c, blasint(ldc))
   }
 
   static var coreName: String { String(cString: openblas_get_corename()) }

@@ -65,9 +65,11 @@ func sameBits(_ a: [Double?], _ b: [Double?]) -> Bool {
       let all = try model.patched(
         base, with: .source(source), cells: small.cells([.all]), skipping: false)
       for value in all { #expect(value == source.logitDifference) }
-      let integrity = try model.integrity(base, source)
-      #expect(integrity.own == model.mapSites.map { _ in base.logitDifference })
-      #expect(integrity.all == model.mapSites.map { _ in source.logitDifference })
+      let pair = PairMap(clean: source.logitDifference, corrupt: base.logitDifference)
+      let integrity = try model.integrity(pair, clean: source, corrupt: base)
+      let cells = 2 * model.mapSites.count
+      #expect(integrity.own == [Double](repeating: 0, count: cells))
+      #expect(integrity.all == [Double](repeating: 1, count: cells))
       #expect(abs(base.logitDifference - source.logitDifference) > 1e-3)
     }
   }
