@@ -67,9 +67,9 @@ func sameBits(_ a: [Double?], _ b: [Double?]) -> Bool {
       for value in all { #expect(value == source.logitDifference) }
       let pair = PairMap(clean: source.logitDifference, corrupt: base.logitDifference)
       let integrity = try model.integrity(pair, clean: source, corrupt: base)
-      let cells = 2 * model.mapSites.count
-      #expect(integrity.own == [Double](repeating: 0, count: cells))
-      #expect(integrity.all == [Double](repeating: 1, count: cells))
+      let count = 2 * model.mapSites.count
+      #expect(integrity.own == [Double](repeating: 0, count: count))
+      #expect(integrity.all == [Double](repeating: 1, count: count))
       #expect(abs(base.logitDifference - source.logitDifference) > 1e-3)
     }
   }
