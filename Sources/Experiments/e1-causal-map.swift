@@ -99,7 +99,7 @@ let measured = notebook.cell("exact map", over: suite.pairs, key: \.id) { pair i
   map.searchSufficiency = try model.searchMap(of: clean, into: corrupt, windows: time)
   map.searchNecessity = try model.searchMap(of: corrupt, into: clean, windows: time)
 
-  let other = suite.unrelated(to: pair)
+  let other = try suite.unrelated(to: pair)
   let stranger = try model.trace(try speech.questions(for: other, root: root).clean)
   map.unrelated = try model.map(
     corrupt,

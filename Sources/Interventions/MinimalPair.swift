@@ -165,13 +165,21 @@ extension SpeechModel {
 
 extension PairSuite {
   /// Another pair of the same voice and slot that shares no answer: the next one in the suite.
-  public func unrelated(to pair: MinimalPair) -> MinimalPair {
+  ///
+  /// - Throws: where there is none; the pair itself would be no control.
+  public func unrelated(to pair: MinimalPair) throws -> MinimalPair {
     let alike = pairs.filter { $0.voice == pair.voice && $0.slot == pair.slot }
     let own = alike.firstIndex { $0.id == pair.id } ?? 0
     let answers = [pair.answers.clean, pair.answers.corrupt]
     let candidates = (1..<max(alike.count, 2)).map { alike[(own + $0) % alike.count] }
-    return candidates.first {
+    let other = candidates.first {
       !answers.contains($0.answers.clean) && !answers.contains($0.answers.corrupt)
-    } ?? pair
+    }
+    guard let other else {
+      throw CheckpointError(
+        "pair \(pair.id): the suite has no other pair of voice \(pair.voice) and slot "
+          + "\(pair.slot) without its answers, so there is no unrelated item; add one")
+    }
+    return other
   }
 }

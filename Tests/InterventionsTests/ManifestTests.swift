@@ -124,7 +124,8 @@ import Testing
           entry("4", "rope", "soap"), entry("5", "note", "vote"),
         ]
       ]))
-    let names = suite.pairs.map { suite.unrelated(to: $0).id }
-    #expect(names == ["4", "4", "3", "5", "1"])
+    // The third pair has no other of its voice and slot: no control is better than a false one.
+    let names = suite.pairs.map { try? suite.unrelated(to: $0).id }
+    #expect(names == ["4", "4", nil, "5", "1"])
   }
 }

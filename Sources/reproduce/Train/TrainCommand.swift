@@ -3,6 +3,7 @@
 import ArgumentParser
 import Foundation
 import JSON
+import Notebook
 import Speech
 import Tensor
 
@@ -63,7 +64,11 @@ struct Train: ParsableCommand {
       Stage(kind: .joint, steps: Int(4000 * scale), batch: 16, peakRate: 2.5e-3),
     ]
     let state = TrainingState(
-      folder: repository.url("build"), key: "\(config) \(scale) \(stages) \(utterances.count)")
+      folder: repository.url("build"),
+      key: try [
+        "\(config) \(scale) \(stages)", "\(Digest(ofFile: "/proc/self/exe"))",
+        "\(Digest(ofFile: repository.url("data-manifests/training.json").path))",
+      ].joined(separator: " "))
     var done = fresh ? nil : try state.read(into: &training)
     for (index, stage) in stages.enumerated() {
       if let saved = done, saved.stage > index { continue }
