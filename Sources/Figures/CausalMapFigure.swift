@@ -175,6 +175,7 @@ private func profiles(
     case .encoder: site.layer.map { "e\($0)" } ?? "in"
     case .connector: "c"
     case .lm: site.layer.map { "l\($0)" } ?? "l"
+    default: "\(site)"
     }
   }
   var marks: [any Mark] = [ReferenceLine.horizontal(0)]

@@ -30,6 +30,7 @@ public struct Timeline: Sendable {
     case .lm:
       let token = position - firstAudio
       return (0..<audio).contains(token) ? 40 * Double(token) + 10 : nil
+    default: return nil
     }
   }
 
@@ -38,6 +39,7 @@ public struct Timeline: Sendable {
     case .encoder: encoder
     case .connector: audio
     case .lm: tokens
+    default: 0
     }
   }
 

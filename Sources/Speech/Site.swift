@@ -5,28 +5,43 @@ import Tensor
 
 /// A place in a model where an activation can be read, replaced or differentiated.
 public struct Site: Hashable, Sendable, CustomStringConvertible {
-  /// A stage of the chain from sound to text.
-  public enum Stage: String, Sendable, CaseIterable {
-    case encoder, connector, lm
+  /// A stage of the chain from sound to text. Architectures add their own.
+  public struct Stage: Hashable, Sendable, RawRepresentable {
+    public let rawValue: String
+    public init(rawValue: String) { self.rawValue = rawValue }
+
+    public static let encoder = Stage(rawValue: "encoder")
+    public static let connector = Stage(rawValue: "connector")
+    public static let lm = Stage(rawValue: "lm")
   }
 
-  /// What is read there.
-  public enum Activation: String, Sendable, CaseIterable {
-    case embed
-    case residPre = "resid_pre"
-    case k = "attn.k"
-    case rotK = "attn.rot_k"
-    case v = "attn.v"
-    case z = "attn.z"
-    case pattern = "attn.pattern"
-    case attnOut = "attn.out"
-    case residMid = "resid_mid"
-    case mlpPost = "mlp.post"
-    case mlpOut = "mlp.out"
-    case residPost = "resid_post"
-    case final
-    case out
-    case logits
+  /// What is read there. Architectures add their own.
+  public struct Activation: Hashable, Sendable, RawRepresentable {
+    public let rawValue: String
+    public init(rawValue: String) { self.rawValue = rawValue }
+    private init(_ rawValue: String) { self.rawValue = rawValue }
+
+    public static let embed = Activation("embed")
+    public static let residPre = Activation("resid_pre")
+    /// Queries, keys and values as projected; `rot_` after the rotary positions.
+    public static let q = Activation("attn.q")
+    public static let rotQ = Activation("attn.rot_q")
+    public static let k = Activation("attn.k")
+    public static let rotK = Activation("attn.rot_k")
+    public static let v = Activation("attn.v")
+    public static let pattern = Activation("attn.pattern")
+    /// What each head gathers, before the output projection.
+    public static let z = Activation("attn.z")
+    public static let attnOut = Activation("attn.out")
+    public static let residMid = Activation("resid_mid")
+    /// Before and after the nonlinearity.
+    public static let mlpPre = Activation("mlp.pre")
+    public static let mlpPost = Activation("mlp.post")
+    public static let mlpOut = Activation("mlp.out")
+    public static let residPost = Activation("resid_post")
+    public static let final = Activation("final")
+    public static let out = Activation("out")
+    public static let logits = Activation("logits")
   }
 
   public let stage: Stage
@@ -40,18 +55,25 @@ public struct Site: Hashable, Sendable, CustomStringConvertible {
     self.activation = activation
   }
 
-  /// Reads a name; nil where it has not the form of one.
+  /// A site of a stage as a whole.
+  public init(_ stage: Stage, _ activation: Activation) { self.init(stage, nil, activation) }
+
+  /// Reads a name: `stage.layer.activation`, or `stage.activation` where no layer is named. A stage
+  /// with layers may have a dot in its name (`mimi.tr.0.resid_post`); nil where it has not the form
+  /// of a name.
   public init?(_ name: String) {
-    let parts = name.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
-    guard parts.count == 2, let stage = Stage(rawValue: String(parts[0])) else { return nil }
-    var rest = parts[1]
-    var layer: Int?
-    if let dot = rest.firstIndex(of: "."), let index = Int(rest[..<dot]), index >= 0 {
-      layer = index
-      rest = rest[rest.index(after: dot)...]
+    let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+    let isName = parts.allSatisfy { part in
+      !part.isEmpty && part.utf8.allSatisfy { (48...57) ~= $0 || (97...122) ~= $0 || $0 == 95 }
     }
-    guard let activation = Activation(rawValue: String(rest)) else { return nil }
-    self.init(stage, layer, activation)
+    guard isName, parts.count >= 2, Int(parts[0]) == nil else { return nil }
+    let numbered = parts.firstIndex { Int($0) != nil }
+    let behind = numbered ?? 0
+    guard behind < parts.count - 1 else { return nil }
+    let stage = numbered.map { parts[..<$0] } ?? parts[...0]
+    self.init(
+      Stage(rawValue: stage.joined(separator: ".")), numbered.flatMap { Int(parts[$0]) },
+      Activation(rawValue: parts[(behind + 1)...].joined(separator: ".")))
   }
 
   public var description: String {
