@@ -152,12 +152,6 @@ public struct Qwen2Audio: Sendable {
   }
 }
 
-extension Site {
-  fileprivate init(_ stage: Stage, _ activation: Activation) {
-    self.init(stage, nil, activation)
-  }
-}
-
 extension Qwen2Audio {
   /// The residual sites of the model, from sound to text, each with the boundary behind it.
   public var residualSites: [(site: Site, boundary: Boundary)] {
