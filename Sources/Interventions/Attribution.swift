@@ -4,14 +4,14 @@
 import Speech
 import Tensor
 
-extension Qwen2Audio {
+extension AudioLanguageModel {
   /// (a_source - a_base) . dLD/da at the base run, summed over the positions of each cell's window.
   ///
   /// - Returns: the estimated change of the logit difference, or nil where the site has no position
   ///   in the window.
   public func attribution(of source: Trace, into base: Trace, cells: [Cell]) throws -> [Double?] {
     let question = base.question
-    let batch = try Batch(config, clips: [question.clip], prompts: [Prompt(question.tokens)])
+    let batch = try Batch(config.sound, clips: [question.clip], prompts: [Prompt(question.tokens)])
     let boundaries = Dictionary(
       uniqueKeysWithValues: residualSites.map { ($0.site, $0.boundary) })
     var kept: [(boundary: Boundary, x: Tensor)] = []

@@ -27,7 +27,7 @@ private struct Pending {
   let rows: Tensor
 }
 
-extension Qwen2Audio {
+extension AudioLanguageModel {
   /// The logit difference of the base run with each cell patched.
   ///
   /// - Parameters:
@@ -45,7 +45,7 @@ extension Qwen2Audio {
       let positions = base.timeline.positions(in: cell.window, at: cell.site.stage)
       guard !positions.isEmpty, let rows = donor.rows(for: cell, positions, base) else { continue }
       let inert =
-        cell.boundary == .lm(config.layers) && !positions.contains(base.timeline.tokens - 1)
+        cell.boundary == .lm(lm.config.layers) && !positions.contains(base.timeline.tokens - 1)
       if skipping
         && (inert || gatherRows(base.state(at: cell.boundary), positions).isIdentical(to: rows))
       {
@@ -82,7 +82,7 @@ extension Qwen2Audio {
   {
     let question = base.question
     var batch = try Batch(
-      config, clips: cells.map { _ in question.clip },
+      config.sound, clips: cells.map { _ in question.clip },
       prompts: cells.map { _ in Prompt(question.tokens) })
     let state = base.state(at: boundary)
     var prefix: KeyValueCache?
@@ -107,7 +107,7 @@ extension Qwen2Audio {
   /// The same cell by a full run from the sound on, with the state put in at its site.
   private func rerun(_ base: Trace, _ cell: Cell, _ state: Tensor) throws -> Double {
     let question = base.question
-    let batch = try Batch(config, clips: [question.clip], prompts: [Prompt(question.tokens)])
+    let batch = try Batch(config.sound, clips: [question.clip], prompts: [Prompt(question.tokens)])
     let logits = self.logits(
       after: .encoder(0), embedded(batch), in: batch, rows: [question.tokens.count - 1]
     ) { site, x in site == cell.site ? state : x }

@@ -75,7 +75,7 @@ public struct PairMap: Codable, Sendable {
   public var gap: Double { clean - corrupt }
 }
 
-extension Qwen2Audio {
+extension AudioLanguageModel {
   /// The residual sites of a map: all but `lm.embed`, whose audio rows are `connector.out`'s.
   public var mapSites: [(site: Site, boundary: Boundary)] {
     residualSites.filter { $0.site != Site(.lm, nil, .embed) }

@@ -17,124 +17,107 @@ public struct ParityRow: Sendable {
 
 /// Compares a folder of golden data with this package.
 ///
-/// The folder holds config.json, model.safetensors, preprocessor_config.json, inputs.json,
-/// expected.safetensors, patches.json and three recordings; its README states the format. Log-mel
-/// features are compared at 5e-5, and everything after them starts from the stored features:
-/// activations and logits at 2e-5, gradients at 1e-4 of their largest value (at least 1e-4), patch
-/// experiments at 5e-5, all absolute.
+/// The folder holds config.json, weights, inputs.json, expected.safetensors, patches.json and three
+/// recordings; its README states the format. Features are compared at 5e-5, and everything after
+/// them starts from the stored features: activations and logits at 2e-5 (5e-5 in LLaMA-Omni's unit
+/// generator), gradients at 1e-4 of their largest value (at least 1e-4), patch experiments at 5e-5,
+/// all absolute.
 public func parity(folder: String) throws -> [ParityRow] {
-  let fixture = try Fixture(folder: folder)
+  let golden = try GoldenData(folder: folder)
   var rows: [ParityRow] = []
   var kept: [String: [String: Tensor]] = [:]
-  for name in fixture.runs {
-    rows.append(try fixture.melRow(name))
-    let run = try fixture.run(name)
+  for name in ["base", "source", "source_eq"] {
+    rows += try golden.frontEndRows(name)
+    let run = try golden.run(name)
     kept[name] = run.kept
     for (key, computed) in run.kept.sorted(by: { $0.key < $1.key }) {
       let path = "\(name)/\(key)"
-      if fixture.expected.entries[path] == nil { continue }
+      if golden.expected.entries[path] == nil { continue }
       rows.append(
         ParityRow(
-          name: path, difference: try fixture.difference(computed, path), tolerance: 2e-5))
+          name: path, difference: try golden.difference(computed, path),
+          tolerance: golden.tolerance(of: key)))
     }
   }
   // Every stored activation must have been compared: a site that is not computed is a failure.
   let compared = Set(rows.map(\.name))
-  for path in fixture.expected.entries.keys.sorted()
-  where !path.hasPrefix("grad/") && !path.hasPrefix("patch/") && !compared.contains(path) {
-    rows.append(ParityRow(name: "\(path) (not computed)", difference: .infinity, tolerance: 2e-5))
+  for path in golden.expected.entries.keys.sorted()
+  where !path.hasPrefix("grad") && !path.hasPrefix("patch/") && !compared.contains(path) {
+    rows.append(ParityRow(name: "\(path) (not computed)", difference: .infinity, tolerance: 0))
   }
-  return rows + (try fixture.gradientRows()) + (try fixture.patchRows(kept))
+  for metric in golden.metrics { rows += try golden.gradientRows(metric) }
+  return rows + (try golden.patchRows(kept))
 }
 
-/// The files of a folder of golden data.
-private struct Fixture {
-  let folder: String
-  let model: Qwen2Audio
-  let inputs: JSON
-  let patches: JSON
-  let expected: Safetensors
-  let runs: [String]
-  let a: Int
-  let b: Int
-
-  init(folder: String) throws {
-    self.folder = folder
-    model = try Qwen2Audio(folder: folder)
-    inputs = try readJSON("\(folder)/inputs.json")
-    patches = try readJSON("\(folder)/patches.json")
-    expected = try Safetensors(path: "\(folder)/expected.safetensors")
-    runs = try inputs.object("prompt_ids").keys.sorted()
-    let metric = inputs["metric"] ?? [:]
-    (a, b) = (try metric.int("a"), try metric.int("b"))
-    guard a >= 0, b >= 0, a < model.config.vocabulary, b < model.config.vocabulary else {
-      throw CheckpointError("\(folder)/inputs.json: the metric's tokens are not in the vocabulary")
-    }
-  }
-
+extension GoldenData {
   func difference(_ computed: Tensor, _ path: String) throws -> Double {
     let reference = try expected.tensor(path)
     guard reference.count == computed.count else { return .infinity }
     return Double(computed.largestDifference(to: reference))
   }
 
-  /// The front end on the recording, against the stored features.
-  func melRow(_ run: String) throws -> ParityRow {
-    let wave = try Waveform(contentsOf: "\(folder)/\(run).wav")
-    let features = LogMel(
-      bands: model.config.melBands, samples: 2 * model.config.maxSourcePositions * LogMel.hop)
-    let mel = transposed(features(wave.samples))
-    return ParityRow(
-      name: "\(run)/mel", difference: try difference(mel, "\(run)/mel"), tolerance: 5e-5)
-  }
-
-  func batch(_ run: String) throws -> Batch {
-    let mel = transposed(try expected.tensor("\(run)/mel"))
-    let frames = try inputs.object("valid_mel_frames")
-    let ids = try inputs.object("prompt_ids")
-    guard let valid = frames[run]?.int, let tokens = ids[run]?.elements?.compactMap(\.int) else {
-      throw CheckpointError("\(folder)/inputs.json: run \"\(run)\" is incomplete")
-    }
-    return try Batch(
-      model.config, clips: [Clip(mel: mel, validFrames: valid)], prompts: [Prompt(tokens)],
-      extent: .padded)
+  /// Whole numbers must be equal.
+  func tolerance(of key: String) -> Double {
+    if key == "keep" || key.hasSuffix("argmax") { return 0 }
+    return key.hasPrefix("gen.") ? 5e-5 : 2e-5
   }
 
   /// One run with every activation kept by the name of its site.
-  func run(_ name: String, differentiated: Bool = false, patch: Patch? = nil) throws
-    -> (logits: Tensor, kept: [String: Tensor], batch: Batch)
-  {
-    let batch = try batch(name)
-    var kept: [String: Tensor] = [:]
-    let embedded = model.embedded(batch)
-    let logits = model.logits(
-      after: .encoder(0), differentiated ? embedded.variable : embedded, in: batch,
-      rows: Array(batch.lm.sequences[0].range)
-    ) { site, x in
-      let x = site == patch?.site ? patch!.applied(to: x) : x
-      kept["\(site)"] = differentiated ? x : batch.positions(of: 0, in: x, at: site)
+  ///
+  /// - Parameter differentiated: keep activations as they stand in the record of gradients, with
+  ///   their padding
+  func run(
+    _ name: String, differentiated: Bool = false, patch: Patch? = nil, kept mask: [Int]? = nil
+  ) throws -> (model: ModelRun, kept: [String: Tensor]) {
+    var seen: [(site: Site, x: Tensor)] = []
+    var input = try input(name)
+    input.kept = mask
+    let place = try patch.map { try placed($0, in: input) }
+    let model = try model.run(input) { site, x in
+      // The first activations of every branch become variables.
+      var x = differentiated && !x.isDifferentiated ? x.variable : x
+      if let patch, let place, site == patch.site { x = patch.applied(to: x, at: place.rows) }
+      seen.append((site, x))
       return x
     }
-    kept["logits"] = logits
-    return (logits, kept, batch)
+    var kept: [String: Tensor] = ["logits": model.logits]
+    for (site, x) in seen {
+      kept["\(site)"] = differentiated ? x : model.positions(of: x, at: site) ?? x
+    }
+    for (name, site) in aliases { kept[name] = kept["\(site)"] }
+    return (model, kept)
   }
 
-  func gradientRows() throws -> [ParityRow] {
-    let paths = expected.entries.keys.filter { $0.hasPrefix("grad/") }.sorted()
-    let (logits, kept, batch) = try run("base", differentiated: true)
-    var seed = [Float](repeating: 0, count: logits.count)
-    seed[(logits.rows - 1) * logits.width + a] += 1
-    seed[(logits.rows - 1) * logits.width + b] -= 1
-    let names = paths.map { String($0.dropFirst("grad/".count)) }
-    let missing = names.filter { kept[$0] == nil || Site($0) == nil }
-    if let name = missing.first {
-      throw CheckpointError("\(folder)/expected.safetensors: grad/\(name): no such site")
+  /// Where the positions of a patch's site lie, from a run without it: a patch further up may change
+  /// how many there are, but not at its own site.
+  private func placed(_ patch: Patch, in input: ModelInput) throws -> Place {
+    guard let place = try model.run(input, tap: nil).place(of: patch.site), place.pattern == nil
+    else {
+      throw CheckpointError("\(folder)/patches.json: \(patch.site) cannot be patched by position")
     }
-    let gradients = logits.gradients(
-      of: names.map { kept[$0]! }, weights: Tensor(logits.shape, seed))
+    return place
+  }
+
+  func gradientRows(_ metric: GoldenMetric) throws -> [ParityRow] {
+    let prefix = metric.gradients
+    let paths = expected.entries.keys.filter { $0.hasPrefix(prefix) }.sorted()
+    let (model, kept) = try run("base", differentiated: true)
+    guard let output = kept[metric.output] else {
+      throw CheckpointError("\(folder)/inputs.json: the model has no \"\(metric.output)\"")
+    }
+    let row = try metricRow(metric, output, model)
+    var seed = [Float](repeating: 0, count: output.count)
+    seed[row * output.width + metric.a] += 1
+    seed[row * output.width + metric.b] -= 1
+    let names = paths.map { String($0.dropFirst(prefix.count)) }
+    if let name = names.first(where: { kept[$0] == nil || Site($0) == nil }) {
+      throw CheckpointError("\(folder)/expected.safetensors: \(prefix)\(name): no such site")
+    }
+    let gradients = output.gradients(
+      of: names.map { kept[$0]! }, weights: Tensor(output.shape, seed))
     return try zip(paths, gradients).map { path, gradient in
-      let site = Site(String(path.dropFirst("grad/".count)))!
-      let own = batch.positions(of: 0, in: gradient, at: site)
+      let site = Site(String(path.dropFirst(prefix.count)))!
+      let own = model.positions(of: gradient, at: site) ?? gradient
       let reference = try expected.tensor(path)
       let largest = reference.withNumbers { $0.reduce(0) { max($0, abs($1)) } }
       return ParityRow(
@@ -143,31 +126,52 @@ private struct Fixture {
     }
   }
 
+  /// The row of the tensor `output` that holds a metric's last position.
+  private func metricRow(_ metric: GoldenMetric, _ output: Tensor, _ run: ModelRun) throws -> Int {
+    guard metric.output != "logits", let site = Site(metric.output) else { return output.rows - 1 }
+    return run.place(of: site)?.rows.last ?? output.rows - 1
+  }
+
   func patchRows(_ kept: [String: [String: Tensor]]) throws -> [ParityRow] {
     try patches.array("patches").flatMap { entry -> [ParityRow] in
       let id = try entry.string("id")
       let patch = try self.patch(entry, id: id, kept)
-      let (logits, _, _) = try run("base", patch: patch)
-      let last = gatherRows(logits, [logits.rows - 1])
-      let metric = Double(last[a] - last[b])
-      return [
+      let mask = entry["keep_mask"]?.string == "frozen_to_base" ? try keptRows("base", kept) : nil
+      let run = try run("base", patch: patch, kept: mask)
+      let last = gatherRows(run.model.logits, [run.model.logits.rows - 1])
+      var rows = [
         ParityRow(
           name: "patch/\(id)/logits_last",
-          difference: try difference(last, "patch/\(id)/logits_last"),
-          tolerance: 5e-5),
-        ParityRow(
-          name: "patch/\(id)/metric", difference: abs(metric - (try entry.double("metric_after"))),
-          tolerance: 5e-5),
+          difference: try difference(last, "patch/\(id)/logits_last"), tolerance: 5e-5)
       ]
+      for metric in metrics {
+        guard let output = run.kept[metric.output], entry[metric.after] != nil else { continue }
+        let value =
+          Double(output[output.rows - 1, metric.a]) - Double(output[output.rows - 1, metric.b])
+        rows.append(
+          ParityRow(
+            name: "patch/\(id)/\(metric.name)",
+            difference: abs(value - (try entry.double(metric.after))), tolerance: 5e-5))
+      }
+      if let after = entry["keep_after"]?.elements?.compactMap(\.int), entry["keep_mask"] != nil {
+        let own = try keptRows("patched", ["patched": run.kept])
+        rows.append(
+          ParityRow(
+            name: "patch/\(id)/keep", difference: own == after ? 0 : .infinity, tolerance: 0))
+      }
+      return rows
     }
   }
 
-  func patch(_ entry: JSON, id: String, _ kept: [String: [String: Tensor]]) throws -> Patch {
+  private func patch(_ entry: JSON, id: String, _ kept: [String: [String: Tensor]]) throws -> Patch
+  {
     func bad(_ reason: String) -> CheckpointError {
       CheckpointError("\(folder)/patches.json: patch \(id): \(reason)")
     }
     let siteName = try entry.string("site")
-    guard let site = Site(siteName) else { throw bad("no site \"\(siteName)\"") }
+    guard let site = Site(siteName), model.sites.contains(site) else {
+      throw bad("no site \"\(siteName)\"")
+    }
     let sourceName = try entry.string("source")
     guard let source = kept[sourceName]?[siteName] else {
       throw bad("run \"\(sourceName)\" has no \"\(siteName)\"")
@@ -182,13 +186,25 @@ private struct Fixture {
     }
     var part = PatchedPart.whole
     if let head = entry["head"]?.int {
-      let heads = site.stage == .encoder ? model.config.encoderHeads : model.config.heads
-      guard (0..<heads).contains(head), site.activation == .z else { throw bad("no such head") }
+      let heads = try run("base").model.place(of: site)?.heads ?? 1
+      guard heads > 1, (0..<heads).contains(head) else { throw bad("no such head") }
       part = .head(head, of: heads)
     }
     if try entry.string("kind") == "subspace" {
-      part = .subspace(try expected.tensor(try entry.string("basis")))
+      let basis = try expected.tensor(try entry.string("basis"))
+      guard basis.rows == source.width else {
+        throw bad("the basis has \(basis.rows) rows, the site is \(source.width) wide")
+      }
+      part = .subspace(basis)
     }
     return Patch(site, positions: positions, from: source, part: part)
+  }
+
+  /// The connector's rows that became tokens in a run.
+  private func keptRows(_ run: String, _ kept: [String: [String: Tensor]]) throws -> [Int] {
+    guard let keep = kept[run]?["keep"] else {
+      throw CheckpointError("\(folder)/patches.json: has a keep mask, but the model keeps all rows")
+    }
+    return keep.numbers.indices.filter { keep.numbers[$0] != 0 }
   }
 }

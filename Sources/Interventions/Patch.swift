@@ -35,9 +35,9 @@ public struct Patch: Sendable {
   ///
   /// - Parameters:
   ///   - x: the stacked activation, [rows, width]
-  ///   - start: the row of the base run's position 0
-  public func applied(to x: Tensor, start: Int = 0) -> Tensor {
-    let rows = positions.map { start + $0.base }
+  ///   - place: the row of each position of the base run
+  public func applied(to x: Tensor, at place: [Int]) -> Tensor {
+    let rows = positions.map { place[$0.base] }
     let donor = gatherRows(source, positions.map(\.source))
     let own = gatherRows(x, rows)
     switch part {

@@ -43,10 +43,10 @@ public struct Trace: Sendable {
   }
 }
 
-extension Qwen2Audio {
+extension AudioLanguageModel {
   /// Runs the model once and keeps the residual stream.
   public func trace(_ question: Question) throws -> Trace {
-    let batch = try Batch(config, clips: [question.clip], prompts: [Prompt(question.tokens)])
+    let batch = try Batch(config.sound, clips: [question.clip], prompts: [Prompt(question.tokens)])
     let boundaries = Dictionary(
       uniqueKeysWithValues: residualSites.map { ($0.site, $0.boundary) })
     var states: [Boundary: Tensor] = [:]
@@ -68,6 +68,6 @@ extension Qwen2Audio {
     Timeline(
       encoder: batch.encoder.sequences[0].count, audio: batch.audio.sequences[0].count,
       tokens: batch.lm.sequences[0].count,
-      firstAudio: batch.prompts[0].tokens.firstIndex(of: config.audioToken) ?? 0)
+      firstAudio: batch.prompts[0].tokens.firstIndex(of: config.sound.placeholder) ?? 0)
   }
 }

@@ -11,7 +11,7 @@ extension SpeechModel {
   public func answers(_ clip: Clip, prompt: String, with answer: String) throws -> Bool {
     let start = try tokens(for: prompt, clip: clip)
     let said = try textTokens(answer)
-    let batch = try Batch(config, clips: [clip], prompts: [Prompt(start + said)])
+    let batch = try Batch(config.sound, clips: [clip], prompts: [Prompt(start + said)])
     let rows = Array((start.count - 1)..<(start.count + said.count))
     let logits = model.logits(after: .encoder(0), model.embedded(batch), in: batch, rows: rows)
     return (said.map { [$0] } + [Array(endTokens)]).enumerated().allSatisfy { row, expected in

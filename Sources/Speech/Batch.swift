@@ -3,23 +3,32 @@
 
 import Tensor
 
-/// The log-mel features of one clip.
+/// What a model takes of one recording.
 public struct Clip: Sendable {
-  /// [frames, bands] of the whole padded clip.
+  /// Log-mel features, [frames, bands] of the whole padded clip.
   public let mel: Tensor
   /// Frames that hold sound.
   public let validFrames: Int
+  /// Kaldi filterbank features, [frames, bands] of the sound alone, where a BEATs branch hears it.
+  public let filterbank: Tensor?
+  /// The recording at the model's own rate, where a codec hears it.
+  public let samples: [Float]
 
   /// What makes one audio token.
   static let fewestFrames = 3
 
-  public init(mel: Tensor, validFrames: Int) {
+  public init(
+    mel: Tensor, validFrames: Int, filterbank: Tensor? = nil, samples: [Float] = []
+  ) {
     self.mel = mel
     self.validFrames = validFrames
+    self.filterbank = filterbank
+    self.samples = samples
   }
 }
 
-/// The tokens of the language model, with as many audio placeholders as the clip has audio tokens.
+/// The tokens of the language model, with one audio placeholder or as many as the clip has audio
+/// tokens.
 public struct Prompt: Sendable, Equatable {
   public let tokens: [Int]
   /// Rotary position of each token.
@@ -45,6 +54,53 @@ public struct Prompt: Sendable, Equatable {
     }
     visible = .branched(trunk: trunk.count, branches: starts)
   }
+
+  private init(_ tokens: [Int], positions: some Sequence<Int>, visible: Visibility) {
+    self.tokens = tokens
+    self.positions = Array(positions)
+    self.visible = visible
+  }
+
+  /// - Throws: where the prompt has neither one placeholder nor `count` of them in a row, or a token
+  ///   or position is outside the model's range.
+  func checked(_ count: Int, in shape: SoundShape) throws {
+    let placeholder = shape.placeholder
+    let own = tokens.indices.filter { tokens[$0] == placeholder }
+    guard let first = own.first else {
+      throw CheckpointError(
+        "the prompt has no place for the sound; put the audio placeholder (token \(placeholder)) "
+          + "where the sound goes")
+    }
+    guard own.count == 1 || (own.count == count && own.last == first + count - 1) else {
+      throw CheckpointError(
+        "the prompt has \(own.count) audio placeholders, the clip has \(count) audio tokens; give "
+          + "one placeholder, or \(count) in a row")
+    }
+    if case .branched(let trunk, _) = visible, first >= trunk {
+      throw CheckpointError("the audio placeholder lies in a branch; put it into the trunk")
+    }
+    let known = tokens.allSatisfy { $0 == placeholder || (0..<shape.vocabulary).contains($0) }
+    let last = (positions.max() ?? 0) + count - own.count
+    guard known, last < shape.maxTokens else {
+      throw CheckpointError("a token or position is outside the model's range")
+    }
+  }
+
+  /// The prompt with `count` placeholders, in place of its only one where it has one.
+  func holding(_ count: Int, of placeholder: Int) -> Prompt {
+    guard let first = tokens.firstIndex(of: placeholder),
+      count != 1, !tokens[(first + 1)...].contains(placeholder)
+    else { return self }
+    let whole = Array(
+      tokens[..<first] + [Int](repeating: placeholder, count: count) + tokens[(first + 1)...])
+    guard case .branched(let trunk, let branches) = visible else { return Prompt(whole) }
+    let added = count - 1
+    return Prompt(
+      whole,
+      positions: positions[...first] + (0..<added).map { first + 1 + $0 }
+        + positions[(first + 1)...].map { $0 + added },
+      visible: .branched(trunk: trunk + added, branches: branches.map { $0 + added }))
+  }
 }
 
 /// How many positions of a clip's stages are computed.
@@ -55,100 +111,164 @@ public enum Extent: Sendable {
   case padded
 }
 
-/// Clips and prompts stacked for one pass.
-public struct Batch: Sendable {
-  let config: Qwen2AudioConfig
+/// How sound becomes tokens of the language model.
+public struct SoundShape: Sendable, Equatable {
+  public var melBands: Int
+  /// Encoder positions of a full clip, 20 ms each.
+  public var positions: Int
+  /// Whether what lies behind the clip's sound is hidden from the encoder and makes no tokens.
+  public var masksPadding: Bool
+  /// Encoder positions that make one row of the connector.
+  public var positionsPerRow: Int
+  /// The token of a prompt that the sound overwrites.
+  public var placeholder: Int
+  /// Entries of the embedding table, and the most positions a prompt may have.
+  public var vocabulary: Int
+  public var maxTokens: Int
+
+  /// Encoder positions that a clip's audio tokens come from.
+  func keys(melFrames: Int) -> Int {
+    masksPadding ? SoundShape.encoderPositions(melFrames: melFrames) : positions
+  }
+
+  /// The number of encoder positions that hold sound, from the number of valid mel frames.
+  public static func encoderPositions(melFrames m: Int) -> Int { (m - 1) / 2 + 1 }
+
+  /// The number of audio tokens of a clip with so many valid frames, where the connector makes one of
+  /// each of its rows.
+  public func audioTokens(melFrames: Int) -> Int { keys(melFrames: melFrames) / positionsPerRow }
+}
+
+/// Clips stacked for the encoder.
+public struct SoundBatch: Sendable {
   public let clips: [Clip]
-  public let prompts: [Prompt]
   /// Rows of log-mel features, of the first and of the second convolution.
   let melLayout: Layout
   let convolved: Layout
   public let encoder: Layout
-  /// Pairs of encoder positions.
-  let pooled: Layout
-  /// Audio tokens, the rows of `connector.out`.
-  public let audio: Layout
-  /// Positions of the language model.
-  public private(set) var lm: Layout
-
   /// For each stacked row, the row of the stage before that it takes, or -1.
   let melRows: [Int]
   let encoderPositions: [Int]
-  let audioRows: [Int]
-  let tokens: [Int]
-  private(set) var positions: [Int]
-  let placeholderRows: [Int]
-  let realAudio: [Int]
 
-  /// - Throws: where a clip is empty, too long for the model or of other bands, or a prompt has
-  ///   another number of placeholders than the clip has audio tokens.
-  public init(
-    _ config: Qwen2AudioConfig, clips: [Clip], prompts: [Prompt], extent: Extent = .valid
-  ) throws {
-    let total = config.maxSourcePositions
-    for clip in clips {
-      guard clip.mel.width == config.melBands, clip.mel.rows == 2 * total else {
-        throw CheckpointError(
-          "features of \(clip.mel.rows) frames and \(clip.mel.width) bands, "
-            + "the model takes \(2 * total) and \(config.melBands)")
-      }
-      guard clip.validFrames >= Clip.fewestFrames, clip.validFrames <= 2 * total else {
-        throw CheckpointError(
-          "a clip of \(clip.validFrames) frames of 10 ms; the model takes \(Clip.fewestFrames) to "
-            + "\(2 * total)")
-      }
-    }
-    try self.init(
-      config, clips: clips,
-      keys: clips.map { config.encoderPositions(melFrames: $0.validFrames) }, prompts: prompts,
-      extent: extent)
-  }
-
-  /// A batch that starts at the connector, for sequences of so many audio tokens.
-  public init(_ config: Qwen2AudioConfig, audioTokens: [Int], prompts: [Prompt]) throws {
-    try self.init(
-      config, clips: [], keys: audioTokens.map { 2 * $0 }, prompts: prompts, extent: .valid)
-  }
-
-  private init(
-    _ config: Qwen2AudioConfig, clips: [Clip], keys: [Int], prompts: [Prompt], extent: Extent
-  ) throws {
-    precondition(keys.count == prompts.count)
-    self.config = config
+  /// - Parameters:
+  ///   - positions: encoder positions of a full clip
+  ///   - counts: how many of them are computed for each clip
+  ///   - keys: how many of them can be attended to
+  init(clips: [Clip], positions total: Int, counts: [Int], keys: [Int]) {
     self.clips = clips
-    self.prompts = prompts
-    let total = config.maxSourcePositions
-    let counts = keys.map { extent == .padded ? total : $0 }
     let free = keys.map { _ in Visibility.causal }
     melLayout = Layout(counts: counts.map { min(2 * $0 + 1, 2 * total) }, visible: free)
     convolved = Layout(counts: counts.map { 2 * $0 }, visible: free)
     encoder = Layout(counts: counts, visible: keys.map { .all(keys: $0) })
-    pooled = Layout(counts: counts.map { $0 / 2 }, visible: free)
-    audio = Layout(counts: keys.map { $0 / 2 }, visible: free)
-    lm = Layout(counts: prompts.map(\.tokens.count), visible: prompts.map(\.visible))
-
     melRows = melLayout.stacked { s, t in s * 2 * total + t }
     encoderPositions = encoder.stacked { _, t in t }
-    let pooledStarts = pooled.sequences.map(\.start)
-    audioRows = audio.stacked { s, t in pooledStarts[s] + t }
+  }
+
+  /// Whole padded clips, all of whose positions see each other.
+  public init(_ config: EncoderConfig, clips: [Clip]) throws {
+    try SoundBatch.check(clips, bands: config.melBands, positions: config.positions)
+    let counts = clips.map { _ in config.positions }
+    self.init(clips: clips, positions: config.positions, counts: counts, keys: counts)
+  }
+
+  /// Refuses features of other sizes than the encoder's.
+  static func check(_ clips: [Clip], bands: Int, positions: Int) throws {
+    for clip in clips {
+      guard clip.mel.width == bands, clip.mel.rows == 2 * positions else {
+        throw CheckpointError(
+          "features of \(clip.mel.rows) frames and \(clip.mel.width) bands, "
+            + "the model takes \(2 * positions) and \(bands)")
+      }
+      guard clip.validFrames >= Clip.fewestFrames, clip.validFrames <= 2 * positions else {
+        throw CheckpointError(
+          "a clip of \(clip.validFrames) frames of 10 ms; the model takes \(Clip.fewestFrames) to "
+            + "\(2 * positions)")
+      }
+    }
+  }
+}
+
+/// Clips and prompts stacked for one pass.
+public struct Batch: Sendable {
+  let shape: SoundShape
+  public let sound: SoundBatch
+  private let given: [Prompt]
+  /// The prompts with as many placeholders as their clips have audio tokens.
+  public private(set) var prompts: [Prompt]
+  /// The rows of the connector that become tokens, where they are not to be decided by this run's
+  /// sound.
+  public var frozen: [[Int]]?
+  /// Rows of the connector.
+  let frames: Layout
+  /// Audio tokens, the rows of `connector.out`.
+  public private(set) var audio: Layout
+  /// Positions of the language model.
+  public private(set) var lm: Layout
+
+  /// For each audio row the row of the connector that it takes, or -1.
+  private(set) var audioRows: [Int]
+  private(set) var tokens: [Int]
+  private(set) var positions: [Int]
+  private(set) var placeholderRows: [Int]
+  private(set) var realAudio: [Int]
+
+  public var clips: [Clip] { sound.clips }
+  public var encoder: Layout { sound.encoder }
+
+  /// - Throws: where a clip is empty, too long for the model or of other bands, or a prompt has
+  ///   neither one placeholder nor one for each audio token of its clip.
+  public init(
+    _ shape: SoundShape, clips: [Clip], prompts: [Prompt], extent: Extent = .valid
+  ) throws {
+    try SoundBatch.check(clips, bands: shape.melBands, positions: shape.positions)
+    try self.init(
+      shape, clips: clips, keys: clips.map { shape.keys(melFrames: $0.validFrames) }, prompts: prompts, extent: extent)
+  }
+
+  /// A batch that starts at the connector, for sequences of so many audio tokens.
+  public init(_ shape: SoundShape, audioTokens: [Int], prompts: [Prompt]) throws {
+    try self.init(
+      shape, clips: [], keys: audioTokens.map { shape.positionsPerRow * $0 }, prompts: prompts,
+      extent: .valid)
+  }
+
+  private init(
+    _ shape: SoundShape, clips: [Clip], keys: [Int], prompts: [Prompt], extent: Extent
+  ) throws {
+    precondition(keys.count == prompts.count)
+    self.shape = shape
+    let counts = keys.map { extent == .padded ? shape.positions : $0 }
+    sound = SoundBatch(clips: clips, positions: shape.positions, counts: counts, keys: keys)
+    frames = Layout(
+      counts: counts.map { $0 / shape.positionsPerRow }, visible: keys.map { _ in .causal })
+    given = prompts
+    self.prompts = prompts
+    let (rows, free) = (keys.map { $0 / shape.positionsPerRow }, frames.sequences.map(\.visible))
+    audio = Layout(counts: rows, visible: free)
+    lm = audio
+    (audioRows, tokens, positions, placeholderRows, realAudio) = ([], [], [], [], [])
+    for (prompt, count) in zip(prompts, rows) { try prompt.checked(count, in: shape) }
+    splice(kept: rows.map { Array(0..<$0) })
+  }
+
+  /// Lays out audio tokens and prompts, where the audio tokens of each clip are these rows of the
+  /// connector.
+  mutating func splice(kept: [[Int]]) {
+    audio = Layout(counts: kept.map(\.count), visible: kept.map { _ in .causal })
+    let frameStarts = frames.sequences.map(\.start)
+    audioRows = audio.stacked { s, t in frameStarts[s] + kept[s][t] }
+    realAudio = audio.sequences.flatMap { Array($0.range) }
+    prompts = zip(given, kept).map { $0.holding($1.count, of: shape.placeholder) }
+    let prompts = prompts
+    lm = Layout(counts: prompts.map(\.tokens.count), visible: prompts.map(\.visible))
     tokens = lm.stacked { s, t in
       let token = prompts[s].tokens[t]
-      return token == config.audioToken ? -1 : token
+      return token == shape.placeholder ? -1 : token
     }
     positions = lm.stacked(padding: 0) { s, t in prompts[s].positions[t] }
-    realAudio = audio.sequences.flatMap { Array($0.range) }
-    let (audioLayout, lmLayout) = (audio, lm)
-    placeholderRows = try prompts.enumerated().flatMap { s, prompt -> [Int] in
-      let own = prompt.tokens.indices.filter { prompt.tokens[$0] == config.audioToken }
-      guard own.count == audioLayout.sequences[s].count else {
-        throw CheckpointError(
-          "the prompt has \(own.count) audio placeholders, "
-            + "the clip has \(audioLayout.sequences[s].count) audio tokens")
-      }
-      guard prompt.tokens.allSatisfy({ $0 >= 0 && $0 < config.vocabulary }),
-        prompt.positions.allSatisfy({ $0 < config.maxPositions })
-      else { throw CheckpointError("a token or position is outside the model's range") }
-      return own.map { lmLayout.sequences[s].start + $0 }
+    placeholderRows = zip(lm.sequences, prompts).flatMap { sequence, prompt in
+      prompt.tokens.indices.filter { prompt.tokens[$0] == shape.placeholder }
+        .map { sequence.start + $0 }
     }
   }
 
@@ -160,26 +280,6 @@ public struct Batch: Sendable {
     batch.lm = lm.beginning(at: firsts)
     batch.positions = batch.lm.stacked(padding: 0) { s, t in prompts[s].positions[t] }
     return batch
-  }
-
-  /// The layout of the rows that a site has.
-  public func layout(of site: Site) -> Layout {
-    switch (site.stage, site.activation) {
-    case (.encoder, .final): pooled
-    case (.encoder, _): encoder
-    case (.connector, _): audio
-    case (.lm, _): lm
-    }
-  }
-
-  /// The positions of sequence `index` alone, without padding: [positions, width], or
-  /// [heads, queries, keys] of a pattern.
-  public func positions(of index: Int, in x: Tensor, at site: Site) -> Tensor {
-    if site.activation == .pattern {
-      let heads = site.stage == .encoder ? config.encoderHeads : config.heads
-      return PatternLayout(layout(of: site), heads: heads).pattern(of: index, in: x)
-    }
-    return gatherRows(x.detached, Array(layout(of: site).sequences[index].range))
   }
 }
 

@@ -36,6 +36,11 @@ public struct EncoderBlock: Sendable {
   public var down: Linear
   let heads: Int
 
+  /// What a tap sees of a layer, in order.
+  static let activations: [Site.Activation] = [
+    .residPre, .q, .k, .pattern, .v, .z, .attnOut, .residMid, .mlpPre, .mlpPost, .mlpOut, .residPost,
+  ]
+
   func callAsFunction(_ x: Tensor, layer: Int, layout: Layout, tap: Tap?) -> Tensor {
     func at(_ activation: Site.Activation, _ value: Tensor) -> Tensor {
       tap?(Site(.encoder, layer, activation), value) ?? value
@@ -47,10 +52,11 @@ public struct EncoderBlock: Sendable {
     let patterns = at(
       .pattern,
       attentionPatterns(
-        attention.q(y), at(.k, attention.k(y)), keyHeads: heads, scale: scale, places: places))
+        at(.q, attention.q(y)), at(.k, attention.k(y)), keyHeads: heads, scale: scale,
+        places: places))
     let z = attended(patterns, at(.v, attention.v(y)), keyHeads: heads, places: places)
     let mid = at(.residMid, x + at(.attnOut, attention.out(at(.z, z))))
-    let post = at(.mlpPost, gelu(up(mlpNorm(mid))))
+    let post = at(.mlpPost, gelu(at(.mlpPre, up(mlpNorm(mid)))))
     return at(.residPost, mid + at(.mlpOut, down(post)))
   }
 }
@@ -67,35 +73,45 @@ public struct DecoderBlock: Sendable {
   let keyHeads: Int
   let epsilon: Float
 
+  /// What a tap sees of a layer, in order.
+  static let activations: [Site.Activation] = [
+    .residPre, .k, .rotK, .v, .q, .rotQ, .pattern, .z, .attnOut, .residMid, .mlpGate, .mlpPre,
+    .mlpPost, .mlpOut, .residPost,
+  ]
+
   /// - Parameters:
   ///   - x: the residual stream, in the rows that `span` says
+  ///   - stage: the stage whose layer it is
   ///   - span: which rows are there, and which of them are wanted
   /// - Returns: the residual stream in the wanted rows
   func callAsFunction(
-    _ x: Tensor, layer: Int, span: DecoderSpan, rotaryTable: RotaryTable, tap: Tap?
+    _ x: Tensor, at stage: Site.Stage = .lm, layer: Int, span: DecoderSpan,
+    rotaryTable: RotaryTable, tap: Tap?
   ) -> Tensor {
     func at(_ activation: Site.Activation, _ value: Tensor) -> Tensor {
-      tap?(Site(.lm, layer, activation), value) ?? value
+      tap?(Site(stage, layer, activation), value) ?? value
     }
     func turned(_ x: Tensor, _ positions: [Int]) -> Tensor {
       rotary(x, positions: positions, table: rotaryTable)
     }
     let x = at(.residPre, x)
     let y = rmsNorm(x, attentionNorm, epsilon: epsilon)
-    let k = at(.rotK, turned(attention.k(y), span.positions))
+    let k = at(.rotK, turned(at(.k, attention.k(y)), span.positions))
     let v = at(.v, attention.v(y))
+    let q = at(
+      .rotQ, turned(at(.q, attention.q(span.wanted(of: y))), span.wantedPositions))
     let places = PatternLayout(queries: span.wanted, keys: span.keys, heads: heads)
     let patterns = at(
       .pattern,
       attentionPatterns(
-        turned(attention.q(span.wanted(of: y)), span.wantedPositions),
-        completing(k, span.rows, with: span.prefix?.keys[layer]), keyHeads: keyHeads,
+        q, completing(k, span.rows, with: span.prefix?.keys[layer]), keyHeads: keyHeads,
         scale: 1 / Float(rotaryTable.headWidth).squareRoot(), places: places))
     let values = completing(v, span.rows, with: span.prefix?.values[layer])
     let z = attended(patterns, values, keyHeads: keyHeads, places: places)
     let mid = at(.residMid, span.wanted(of: x) + at(.attnOut, attention.out(at(.z, z))))
     let normed = rmsNorm(mid, mlpNorm, epsilon: epsilon)
-    let post = at(.mlpPost, gatedSilu(gate(normed), up(normed)))
+    let post = at(
+      .mlpPost, gatedSilu(at(.mlpGate, gate(normed)), at(.mlpPre, up(normed))))
     return at(.residPost, mid + at(.mlpOut, down(post)))
   }
 }

@@ -5,7 +5,7 @@ import Tensor
 
 /// Sizes of the Qwen2-Audio architecture. Fields that the published file omits have the defaults
 /// of the reference's configuration classes.
-public struct Qwen2AudioConfig: Sendable, Equatable {
+public struct Qwen2AudioConfig: AudioLanguageConfig, Equatable {
   public var melBands = 128
   public var encoderWidth = 1280
   public var encoderLayers = 32
@@ -141,10 +141,16 @@ public struct Qwen2AudioConfig: Sendable, Equatable {
       "torch_dtype": "bfloat16",
     ]
   }
+}
 
-  /// The number of encoder positions that hold sound, from the number of valid mel frames.
-  public func encoderPositions(melFrames m: Int) -> Int { (m - 1) / 2 + 1 }
-
-  /// The number of audio tokens that enter the language model.
-  public func audioTokens(melFrames m: Int) -> Int { encoderPositions(melFrames: m) / 2 }
+extension AudioLanguageModel {
+  /// Opens a checkpoint folder in the published layout.
+  public init(folder: String) throws {
+    let checkpoint = try Checkpoint(folder: folder)
+    let config: Qwen2AudioConfig
+    do { config = try Qwen2AudioConfig(checkpoint.config) } catch {
+      throw CheckpointError("\(folder)/config.json: \(error)")
+    }
+    self.init(config, try config.parameters(from: checkpoint))
+  }
 }

@@ -34,11 +34,15 @@ public struct Site: Hashable, Sendable, CustomStringConvertible {
     public static let z = Activation("attn.z")
     public static let attnOut = Activation("attn.out")
     public static let residMid = Activation("resid_mid")
-    /// Before and after the nonlinearity.
+    /// What the gate of a gated MLP lets through is decided by, before its nonlinearity.
+    public static let mlpGate = Activation("mlp.gate")
+    /// Before and after the nonlinearity (of a gated MLP: what is gated, and the product).
     public static let mlpPre = Activation("mlp.pre")
     public static let mlpPost = Activation("mlp.post")
     public static let mlpOut = Activation("mlp.out")
     public static let residPost = Activation("resid_post")
+    /// 1 where a row of the connector becomes a token, 0 where it is dropped.
+    public static let keep = Activation("keep")
     public static let final = Activation("final")
     public static let out = Activation("out")
     public static let logits = Activation("logits")

@@ -6,25 +6,25 @@ import Tensor
 /// A speech language model opened from a folder in the published layout.
 public struct SpeechModel: Sendable {
   public let folder: String
-  public let model: Qwen2Audio
+  public let model: AudioLanguageModel
   public let tokenizer: Tokenizer
   public let features: LogMel
   /// Generation stops at any of these.
   public let endTokens: Set<Int>
 
-  public var config: Qwen2AudioConfig { model.config }
+  public var config: any AudioLanguageConfig { model.config }
 
   /// Opens config.json, model.safetensors, tokenizer.json and preprocessor_config.json.
   public init(folder: String) throws {
     self.folder = folder
-    model = try Qwen2Audio(folder: folder)
+    model = try AudioLanguageModel(folder: folder)
     let tokenizer = try Tokenizer(contentsOf: "\(folder)/tokenizer.json")
     self.tokenizer = tokenizer
-    features = try SpeechModel.frontEnd("\(folder)/preprocessor_config.json", model.config)
-    guard tokenizer.vocabularySize <= model.config.vocabulary else {
+    features = try SpeechModel.frontEnd("\(folder)/preprocessor_config.json", model.encoder.config)
+    guard tokenizer.vocabularySize <= model.vocabulary else {
       throw CheckpointError(
         "\(folder)/tokenizer.json: has \(tokenizer.vocabularySize) tokens, "
-          + "the model \(model.config.vocabulary); take both from one checkpoint")
+          + "the model \(model.vocabulary); take both from one checkpoint")
     }
     let config = try readJSON("\(folder)/config.json")
     let named = ["<|endoftext|>", "<|im_end|>"].compactMap { tokenizer.id(of: $0) }
@@ -34,12 +34,12 @@ public struct SpeechModel: Sendable {
   /// The front end that a preprocessor_config.json describes.
   ///
   /// - Throws: where it is not the one of the model.
-  private static func frontEnd(_ path: String, _ config: Qwen2AudioConfig) throws -> LogMel {
+  private static func frontEnd(_ path: String, _ encoder: EncoderConfig) throws -> LogMel {
     let json = try readJSON(path)
     guard json.members != nil else { throw CheckpointError("\(path): should be a JSON object") }
-    let seconds = config.maxSourcePositions / 50
+    let seconds = encoder.positions / 50
     for (key, usual, expected) in [
-      ("feature_size", 128, config.melBands), ("chunk_length", 30, seconds),
+      ("feature_size", 128, encoder.melBands), ("chunk_length", 30, seconds),
       ("sampling_rate", LogMel.rate, LogMel.rate), ("hop_length", LogMel.hop, LogMel.hop),
       ("n_fft", 400, 400),
     ] {
@@ -50,23 +50,23 @@ public struct SpeechModel: Sendable {
             + "take both from one checkpoint")
       }
     }
-    guard config.maxSourcePositions % 50 == 0 else {
+    guard encoder.positions % 50 == 0 else {
       throw CheckpointError(
-        "\(path): describes whole seconds, the model takes \(config.maxSourcePositions) positions "
+        "\(path): describes whole seconds, the model takes \(encoder.positions) positions "
           + "of 20 ms; it needs another \"max_source_positions\" in config.json")
     }
-    return LogMel(bands: config.melBands, samples: seconds * LogMel.rate)
+    return LogMel(bands: encoder.melBands, samples: seconds * LogMel.rate)
   }
 
   /// The same tokenizer and front end with other weights, such as random ones.
   public func with(_ parameters: Parameters) -> SpeechModel {
     SpeechModel(
-      folder: folder, model: Qwen2Audio(config, parameters), tokenizer: tokenizer,
+      folder: folder, model: AudioLanguageModel(config, parameters), tokenizer: tokenizer,
       features: features, endTokens: endTokens)
   }
 
   private init(
-    folder: String, model: Qwen2Audio, tokenizer: Tokenizer, features: LogMel, endTokens: Set<Int>
+    folder: String, model: AudioLanguageModel, tokenizer: Tokenizer, features: LogMel, endTokens: Set<Int>
   ) {
     self.folder = folder
     self.model = model
@@ -108,8 +108,8 @@ public struct SpeechModel: Sendable {
       throw CheckpointError(
         "\(folder)/tokenizer.json: has no <|audio_bos|> and <|audio_eos|>")
     }
-    let count = config.audioTokens(melFrames: clip.validFrames)
-    return [begin] + [Int](repeating: config.audioToken, count: count) + [end]
+    let count = config.sound.audioTokens(melFrames: clip.validFrames)
+    return [begin] + [Int](repeating: config.sound.placeholder, count: count) + [end]
   }
 
   /// The tokens of a text, all of them known.
@@ -129,7 +129,7 @@ public struct SpeechModel: Sendable {
     let start = tokens.count
     var embedded: Tensor?
     while tokens.count - start < limit {
-      let batch = try Batch(config, clips: [clip], prompts: [Prompt(tokens)])
+      let batch = try Batch(config.sound, clips: [clip], prompts: [Prompt(tokens)])
       let sound = embedded ?? model.embedded(batch)
       embedded = sound
       let logits = model.logits(after: .encoder(0), sound, in: batch, rows: [tokens.count - 1])

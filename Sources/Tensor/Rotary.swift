@@ -13,27 +13,69 @@ public func rotary(_ x: Tensor, positions: [Int], table: RotaryTable) -> Tensor 
     node: Node.of([x]) { g in [table.turned(g, positions, sign: -1)] })
 }
 
+/// Llama 3.1's rescaling of rotary frequencies: waves longer than the context of pre-training are
+/// slowed by `factor`, short ones kept, those between interpolated.
+public struct RopeScaling: Sendable, Equatable {
+  public let factor: Double
+  public let lowFactor: Double
+  public let highFactor: Double
+  public let originalPositions: Double
+
+  public init(factor: Double, lowFactor: Double, highFactor: Double, originalPositions: Double) {
+    self.factor = factor
+    self.lowFactor = lowFactor
+    self.highFactor = highFactor
+    self.originalPositions = originalPositions
+  }
+
+  func callAsFunction(_ frequency: Double) -> Double {
+    let wave = 2 * Double.pi / frequency
+    if wave < originalPositions / highFactor { return frequency }
+    if wave > originalPositions / lowFactor { return frequency / factor }
+    let share = (originalPositions / wave - lowFactor) / (highFactor - lowFactor)
+    return (1 - share) * frequency / factor + share * frequency
+  }
+}
+
 /// Cosines and sines of rotary positions, [positions, headWidth / 2] each.
 public struct RotaryTable: Sendable {
   public let headWidth: Int
+  private let frequencies: [Float]
   private let cosines: Tensor
   private let sines: Tensor
 
-  public init(positions: Int, headWidth: Int, theta: Double) {
+  /// - Parameter positions: how many there can be; those above `ready` are computed when a run
+  ///   has them
+  public init(positions: Int, headWidth: Int, theta: Double, scaling: RopeScaling? = nil) {
     precondition(headWidth % 2 == 0)
-    self.headWidth = headWidth
-    let half = headWidth / 2
-    cosines = Tensor(uninitialized: [positions, half])
-    sines = Tensor(uninitialized: [positions, half])
-    for j in 0..<half {
-      // Frequencies are rounded to Float32 before the product, as the reference does.
+    // Frequencies are rounded to Float32 before the product, as the reference does.
+    let frequencies = (0..<headWidth / 2).map { j in
       let power = Elementary.exp(-Elementary.log(theta) * Double(2 * j) / Double(headWidth))
+      return Float(scaling?(power) ?? power)
+    }
+    self.init(frequencies, positions: min(positions, RotaryTable.ready))
+  }
+
+  private static let ready = 1024
+
+  private init(_ frequencies: [Float], positions: Int) {
+    self.frequencies = frequencies
+    headWidth = 2 * frequencies.count
+    cosines = Tensor(uninitialized: [positions, frequencies.count])
+    sines = Tensor(uninitialized: [positions, frequencies.count])
+    for (j, frequency) in frequencies.enumerated() {
       for p in 0..<positions {
-        let angle = Double(Float(p) * Float(power))
+        let angle = Double(Float(p) * frequency)
         cosines.row(p)[j] = Float(Elementary.cos(angle))
         sines.row(p)[j] = Float(Elementary.sin(angle))
       }
     }
+  }
+
+  /// A table that holds all of `positions`: this one, or a longer one.
+  public func covering(_ positions: [Int]) -> RotaryTable {
+    let count = (positions.max() ?? 0) + 1
+    return count <= cosines.rows ? self : RotaryTable(frequencies, positions: count)
   }
 
   fileprivate func turned(_ x: Tensor, _ positions: [Int], sign: Float) -> Tensor {

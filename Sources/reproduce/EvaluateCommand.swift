@@ -36,7 +36,7 @@ struct Evaluate: ParsableCommand {
       let clip = try speech.clip(wave)
       let prompts = try utterance.questions.map { question in
         let tokens = try speech.tokens(for: question.prompt, clip: clip)
-        let batch = try Batch(speech.config, clips: [clip], prompts: [Prompt(tokens)])
+        let batch = try Batch(speech.config.sound, clips: [clip], prompts: [Prompt(tokens)])
         let logits = speech.model.logits(
           after: .encoder(0), speech.model.embedded(batch), in: batch, rows: [tokens.count - 1])
         return (

@@ -48,7 +48,7 @@ import Testing
     var said: [Int] = []
     while said.count < limit {
       let batch = try Batch(
-        speech.config, clips: [clip], prompts: [Prompt(tokens)], extent: .padded)
+        speech.config.sound, clips: [clip], prompts: [Prompt(tokens)], extent: .padded)
       let all = speech.model.logits(
         after: .encoder(0), speech.model.embedded(batch), in: batch,
         rows: Array(batch.lm.sequences[0].range))

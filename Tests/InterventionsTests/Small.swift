@@ -7,7 +7,7 @@ import Speech
 import Tensor
 
 struct Small {
-  let model: Qwen2Audio
+  let model: AudioLanguageModel
   let question: Question
   let source: Question
   /// Of another length.
@@ -34,11 +34,11 @@ struct Small {
     let parameters = config.randomParameters(random).map { name, tensor in
       (name, (tensor + Tensor(tensor.shape, normal: 0.2, random.split(name + "+"))).detached)
     }
-    model = Qwen2Audio(config, Dictionary(uniqueKeysWithValues: parameters))
+    model = AudioLanguageModel(config, Dictionary(uniqueKeysWithValues: parameters))
     let front = LogMel(bands: config.melBands, samples: 16_000)
     func question(_ frames: Int, _ seed: UInt64) -> Question {
       let wave = Tensor([frames * 160 - 9], normal: 0.1, Random(seed: seed)).numbers
-      let audio = [Int](repeating: 2, count: config.audioTokens(melFrames: frames))
+      let audio = [Int](repeating: 2, count: config.sound.audioTokens(melFrames: frames))
       return Question(
         clip: Clip(mel: front(wave), validFrames: frames), tokens: [1] + audio + [3, 7, 5, 9],
         answer: 12, foil: 17)
@@ -58,7 +58,7 @@ struct Small {
     _ question: Question, at site: Site? = nil, _ rewritten: @escaping (Tensor) -> Tensor = { $0 }
   ) throws -> (difference: Double, states: [Site: Tensor]) {
     let batch = try Batch(
-      model.config, clips: [question.clip], prompts: [Prompt(question.tokens)])
+      model.config.sound, clips: [question.clip], prompts: [Prompt(question.tokens)])
     var states: [Site: Tensor] = [:]
     let logits = model.logits(
       after: .encoder(0), model.embedded(batch), in: batch, rows: [question.tokens.count - 1]

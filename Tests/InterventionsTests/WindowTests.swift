@@ -121,7 +121,7 @@ import Testing
   @Test func theSplicePutsSoundInItsPlace() throws {
     let small = Small(seed: 32)
     let (here, there) = (try small.run(small.question).states, try small.run(small.source).states)
-    let count = small.model.config.audioTokens(melFrames: small.question.clip.validFrames)
+    let count = small.model.config.sound.audioTokens(small.question.clip)
     for states in [here, there] {
       let (sound, stream) = (states[Site(.connector, nil, .out)]!, states[Site(.lm, nil, .embed)]!)
       let rows = Array(0..<count)

@@ -262,7 +262,7 @@ import Testing
   }
 
   func batch(_ clip: Clip, _ tokens: [Int]) throws {
-    _ = try Batch(small.config, clips: [clip], prompts: [Prompt(tokens)])
+    _ = try Batch(small.config.sound, clips: [clip], prompts: [Prompt(tokens)])
   }
 
   @Test func batchesThatDoNotFit() throws {

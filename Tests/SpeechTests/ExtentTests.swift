@@ -33,15 +33,15 @@ import Testing
   }
 
   private func prompt(_ config: Qwen2AudioConfig, _ frames: Int) -> [Int] {
-    let audio = [Int](repeating: config.audioToken, count: config.audioTokens(melFrames: frames))
+    let audio = [Int](repeating: config.audioToken, count: config.sound.audioTokens(melFrames: frames))
     return [1] + audio + [3, 7, 5, 11]
   }
 
   private func logits(
-    _ model: Qwen2Audio, _ clips: [Clip], _ prompts: [[Int]], _ extent: Extent
+    _ model: AudioLanguageModel, _ clips: [Clip], _ prompts: [[Int]], _ extent: Extent
   ) throws -> Tensor {
     let batch = try Batch(
-      model.config, clips: clips, prompts: prompts.map { Prompt($0) }, extent: extent)
+      model.config.sound, clips: clips, prompts: prompts.map { Prompt($0) }, extent: extent)
     return model.logits(
       after: .encoder(0), model.embedded(batch), in: batch,
       rows: batch.lm.sequences.flatMap { Array($0.range) })
@@ -50,7 +50,7 @@ import Testing
   @Test(arguments: configs.indices, [3, 4, 41, 42, 43, 73, 74])
   func paddedEqualsValid(_ index: Int, _ frames: Int) throws {
     let config = Self.configs[index]
-    let model = Qwen2Audio(config, config.busyParameters(UInt64(index)))
+    let model = AudioLanguageModel(config, config.busyParameters(UInt64(index)))
     let (clip, prompt) = (clip(config, frames), prompt(config, frames))
     let valid = try logits(model, [clip], [prompt], .valid)
     let padded = try logits(model, [clip], [prompt], .padded)
@@ -62,7 +62,7 @@ import Testing
 
   @Test func clipsOfOneBatchDoNotSeeEachOther() throws {
     let config = smallConfig()
-    let model = Qwen2Audio(config, config.busyParameters(3))
+    let model = AudioLanguageModel(config, config.busyParameters(3))
     let lengths = [41, 98, 3, 43]
     let clips = lengths.enumerated().map { clip(config, $1, seed: UInt64($0)) }
     let together = try logits(model, clips, lengths.map { prompt(config, $0) }, .valid)
@@ -80,18 +80,18 @@ import Testing
     let config = Self.configs[index]
     let small = try SmallCheckpoint(config, seed: UInt64(index))
     let (clip, prompt) = (clip(config, 43), prompt(config, 43))
-    func logits(_ model: Qwen2Audio) throws -> Tensor {
+    func logits(_ model: AudioLanguageModel) throws -> Tensor {
       try self.logits(model, [clip], [prompt], .valid)
     }
-    let exact = try logits(Qwen2Audio(folder: small.folder))
-    #expect(try exact.isIdentical(to: logits(Qwen2Audio(config, small.parameters))))
+    let exact = try logits(AudioLanguageModel(folder: small.folder))
+    #expect(try exact.isIdentical(to: logits(AudioLanguageModel(config, small.parameters))))
     try small.write("model.safetensors", safetensorsBytes(small.parameters))
     let rounded = small.parameters.mapValues { tensor in
       Tensor(tensor.shape, tensor.numbers.map(roundedToBF16))
     }
-    let read = try Qwen2Audio(folder: small.folder)
+    let read = try AudioLanguageModel(folder: small.folder)
     #expect(read.config == config)
-    #expect(try logits(read).isIdentical(to: logits(Qwen2Audio(config, rounded))))
+    #expect(try logits(read).isIdentical(to: logits(AudioLanguageModel(config, rounded))))
     #expect(try !logits(read).isIdentical(to: exact))
   }
 
@@ -107,12 +107,12 @@ import Testing
   /// Branches behind one trunk give what each gives alone.
   @Test func branchesDoNotSeeEachOther() throws {
     let config = smallConfig()
-    let model = Qwen2Audio(config, config.busyParameters(4))
+    let model = AudioLanguageModel(config, config.busyParameters(4))
     let clip = clip(config, 43)
     let trunk = Array(prompt(config, 43).dropLast(3))
     let branches = [[7, 5, 11], [8], [6, 9]]
     let batch = try Batch(
-      config, clips: [clip], prompts: [Prompt(trunk: trunk, branches: branches)])
+      config.sound, clips: [clip], prompts: [Prompt(trunk: trunk, branches: branches)])
     let together = model.logits(
       after: .encoder(0), model.embedded(batch), in: batch, rows: Array(batch.lm.sequences[0].range)
     )

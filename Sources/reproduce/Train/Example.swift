@@ -78,7 +78,7 @@ extension Example {
     mel = augmentedMel(mel, valid: valid, random.split("mel"))
     clip = Speech.Clip(mel: mel, validFrames: valid)
 
-    let audioTokens = config.audioTokens(melFrames: valid)
+    let audioTokens = config.sound.audioTokens(melFrames: valid)
     trunk =
       [preparation.id("<|audio_bos|>")]
       + [Int](repeating: config.audioToken, count: audioTokens)
@@ -94,7 +94,7 @@ extension Example {
     func index(at sample: Int) -> Int? {
       sample < lead ? nil : ends.firstIndex { sample < $0 }
     }
-    phones = (0..<config.encoderPositions(melFrames: valid)).map { position in
+    phones = (0..<SoundShape.encoderPositions(melFrames: valid)).map { position in
       index(at: position * 320).flatMap { Phones.number[spoken[$0].name] } ?? 0
     }
     // Phones follow the words in order; pauses belong to none.

@@ -28,13 +28,13 @@ struct ShardResult: @unchecked Sendable {
 /// Cross-entropy of the answers, of the phone at each encoder position, and of the word at each
 /// audio token (the connector's output times the text embeddings).
 func shardLoss(
-  _ model: Qwen2Audio, _ parameters: Parameters, _ examples: [Example], _ weights: LossWeights,
+  _ model: AudioLanguageModel, _ parameters: Parameters, _ examples: [Example], _ weights: LossWeights,
   end: Int
 ) throws -> (loss: Tensor, report: StepReport) {
   let config = model.config
-  let batch = try Batch(config, clips: examples.compactMap(\.clip), prompts: examples.map(\.prompt))
+  let batch = try Batch(config.sound, clips: examples.compactMap(\.clip), prompts: examples.map(\.prompt))
   var heard: [Site: Tensor] = [:]
-  let lastEncoder = Site(.encoder, config.encoderLayers - 1, .residPost)
+  let lastEncoder = Site(.encoder, config.encoder.layers - 1, .residPost)
   let connector = Site(.connector, nil, .out)
 
   var rows: [Int] = []
@@ -92,7 +92,7 @@ func shardLoss(
 /// The same answers from text alone: every word of the utterance becomes a few audio tokens that
 /// hold its text embedding and noise, so that the language model learns its tasks first.
 func pseudoAudioLoss(
-  _ model: Qwen2Audio, _ parameters: Parameters,
+  _ model: AudioLanguageModel, _ parameters: Parameters,
   _ utterances: [(words: [String], example: Example)], _ weights: LossWeights,
   _ preparation: Preparation, _ random: Random
 ) throws -> (loss: Tensor, report: StepReport) {
@@ -110,12 +110,12 @@ func pseudoAudioLoss(
     ids.append(row)
     let trunk =
       [utterance.example.trunk.first!]
-      + [Int](repeating: model.config.audioToken, count: row.count)
+      + [Int](repeating: model.config.sound.placeholder, count: row.count)
       + [utterance.example.trunk.last!]
     prompts.append(
       Prompt(trunk: trunk, branches: utterance.example.branches.map { $0.prompt + $0.answer }))
   }
-  let batch = try Batch(model.config, audioTokens: ids.map(\.count), prompts: prompts)
+  let batch = try Batch(model.config.sound, audioTokens: ids.map(\.count), prompts: prompts)
   var rows: [Int] = []
   var targets: [Int] = []
   for (i, sequence) in batch.lm.sequences.enumerated() {

@@ -106,7 +106,7 @@ struct Training {
     }
     let live = Parameters(
       uniqueKeysWithValues: parameters.map { ($0, stage.trains($0) ? $1.variable : $1) })
-    let model = Qwen2Audio(preparation.config, live)
+    let model = AudioLanguageModel(preparation.config, live)
     let weights = weights(stage, step, examples)
     let size = stage.batch / Training.shards
     let results = try mapInParallel(Training.shards) { shard -> ShardResult in

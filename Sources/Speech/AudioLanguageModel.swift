@@ -1,0 +1,181 @@
+// A speech language model that splices sound into a text model's input: Whisper's encoder, a
+// connector, and a decoder whose placeholder embeddings are overwritten by the connector's output.
+// Qwen2-Audio, SALMONN, Soundwave and LLaMA-Omni differ in their connector, and in their names.
+
+import Tensor
+
+/// The sizes and names of one such architecture, as its config.json gives them.
+public protocol AudioLanguageConfig: Sendable {
+  var encoder: EncoderConfig { get }
+  var lm: DecoderConfig { get }
+  /// How sound becomes tokens.
+  var sound: SoundShape { get }
+  /// Name and shape of every parameter, by the names of the published files.
+  var parameterShapes: [String: [Int]] { get }
+  /// What the encoder's and the decoder's parameters begin with, and the name of the head's weight.
+  var encoderPrefix: String { get }
+  var lmPrefix: String { get }
+  var headName: String { get }
+
+  func connector(_ parameters: Parameters) -> any Connector
+}
+
+/// What lies between the encoder's last layer and the language model.
+public protocol Connector: Sendable {
+  /// The sites between the encoder's last layer and the language model's input.
+  var sites: [Site] { get }
+
+  /// The audio tokens of a batch, in the rows of `batch.audio`.
+  ///
+  /// - Parameters:
+  ///   - x: the encoder's residual stream behind its last layer, before the norm
+  ///   - norm: the encoder's final norm
+  ///   - batch: a connector that decides by the sound how many tokens a clip has says so here
+  func callAsFunction(_ x: Tensor, norm: LayerNorm, in batch: inout Batch, tap: Tap?) -> Tensor
+
+  /// Where the positions of one of `sites` lie.
+  func place(of site: Site, in batch: Batch) -> Place?
+
+  /// The stretch of sound that an audio token stands for.
+  func span(ofToken index: Int, in batch: Batch) -> TimeSpan
+}
+
+/// A model of one of these architectures.
+public struct AudioLanguageModel: SpeechLanguageModel {
+  public let config: any AudioLanguageConfig
+  public let encoder: WhisperEncoder
+  public let connector: any Connector
+  public let lm: Decoder
+
+  /// A model of these parameters, by their published names.
+  public init(_ config: any AudioLanguageConfig, _ p: Parameters) {
+    self.config = config
+    encoder = WhisperEncoder(config.encoder, p, config.encoderPrefix)
+    connector = config.connector(p)
+    lm = Decoder(config.lm, p, config.lmPrefix, head: config.headName)
+  }
+
+  public var vocabulary: Int { lm.config.vocabulary }
+
+  public var sites: [Site] { encoder.sites + connector.sites + lm.sites }
+
+  public var longestClip: Double { encoder.config.seconds }
+
+  public func clip(_ wave: Waveform) throws -> Clip { try encoder.config.clip(wave) }
+
+  /// The residual stream that enters the encoder; `encoder.embed`.
+  public func embedded(_ batch: Batch) -> Tensor { encoder.embedded(batch.sound) }
+
+  /// Runs on from a boundary to the logits.
+  ///
+  /// - Parameters:
+  ///   - x: the residual stream at the boundary, in its layout
+  ///   - rows: the rows of the language model's layout whose logits are wanted
+  ///   - prefix: keys and values of the positions before the batch's rows, where those do not begin
+  ///     with the sequences
+  /// - Returns: [rows, vocabulary]
+  public func logits(
+    after boundary: Boundary, _ x: Tensor, in batch: Batch, rows: [Int],
+    prefix: KeyValueCache? = nil, tap: Tap? = nil
+  ) -> Tensor {
+    let layer: Int
+    var (x, batch) = (x, batch)
+    switch boundary {
+    case .encoder(let first): (x, layer) = (entered(x, from: first, in: &batch, tap: tap), 0)
+    case .connector: (x, layer) = (spliced(x, batch, tap), 0)
+    case .lm(let first): layer = first
+    }
+    return lm.logits(
+      x, from: layer, layout: batch.lm, positions: batch.positions, rows: rows, prefix: prefix,
+      tap: tap)
+  }
+
+  public func run(_ input: ModelInput, tap: Tap?) throws -> ModelRun {
+    var batch = try Batch(
+      config.sound, clips: [input.clip], prompts: [Prompt(input.tokens)], extent: .padded)
+    batch.frozen = input.kept.map { [$0] }
+    return try run(batch, from: embedded(batch), tap: tap)
+  }
+
+  /// One forward pass over a batch from `encoder.embed` on, with the logits of every position of the
+  /// first sequence.
+  public func run(_ batch: Batch, from embedded: Tensor, tap: Tap?) throws -> ModelRun {
+    var batch = batch
+    let x = entered(embedded, from: 0, in: &batch, tap: tap)
+    let logits = lm.logits(
+      x, from: 0, layout: batch.lm, positions: batch.positions,
+      rows: Array(batch.lm.sequences[0].range), tap: tap)
+    let (model, final) = (self, batch)
+    return ModelRun(logits: logits) { model.place(of: $0, in: final) }
+  }
+
+  /// The language model's input from the encoder's residual stream before layer `layer`.
+  private func entered(_ x: Tensor, from layer: Int, in batch: inout Batch, tap: Tap?) -> Tensor {
+    let encoded = encoder(x, from: layer, layout: batch.encoder, tap: tap)
+    return spliced(connector(encoded, norm: encoder.norm, in: &batch, tap: tap), batch, tap)
+  }
+
+  /// Token embeddings with the audio placeholders overwritten by the connector's output.
+  private func spliced(_ audio: Tensor, _ batch: Batch, _ tap: Tap?) -> Tensor {
+    let text = gatherRows(lm.embeddings, batch.tokens)
+    let x = replacingRows(
+      text, at: batch.placeholderRows, with: gatherRows(audio, batch.realAudio))
+    return tap?(Site(.lm, .embed), x) ?? x
+  }
+
+  /// Where the positions of a site lie in a batch.
+  func place(of site: Site, in batch: Batch) -> Place? {
+    switch site.stage {
+    case .encoder where site.activation != .final:
+      return site.place(
+        in: batch.encoder, heads: config.encoder.heads, keyHeads: config.encoder.heads
+      ) { .centred($0, step: 20) }
+    case .lm:
+      let first = batch.placeholderRows.first ?? 0
+      return site.place(in: batch.lm, heads: config.lm.heads, keyHeads: config.lm.keyHeads) { row in
+        let token = row - first
+        return (0..<batch.realAudio.count).contains(token)
+          ? connector.span(ofToken: token, in: batch) : nil
+      }
+    default:
+      return connector.place(of: site, in: batch)
+    }
+  }
+}
+
+extension Site {
+  /// The place of a site of a transformer layer whose rows are those of `layout`.
+  func place(
+    in layout: Layout, heads: Int, keyHeads: Int, span: (Int) -> TimeSpan?
+  ) -> Place {
+    switch activation {
+    case .pattern:
+      Place(layout, heads: heads, pattern: PatternLayout(layout, heads: heads), span: span)
+    case .q, .rotQ, .z: Place(layout, heads: heads, span: span)
+    case .k, .rotK, .v: Place(layout, heads: keyHeads, span: span)
+    default: Place(layout, span: span)
+    }
+  }
+}
+
+extension AudioLanguageModel {
+  /// The residual sites of the model, from sound to text, each with the boundary behind it.
+  public var residualSites: [(site: Site, boundary: Boundary)] {
+    var sites: [(site: Site, boundary: Boundary)] = [(Site(.encoder, .embed), .encoder(0))]
+    sites += encoder.blocks.indices.map { (Site(.encoder, $0, .residPost), .encoder($0 + 1)) }
+    sites.append((Site(.connector, .out), .connector))
+    sites.append((Site(.lm, .embed), .lm(0)))
+    sites += lm.blocks.indices.map { (Site(.lm, $0, .residPost), .lm($0 + 1)) }
+    return sites
+  }
+}
+
+/// A cut through the model at which everything that follows depends on one residual stream.
+public enum Boundary: Hashable, Sendable {
+  /// Before encoder layer i; `encoder(count)` is after the last.
+  case encoder(Int)
+  /// The connector's output.
+  case connector
+  /// Before layer i of the language model; `lm(count)` is after the last.
+  case lm(Int)
+}

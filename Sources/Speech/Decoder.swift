@@ -1,0 +1,149 @@
+// The language model that the architectures share: token embeddings, decoder layers of the Qwen2
+// and Llama family, a final norm and a head (`reference/models/qwen2-audio.md`, section D).
+
+import Tensor
+
+/// Sizes of a decoder language model.
+public struct DecoderConfig: Sendable, Equatable {
+  public var vocabulary: Int
+  public var width: Int
+  public var layers: Int
+  public var heads: Int
+  /// Heads of keys and values, each of which serves heads / keyHeads query heads.
+  public var keyHeads: Int
+  public var mlp: Int
+  public var maxPositions: Int
+  public var epsilon: Double
+  public var theta: Double
+  /// Llama 3.1's rescaling of slow rotary frequencies, if any.
+  public var ropeScaling: RopeScaling?
+  /// Whether the projections to queries, keys and values have a bias (Qwen2).
+  public var hasBiases = false
+  public var tiesEmbeddings = false
+
+  /// Name and shape of every parameter behind `prefix`, as `model.layers.0.mlp.up_proj.weight`.
+  func parameterShapes(_ prefix: String, head: String) -> [String: [Int]] {
+    var shapes: [String: [Int]] = [:]
+    let keyWidth = width / heads * keyHeads
+    shapes[prefix + "embed_tokens.weight"] = [vocabulary, width]
+    for i in 0..<layers {
+      let layer = prefix + "layers.\(i)."
+      for (name, size) in [("q", width), ("k", keyWidth), ("v", keyWidth)] {
+        shapes[layer + "self_attn.\(name)_proj.weight"] = [size, width]
+        if hasBiases { shapes[layer + "self_attn.\(name)_proj.bias"] = [size] }
+      }
+      shapes[layer + "self_attn.o_proj.weight"] = [width, width]
+      shapes[layer + "mlp.gate_proj.weight"] = [mlp, width]
+      shapes[layer + "mlp.up_proj.weight"] = [mlp, width]
+      shapes[layer + "mlp.down_proj.weight"] = [width, mlp]
+      shapes[layer + "input_layernorm.weight"] = [width]
+      shapes[layer + "post_attention_layernorm.weight"] = [width]
+    }
+    shapes[prefix + "norm.weight"] = [width]
+    if !tiesEmbeddings { shapes[head] = [vocabulary, width] }
+    return shapes
+  }
+}
+
+/// A decoder language model.
+public struct Decoder: Sendable {
+  public let config: DecoderConfig
+  let embeddings: Tensor
+  let blocks: [DecoderBlock]
+  let norm: Tensor
+  let head: Tensor
+  let rotaryTable: RotaryTable
+  let stage: Site.Stage
+
+  /// - Parameters:
+  ///   - prefix: what the names of its parameters begin with
+  ///   - head: the name of the head's weight
+  init(
+    _ config: DecoderConfig, _ p: Parameters, _ prefix: String, head: String,
+    stage: Site.Stage = .lm
+  ) {
+    self.config = config
+    self.stage = stage
+    embeddings = p.named(prefix + "embed_tokens.weight")
+    blocks = (0..<config.layers).map { i in
+      DecoderBlock(config, p, prefix + "layers.\(i).")
+    }
+    norm = p.named(prefix + "norm.weight")
+    self.head = config.tiesEmbeddings ? embeddings : p.named(head)
+    rotaryTable = RotaryTable(config)
+  }
+
+  /// Runs on from before layer `layer` to the logits of some rows.
+  ///
+  /// - Parameters:
+  ///   - x: the residual stream, in the rows of `layout`
+  ///   - positions: the rotary position of each row
+  ///   - rows: the rows whose logits are wanted
+  ///   - prefix: keys and values of the positions before `layout`'s rows
+  /// - Returns: [rows, vocabulary]
+  func logits(
+    _ x: Tensor, from layer: Int, layout: Layout, positions: [Int], rows: [Int],
+    prefix: KeyValueCache? = nil, tap: Tap? = nil
+  ) -> Tensor {
+    let span = DecoderSpan(rows: layout, positions: positions, prefix: prefix)
+    let table = rotaryTable.covering(positions)
+    var (x, rows) = (x, rows)
+    for i in layer..<blocks.count {
+      var span = span
+      if i == blocks.count - 1, tap == nil, let tail = layout.tail(holding: rows) {
+        // Behind the last layer only the wanted rows are read.
+        span = DecoderSpan(rows: layout, wanted: tail, positions: positions, prefix: prefix)
+        rows = layout.rows(rows, in: tail)
+      }
+      x = blocks[i](x, at: stage, layer: i, span: span, rotaryTable: table, tap: tap)
+    }
+    if let tap {
+      // A listener sees the site whole; without one only the wanted rows are computed.
+      let final = tap(Site(stage, .final), rmsNorm(x, norm, epsilon: Float(config.epsilon)))
+      return tap(Site(stage, .logits), projected(final, rows) { $0 })
+    }
+    return projected(x, rows) { rmsNorm($0, norm, epsilon: Float(config.epsilon)) }
+  }
+
+  /// The logits of some rows, computed in the blocks of `rowBlock` rows that hold them, so that
+  /// they do not depend on which other rows are wanted.
+  private func projected(_ x: Tensor, _ rows: [Int], _ norm: (Tensor) -> Tensor) -> Tensor {
+    let blocks = Set(rows.map { $0 / rowBlock }).sorted()
+    let places = Dictionary(uniqueKeysWithValues: blocks.enumerated().map { ($1, $0) })
+    let gathered = gatherRows(
+      x, blocks.flatMap { block in (0..<rowBlock).map { block * rowBlock + $0 } })
+    return gatherRows(
+      linear(norm(gathered), head),
+      rows.map { places[$0 / rowBlock]! * rowBlock + $0 % rowBlock })
+  }
+
+  /// The sites of the stage, from its input on.
+  var sites: [Site] {
+    [Site(stage, .embed)]
+      + blocks.indices.flatMap { i in DecoderBlock.activations.map { Site(stage, i, $0) } }
+      + [Site(stage, .final), Site(stage, .logits)]
+  }
+}
+
+extension DecoderBlock {
+  /// The layer whose parameters begin with `layer`, by the names of the Llama and Qwen2 files.
+  init(_ config: DecoderConfig, _ p: Parameters, _ layer: String) {
+    self.init(
+      attentionNorm: p.named(layer + "input_layernorm.weight"),
+      attention: AttentionWeights(
+        q: p.linear(layer + "self_attn.q_proj"), k: p.linear(layer + "self_attn.k_proj"),
+        v: p.linear(layer + "self_attn.v_proj"), out: p.linear(layer + "self_attn.o_proj")),
+      mlpNorm: p.named(layer + "post_attention_layernorm.weight"),
+      gate: p.linear(layer + "mlp.gate_proj"), up: p.linear(layer + "mlp.up_proj"),
+      down: p.linear(layer + "mlp.down_proj"), heads: config.heads, keyHeads: config.keyHeads,
+      epsilon: Float(config.epsilon))
+  }
+}
+
+extension RotaryTable {
+  init(_ config: DecoderConfig) {
+    self.init(
+      positions: config.maxPositions, headWidth: config.width / config.heads, theta: config.theta,
+      scaling: config.ropeScaling)
+  }
+}

@@ -1,0 +1,111 @@
+// What every architecture offers: sound and tokens go in, logits come out, and every activation on
+// the way has a name, a place and a span of time.
+
+import Tensor
+
+/// A model that turns sound and tokens into text.
+public protocol SpeechLanguageModel: Sendable {
+  /// Every site of the model, from sound to text.
+  var sites: [Site] { get }
+  /// Entries of the logits.
+  var vocabulary: Int { get }
+
+  /// Seconds of sound that the model takes at most; it hears the beginning of a longer recording.
+  var longestClip: Double { get }
+
+  /// What the model takes of a recording.
+  ///
+  /// - Throws: where the recording is shorter than the model takes, or unusable.
+  func clip(_ wave: Waveform) throws -> Clip
+
+  /// One forward pass. Where `tap` is given, it is called at each of `sites`.
+  ///
+  /// - Parameter input: a clip and tokens; what `tokens` are depends on the architecture
+  func run(_ input: ModelInput, tap: Tap?) throws -> ModelRun
+}
+
+/// What a model is run on once.
+public struct ModelInput: Sendable {
+  public var clip: Clip
+  /// The text side. Architectures that splice sound into a prompt take one placeholder token, or as
+  /// many as the clip has audio tokens; an encoder-decoder takes the decoder's tokens.
+  public var tokens: [Int]
+  /// Soundwave: the connector's rows that become tokens, such as those of another run; nil where this
+  /// run's sound decides.
+  public var kept: [Int]?
+
+  public init(clip: Clip, tokens: [Int], kept: [Int]? = nil) {
+    self.clip = clip
+    self.tokens = tokens
+    self.kept = kept
+  }
+}
+
+/// One forward pass.
+public struct ModelRun: Sendable {
+  /// The logits of every text position, [positions, vocabulary].
+  public let logits: Tensor
+  private let places: @Sendable (Site) -> Place?
+
+  public init(logits: Tensor, places: @escaping @Sendable (Site) -> Place?) {
+    self.logits = logits
+    self.places = places
+  }
+
+  /// Where the positions of a site lie; nil where the model has no such site.
+  public func place(of site: Site) -> Place? { places(site) }
+
+  /// The positions of a site without padding: [positions, width], or [heads, queries, keys] of a
+  /// pattern.
+  public func positions(of x: Tensor, at site: Site) -> Tensor? {
+    guard let place = place(of: site) else { return nil }
+    if let pattern = place.pattern { return pattern.pattern(of: 0, in: x) }
+    return gatherRows(x.detached, place.rows)
+  }
+}
+
+/// Where the positions of a site lie in the tensor that a tap sees.
+public struct Place: Sendable {
+  /// The row of each position.
+  public let rows: [Int]
+  /// The stretch of sound that each position stands for, where it stands for one.
+  public let spans: [TimeSpan?]
+  /// How many heads lie side by side, 1 where the vector is one.
+  public let heads: Int
+  /// How patterns are laid out, at the site of an attention pattern.
+  public let pattern: PatternLayout?
+
+  public init(rows: [Int], spans: [TimeSpan?], heads: Int = 1, pattern: PatternLayout? = nil) {
+    self.rows = rows
+    self.spans = spans
+    self.heads = heads
+    self.pattern = pattern
+  }
+
+  /// The positions of all sequences of a layout, in order.
+  public init(
+    _ layout: Layout, heads: Int = 1, pattern: PatternLayout? = nil,
+    span: (Int) -> TimeSpan? = { _ in nil }
+  ) {
+    let rows = layout.sequences.flatMap { Array($0.range) }
+    self.init(rows: rows, spans: rows.indices.map(span), heads: heads, pattern: pattern)
+  }
+}
+
+/// A stretch of time in milliseconds from the start of the clip, end excluded.
+public struct TimeSpan: Hashable, Sendable {
+  public let start: Double
+  public let end: Double
+
+  public init(_ start: Double, _ end: Double) {
+    self.start = start
+    self.end = end
+  }
+
+  public var centre: Double { (start + end) / 2 }
+
+  /// What `count` positions from `first` on stand for, where position i is centred on i * step.
+  static func centred(_ first: Int, step: Double, count: Int = 1) -> TimeSpan {
+    TimeSpan(step * (Double(first) - 0.5), step * (Double(first + count) - 0.5))
+  }
+}
