@@ -68,8 +68,8 @@ public struct Prompt: Sendable, Equatable {
     let own = tokens.indices.filter { tokens[$0] == placeholder }
     guard let first = own.first else {
       throw CheckpointError(
-        "the prompt has no place for the sound; put the audio placeholder (token \(placeholder)) "
-          + "where the sound goes")
+        "the prompt has 0 audio placeholders, the clip has \(count) audio tokens; put one placeholder "
+          + "(token \(placeholder)) where the sound goes")
     }
     guard own.count == 1 || (own.count == count && own.last == first + count - 1) else {
       throw CheckpointError(
@@ -222,7 +222,8 @@ public struct Batch: Sendable {
   ) throws {
     try SoundBatch.check(clips, bands: shape.melBands, positions: shape.positions)
     try self.init(
-      shape, clips: clips, keys: clips.map { shape.keys(melFrames: $0.validFrames) }, prompts: prompts, extent: extent)
+      shape, clips: clips, keys: clips.map { shape.keys(melFrames: $0.validFrames) },
+      prompts: prompts, extent: extent)
   }
 
   /// A batch that starts at the connector, for sequences of so many audio tokens.

@@ -38,7 +38,8 @@ public struct EncoderBlock: Sendable {
 
   /// What a tap sees of a layer, in order.
   static let activations: [Site.Activation] = [
-    .residPre, .q, .k, .pattern, .v, .z, .attnOut, .residMid, .mlpPre, .mlpPost, .mlpOut, .residPost,
+    .residPre, .q, .k, .pattern, .v, .z, .attnOut, .residMid, .mlpPre, .mlpPost, .mlpOut,
+    .residPost,
   ]
 
   func callAsFunction(_ x: Tensor, layer: Int, layout: Layout, tap: Tap?) -> Tensor {

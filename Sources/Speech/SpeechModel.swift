@@ -66,7 +66,8 @@ public struct SpeechModel: Sendable {
   }
 
   private init(
-    folder: String, model: AudioLanguageModel, tokenizer: Tokenizer, features: LogMel, endTokens: Set<Int>
+    folder: String, model: AudioLanguageModel, tokenizer: Tokenizer, features: LogMel,
+    endTokens: Set<Int>
   ) {
     self.folder = folder
     self.model = model

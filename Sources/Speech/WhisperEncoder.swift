@@ -160,8 +160,9 @@ public struct WhisperEncoder: Sendable {
 
   /// The sites up to the last layer, from sound on.
   var sites: [Site] {
-    [Site(.encoder, .embed)] + blocks.indices.flatMap { i in
-      EncoderBlock.activations.map { Site(.encoder, i, $0) }
-    }
+    [Site(.encoder, .embed)]
+      + blocks.indices.flatMap { i in
+        EncoderBlock.activations.map { Site(.encoder, i, $0) }
+      }
   }
 }

@@ -16,7 +16,7 @@ import Testing
   /// A small checkpoint that often ends its answers and never says a special token inside one.
   init() throws {
     folder = try Folder()
-    let config = Small().model.config
+    let config = Small().config
     var parameters = config.randomParameters(Random(seed: 41))
     let name = "language_model.lm_head.weight"
     var head = parameters[name]!.numbers

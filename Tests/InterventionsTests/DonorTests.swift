@@ -18,7 +18,7 @@ import Testing
     switch stage {
     case .encoder: return nearest(20 * Double(position) + shift, 20, 0, other.encoder)
     case .connector: return nearest(40 * Double(position) + 10 + shift, 40, 10, other.audio)
-    case .lm:
+    default:
       if position < base.firstAudio { return position }
       if position >= base.firstAudio + base.audio {
         return position - base.tokens + other.tokens

@@ -7,6 +7,7 @@ import Speech
 import Tensor
 
 struct Small {
+  let config: Qwen2AudioConfig
   let model: AudioLanguageModel
   let question: Question
   let source: Question
@@ -30,6 +31,7 @@ struct Small {
     config.maxPositions = 96
     config.tiesEmbeddings = tied
     config.audioToken = 2
+    self.config = config
     let random = Random(seed: seed)
     let parameters = config.randomParameters(random).map { name, tensor in
       (name, (tensor + Tensor(tensor.shape, normal: 0.2, random.split(name + "+"))).detached)

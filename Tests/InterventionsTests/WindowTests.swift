@@ -121,7 +121,8 @@ import Testing
   @Test func theSplicePutsSoundInItsPlace() throws {
     let small = Small(seed: 32)
     let (here, there) = (try small.run(small.question).states, try small.run(small.source).states)
-    let count = small.model.config.sound.audioTokens(small.question.clip)
+    let count = small.model.config.sound.audioTokens(
+      melFrames: small.question.clip.validFrames)
     for states in [here, there] {
       let (sound, stream) = (states[Site(.connector, nil, .out)]!, states[Site(.lm, nil, .embed)]!)
       let rows = Array(0..<count)

@@ -28,11 +28,13 @@ struct ShardResult: @unchecked Sendable {
 /// Cross-entropy of the answers, of the phone at each encoder position, and of the word at each
 /// audio token (the connector's output times the text embeddings).
 func shardLoss(
-  _ model: AudioLanguageModel, _ parameters: Parameters, _ examples: [Example], _ weights: LossWeights,
+  _ model: AudioLanguageModel, _ parameters: Parameters, _ examples: [Example],
+  _ weights: LossWeights,
   end: Int
 ) throws -> (loss: Tensor, report: StepReport) {
   let config = model.config
-  let batch = try Batch(config.sound, clips: examples.compactMap(\.clip), prompts: examples.map(\.prompt))
+  let batch = try Batch(
+    config.sound, clips: examples.compactMap(\.clip), prompts: examples.map(\.prompt))
   var heard: [Site: Tensor] = [:]
   let lastEncoder = Site(.encoder, config.encoder.layers - 1, .residPost)
   let connector = Site(.connector, nil, .out)
