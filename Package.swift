@@ -42,6 +42,13 @@ let package = Package(
       ],
       // Its tests look inside, also in release mode.
       swiftSettings: vector + [.unsafeFlags(["-enable-testing"])]),
+    .executableTarget(
+      name: "tap",
+      dependencies: [
+        "Speech", "Interventions", "JSON",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: vector),
     .testTarget(name: "TensorTests", dependencies: ["Tensor"]),
     .testTarget(
       name: "SpeechTests", dependencies: ["Speech", "Interventions", "Tensor", "JSON"],

@@ -72,6 +72,7 @@ extension GoldenData {
     var seen: [(site: Site, x: Tensor)] = []
     var input = try input(name)
     input.kept = mask
+    input.extent = .padded
     let place = try patch.map { try placed($0, in: input) }
     let model = try model.run(input) { site, x in
       // The first activations of every branch become variables.

@@ -57,6 +57,8 @@ public struct AudioLanguageModel: SpeechLanguageModel {
 
   public var vocabulary: Int { lm.config.vocabulary }
 
+  public var placeholder: Int? { config.sound.placeholder }
+
   public var sites: [Site] { encoder.sites + connector.sites + lm.sites }
 
   public var longestClip: Double { encoder.config.seconds }
@@ -91,15 +93,27 @@ public struct AudioLanguageModel: SpeechLanguageModel {
   }
 
   public func run(_ input: ModelInput, tap: Tap?) throws -> ModelRun {
+    let batch = try batch(input)
+    return run(batch, from: embedded(batch), tap: tap)
+  }
+
+  /// The language model's input and its layout.
+  func entered(_ input: ModelInput, tap: Tap? = nil) throws -> (x: Tensor, batch: Batch) {
+    var batch = try batch(input)
+    let x = entered(embedded(batch), from: 0, in: &batch, tap: tap)
+    return (x, batch)
+  }
+
+  private func batch(_ input: ModelInput) throws -> Batch {
     var batch = try Batch(
-      config.sound, clips: [input.clip], prompts: [Prompt(input.tokens)], extent: .padded)
+      config.sound, clips: [input.clip], prompts: [Prompt(input.tokens)], extent: input.extent)
     batch.frozen = input.kept.map { [$0] }
-    return try run(batch, from: embedded(batch), tap: tap)
+    return batch
   }
 
   /// One forward pass over a batch from `encoder.embed` on, with the logits of every position of the
   /// first sequence.
-  public func run(_ batch: Batch, from embedded: Tensor, tap: Tap?) throws -> ModelRun {
+  public func run(_ batch: Batch, from embedded: Tensor, tap: Tap?) -> ModelRun {
     var batch = batch
     let x = entered(embedded, from: 0, in: &batch, tap: tap)
     let logits = lm.logits(

@@ -1,5 +1,6 @@
 // Opening a checkpoint folder: its config.json says which architecture it is.
 
+import Glibc
 import JSON
 
 /// The placeholder of sound in the prompts of architectures whose vocabulary has no token for it
@@ -21,3 +22,5 @@ public func openModel(folder: String) throws -> any SpeechLanguageModel {
         + "this package runs qwen2_audio")
   }
 }
+
+func fileExists(_ path: String) -> Bool { access(path, F_OK) == 0 }

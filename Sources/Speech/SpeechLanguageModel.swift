@@ -9,6 +9,8 @@ public protocol SpeechLanguageModel: Sendable {
   var sites: [Site] { get }
   /// Entries of the logits.
   var vocabulary: Int { get }
+  /// The token of a prompt that the sound overwrites, where there is one.
+  var placeholder: Int? { get }
 
   /// Seconds of sound that the model takes at most; it hears the beginning of a longer recording.
   var longestClip: Double { get }
@@ -22,6 +24,10 @@ public protocol SpeechLanguageModel: Sendable {
   ///
   /// - Parameter input: a clip and tokens; what `tokens` are depends on the architecture
   func run(_ input: ModelInput, tap: Tap?) throws -> ModelRun
+
+  /// The most probable continuation, token by token; `progress` is called with each.
+  func generate(_ input: ModelInput, _ config: GenerationConfig, progress: (Int) -> Void) throws
+    -> Generated
 }
 
 /// What a model is run on once.
@@ -33,6 +39,8 @@ public struct ModelInput: Sendable {
   /// Soundwave: the connector's rows that become tokens, such as those of another run; nil where this
   /// run's sound decides.
   public var kept: [Int]?
+  /// Which positions are computed, where the padding of a clip cannot reach the output.
+  public var extent = Extent.valid
 
   public init(clip: Clip, tokens: [Int], kept: [Int]? = nil) {
     self.clip = clip

@@ -1,0 +1,49 @@
+// `tap generate`: what the model says.
+
+import ArgumentParser
+import Foundation
+import JSON
+import Speech
+import Tensor
+
+struct Generate: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "The most probable answer, token by token.",
+    discussion: """
+      Greedy, with the logits processing of the folder's generation_config.json (repetition penalty, \
+      suppressed tokens).
+
+        tap generate --model artifacts/qwen2-audio-small --audio speech.flac --prompt-ids 1,audio,2
+      """)
+
+  @OptionGroup var question: QuestionOptions
+
+  @Option(help: "The most tokens to say.") var limit: Int?
+
+  func run() throws {
+    Runtime.pin()
+    let opened = try OpenedQuestion(question)
+    var config = try GenerationConfig(folder: question.model)
+    if let limit { config.limit = limit }
+    let live = !question.json && isatty(STDERR_FILENO) != 0
+    var count = 0
+    let said = try opened.model.generate(opened.input, config) { _ in
+      count += 1
+      if live { FileHandle.standardError.write(Data("\r\(count) tokens".utf8)) }
+    }
+    if live { FileHandle.standardError.write(Data("\r\u{1B}[K".utf8)) }
+    let text = opened.tokenizer.map { $0.decode(said.tokens) }
+    if question.json {
+      var members: [String: JSON] = [
+        "model": .string(question.model), "audio": .string(question.audio),
+        "seconds": .number(opened.seconds), "seconds_heard": .number(opened.heard),
+        "tokens": .array(said.tokens.map { .integer($0) }), "ended": .bool(said.ended),
+      ]
+      if let text { members["text"] = .string(text) }
+      print(JSON.object(members).text)
+    } else {
+      print(text ?? said.tokens.map(String.init).joined(separator: ","))
+      if !said.ended { warn("stopped after \(said.tokens.count) tokens without an end token") }
+    }
+  }
+}

@@ -1,0 +1,57 @@
+// `tap logits`: the distribution over the next token.
+
+import ArgumentParser
+import Foundation
+import JSON
+import Speech
+import Tensor
+
+struct Logits: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "The logits and probabilities of the next token.",
+    discussion: """
+      tap logits --model artifacts/qwen2-audio-small --audio speech.flac --prompt-ids 1,audio,2 --top 5
+      """)
+
+  @OptionGroup var question: QuestionOptions
+
+  @Option(help: "How many tokens to print, the most probable first.") var top = 10
+
+  @Flag(help: "With --json: all logits of the last position, in the vocabulary's order.")
+  var all = false
+
+  func run() throws {
+    Runtime.pin()
+    let opened = try OpenedQuestion(question)
+    let run = try opened.model.run(opened.input, tap: nil)
+    let last = gatherRows(run.logits, [run.logits.rows - 1]).numbers.map(Double.init)
+    let highest = last.max() ?? 0
+    let total = last.reduce(0.0) { $0 + Elementary.exp($1 - highest) }
+    let order = last.indices.sorted { (last[$0], $1) > (last[$1], $0) }.prefix(max(top, 0))
+    func probability(_ token: Int) -> Double { Elementary.exp(last[token] - highest) / total }
+    if question.json {
+      var members: [String: JSON] = [
+        "model": .string(question.model), "audio": .string(question.audio),
+        "seconds": .number(opened.seconds), "seconds_heard": .number(opened.heard),
+        "positions": .integer(run.logits.rows),
+        "top": .array(
+          order.map { token in
+            var entry: [String: JSON] = [
+              "token": .integer(token), "logit": .number(last[token]),
+              "probability": .number(probability(token)),
+            ]
+            if let text = opened.text(token) { entry["text"] = .string(text) }
+            return .object(entry)
+          }),
+      ]
+      if all { members["logits"] = .array(last.map { .number($0) }) }
+      print(JSON.object(members).text)
+    } else {
+      print("   token      logit  probability")
+      for token in order {
+        let text = opened.text(token).map { "  \($0.debugDescription)" } ?? ""
+        print(String(format: "%8d %10.4f  %11.6f", token, last[token], probability(token)) + text)
+      }
+    }
+  }
+}
