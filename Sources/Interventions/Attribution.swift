@@ -10,22 +10,7 @@ extension AudioLanguageModel {
   /// - Returns: the estimated change of the logit difference, or nil where the site has no position
   ///   in the window.
   public func attribution(of source: Trace, into base: Trace, cells: [Cell]) throws -> [Double?] {
-    let question = base.question
-    let batch = try Batch(config.sound, clips: [question.clip], prompts: [Prompt(question.tokens)])
-    let boundaries = Dictionary(
-      uniqueKeysWithValues: residualSites.map { ($0.site, $0.boundary) })
-    var kept: [(boundary: Boundary, x: Tensor)] = []
-    let logits = self.logits(
-      after: .encoder(0), embedded(batch).variable, in: batch, rows: [question.tokens.count - 1]
-    ) { site, x in
-      if let boundary = boundaries[site] { kept.append((boundary, x)) }
-      return x
-    }
-    var seed = [Float](repeating: 0, count: logits.count)
-    seed[question.answer] += 1
-    seed[question.foil] -= 1
-    let gradients = logits.gradients(of: kept.map(\.x), weights: Tensor(logits.shape, seed))
-    let slopes = Dictionary(uniqueKeysWithValues: zip(kept.map(\.boundary), gradients))
+    let slopes = try slopes(of: base)
     return cells.map { cell in
       let positions = base.timeline.positions(in: cell.window, at: cell.site.stage)
       guard !positions.isEmpty, let slope = slopes[cell.boundary] else { return nil }
@@ -38,5 +23,30 @@ extension AudioLanguageModel {
       }
       return sum
     }
+  }
+  /// The gradient of the logit difference with respect to the residual stream at each boundary.
+  ///
+  /// The reverse pass goes from boundary to boundary, each stretch run once more from the state that
+  /// the trace kept, so that the record of one layer is in memory at a time.
+  func slopes(of base: Trace) throws -> [Boundary: Tensor] {
+    let question = base.question
+    var batch = try Batch(
+      config.sound, clips: [question.clip], prompts: [Prompt(question.tokens)])
+    let boundaries = residualSites.map(\.boundary)
+    var behind = base.state(at: boundaries.last!).variable
+    let logits = self.logits(
+      after: boundaries.last!, behind, in: batch, rows: [question.tokens.count - 1])
+    var seed = [Float](repeating: 0, count: logits.count)
+    seed[question.answer] += 1
+    seed[question.foil] -= 1
+    var slope = logits.gradients(of: [behind], weights: Tensor(logits.shape, seed))[0]
+    var slopes = [boundaries.last!: slope]
+    for boundary in boundaries.dropLast().reversed() {
+      behind = base.state(at: boundary).variable
+      guard let next = advanced(behind, from: boundary, in: &batch) else { continue }
+      slope = next.x.gradients(of: [behind], weights: slope)[0]
+      slopes[boundary] = slope
+    }
+    return slopes
   }
 }

@@ -184,6 +184,32 @@ extension AudioLanguageModel {
   }
 }
 
+extension AudioLanguageModel {
+  /// The residual stream at the next boundary; nil behind the last layer of the language model.
+  ///
+  /// - Parameters:
+  ///   - x: the residual stream at `boundary`, in its layout
+  ///   - batch: a connector that decides by the sound how many tokens a clip has says so here
+  public func advanced(_ x: Tensor, from boundary: Boundary, in batch: inout Batch)
+    -> (x: Tensor, boundary: Boundary)?
+  {
+    switch boundary {
+    case .encoder(let layer) where layer < encoder.blocks.count:
+      let block = encoder.blocks[layer]
+      return (block(x, layer: layer, layout: batch.encoder, tap: nil), .encoder(layer + 1))
+    case .encoder:
+      return (connector(x, norm: encoder.norm, in: &batch, tap: nil), .connector)
+    case .connector:
+      return (spliced(x, batch, nil), .lm(0))
+    case .lm(let layer) where layer < lm.blocks.count:
+      let x = lm.layer(layer, x, layout: batch.lm, positions: batch.positions)
+      return (x, .lm(layer + 1))
+    case .lm:
+      return nil
+    }
+  }
+}
+
 /// A cut through the model at which everything that follows depends on one residual stream.
 public enum Boundary: Hashable, Sendable {
   /// Before encoder layer i; `encoder(count)` is after the last.

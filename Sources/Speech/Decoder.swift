@@ -105,6 +105,14 @@ public struct Decoder: Sendable {
     return projected(x, rows) { rmsNorm($0, norm, epsilon: Float(config.epsilon)) }
   }
 
+  /// One layer over whole sequences.
+  func layer(_ index: Int, _ x: Tensor, layout: Layout, positions: [Int]) -> Tensor {
+    blocks[index](
+      x, at: stage, layer: index,
+      span: DecoderSpan(rows: layout, positions: positions, prefix: nil),
+      rotaryTable: rotaryTable.covering(positions), tap: nil)
+  }
+
   /// The logits of some rows, computed in the blocks of `rowBlock` rows that hold them, so that
   /// they do not depend on which other rows are wanted.
   private func projected(_ x: Tensor, _ rows: [Int], _ norm: (Tensor) -> Tensor) -> Tensor {
