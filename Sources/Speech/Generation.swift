@@ -63,6 +63,11 @@ public struct Generated: Sendable, Equatable {
   public let tokens: [Int]
   /// Whether it came to an end token.
   public let ended: Bool
+
+  public init(tokens: [Int], ended: Bool) {
+    self.tokens = tokens
+    self.ended = ended
+  }
 }
 
 extension Decoder {
