@@ -77,7 +77,9 @@ struct GoldenData {
     let clip = Clip(
       mel: transposed(try expected.tensor("\(run)/mel")), validFrames: valid,
       filterbank: filterbank)
-    return ModelInput(clip: clip, tokens: try tokens(run))
+    var input = ModelInput(clip: clip, tokens: try tokens(run))
+    input.response = inputs["response_ids"]?.elements?.count
+    return input
   }
 
   /// The tokens of a run; each architecture's folders name them in their own way.

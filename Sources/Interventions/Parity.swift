@@ -30,6 +30,11 @@ public func parity(folder: String) throws -> [ParityRow] {
     rows += try golden.frontEndRows(name)
     let run = try golden.run(name)
     kept[name] = run.kept
+    if let units = golden.inputs["units"]?[name]?["collapsed"]?.elements {
+      let equal = units.compactMap(\.int) == run.model.units
+      rows.append(
+        ParityRow(name: "\(name)/units", difference: equal ? 0 : .infinity, tolerance: 0))
+    }
     for (key, computed) in run.kept.sorted(by: { $0.key < $1.key }) {
       let path = "\(name)/\(key)"
       if golden.expected.entries[path] == nil { continue }

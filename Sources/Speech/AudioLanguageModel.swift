@@ -5,19 +5,27 @@
 import Tensor
 
 /// The sizes and names of one such architecture, as its config.json gives them.
-public protocol AudioLanguageConfig: Sendable {
+public protocol AudioLanguageConfig: ModelConfig {
   var encoder: EncoderConfig { get }
   var lm: DecoderConfig { get }
   /// How sound becomes tokens.
   var sound: SoundShape { get }
-  /// Name and shape of every parameter, by the names of the published files.
-  var parameterShapes: [String: [Int]] { get }
   /// What the encoder's and the decoder's parameters begin with, and the name of the head's weight.
   var encoderPrefix: String { get }
   var lmPrefix: String { get }
   var headName: String { get }
 
   func connector(_ parameters: Parameters) -> any Connector
+  /// What turns the language model's text into speech units, where the model speaks.
+  func generator(_ parameters: Parameters) -> SpeechGenerator?
+}
+
+extension AudioLanguageConfig {
+  public func generator(_ parameters: Parameters) -> SpeechGenerator? { nil }
+
+  public func substitute(for name: String) -> Tensor? {
+    name == encoderPrefix + "embed_positions.weight" ? encoder.sinusoids : nil
+  }
 }
 
 /// What lies between the encoder's last layer and the language model.
@@ -46,6 +54,7 @@ public struct AudioLanguageModel: SpeechLanguageModel {
   public let encoder: WhisperEncoder
   public let connector: any Connector
   public let lm: Decoder
+  public let generator: SpeechGenerator?
 
   /// A model of these parameters, by their published names.
   public init(_ config: any AudioLanguageConfig, _ p: Parameters) {
@@ -53,13 +62,14 @@ public struct AudioLanguageModel: SpeechLanguageModel {
     encoder = WhisperEncoder(config.encoder, p, config.encoderPrefix)
     connector = config.connector(p)
     lm = Decoder(config.lm, p, config.lmPrefix, head: config.headName)
+    generator = config.generator(p)
   }
 
   public var vocabulary: Int { lm.config.vocabulary }
 
   public var placeholder: Int? { config.sound.placeholder }
 
-  public var sites: [Site] { encoder.sites + connector.sites + lm.sites }
+  public var sites: [Site] { encoder.sites + connector.sites + lm.sites + (generator?.sites ?? []) }
 
   public var longestClip: Double { encoder.config.seconds }
 
@@ -94,7 +104,7 @@ public struct AudioLanguageModel: SpeechLanguageModel {
 
   public func run(_ input: ModelInput, tap: Tap?) throws -> ModelRun {
     let batch = try batch(input)
-    return run(batch, from: embedded(batch), tap: tap)
+    return run(batch, from: embedded(batch), response: input.response, tap: tap)
   }
 
   /// The language model's input and its layout.
@@ -112,15 +122,32 @@ public struct AudioLanguageModel: SpeechLanguageModel {
   }
 
   /// One forward pass over a batch from `encoder.embed` on, with the logits of every position of the
-  /// first sequence.
-  public func run(_ batch: Batch, from embedded: Tensor, tap: Tap?) -> ModelRun {
+  /// first sequence and, where the last tokens are a response, the units in which it is spoken.
+  private func run(_ batch: Batch, from embedded: Tensor, response: Int?, tap: Tap?) -> ModelRun {
     var batch = batch
     let x = entered(embedded, from: 0, in: &batch, tap: tap)
+    let positions = Array(batch.lm.sequences[0].range)
+    var final: Tensor?
+    let listening: Tap? =
+      response == nil
+      ? tap
+      : { site, x in
+        let x = tap?(site, x) ?? x
+        if site == Site(.lm, .final) { final = x }
+        return x
+      }
     let logits = lm.logits(
-      x, from: 0, layout: batch.lm, positions: batch.positions,
-      rows: Array(batch.lm.sequences[0].range), tap: tap)
-    let (model, final) = (self, batch)
-    return ModelRun(logits: logits) { model.place(of: $0, in: final) }
+      x, from: 0, layout: batch.lm, positions: batch.positions, rows: positions, tap: listening)
+    var spoken: SpeechGenerator.Output?
+    if let response, let generator, let final {
+      spoken = generator(gatherRows(final, positions.suffix(response + 1)), tap: tap)
+    }
+    let (model, laid, speech) = (self, batch, spoken)
+    return ModelRun(logits: logits, units: spoken?.units) { site in
+      site.stage == .generator
+        ? speech.map { model.generator!.place(of: site, in: $0.layout) }
+        : model.place(of: site, in: laid)
+    }
   }
 
   /// The language model's input from the encoder's residual stream before layer `layer`.

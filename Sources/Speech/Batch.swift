@@ -207,6 +207,8 @@ public struct Batch: Sendable {
 
   /// For each audio row the row of the connector that it takes, or -1.
   private(set) var audioRows: [Int]
+  /// The rows of the connector that became audio tokens, by clip.
+  private(set) var kept: [[Int]] = []
   private(set) var tokens: [Int]
   private(set) var positions: [Int]
   private(set) var placeholderRows: [Int]
@@ -255,6 +257,7 @@ public struct Batch: Sendable {
   /// Lays out audio tokens and prompts, where the audio tokens of each clip are these rows of the
   /// connector.
   mutating func splice(kept: [[Int]]) {
+    self.kept = kept
     audio = Layout(counts: kept.map(\.count), visible: kept.map { _ in .causal })
     let frameStarts = frames.sequences.map(\.start)
     audioRows = audio.stacked { s, t in frameStarts[s] + kept[s][t] }

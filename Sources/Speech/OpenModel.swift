@@ -12,14 +12,40 @@ public let spokenPlaceholder = -200
 /// - Throws: where the architecture is unknown, a file is missing or damaged, or the parameters are
 ///   not those that config.json asks for.
 public func openModel(folder: String) throws -> any SpeechLanguageModel {
-  let config = try readJSON("\(folder)/config.json")
-  let kind = config["model_type"]?.string
-  switch kind {
-  case "qwen2_audio": return try AudioLanguageModel(folder: folder)
-  default:
-    throw CheckpointError(
-      "\(folder)/config.json: \"model_type\" is \(kind.map { "\"\($0)\"" } ?? "missing"); "
-        + "this package runs qwen2_audio")
+  let config = try openConfig(folder: folder)
+  let parameters = try config.parameters(from: Checkpoint(folder: folder))
+  switch config {
+  case let config as any AudioLanguageConfig: return AudioLanguageModel(config, parameters)
+  default: preconditionFailure("no model of \(config)")
+  }
+}
+
+/// The sizes and names that a folder's config.json gives.
+public func openConfig(folder: String) throws -> any ModelConfig {
+  let path = "\(folder)/config.json"
+  let json = try readJSON(path)
+  do {
+    switch json["model_type"]?.string {
+    case "qwen2_audio": return try Qwen2AudioConfig(json)
+    case "omni_speech2s_llama", "omni_speech_llama": return try LlamaOmniConfig(json)
+    case "Soundwave": return try SoundwaveConfig(json, folder: folder)
+    case let other:
+      throw JSONError(
+        "\"model_type\" is \(other.map { "\"\($0)\"" } ?? "missing"); this package runs "
+          + "qwen2_audio, omni_speech2s_llama (LLaMA-Omni) and Soundwave")
+    }
+  } catch let error as JSONError {
+    throw CheckpointError("\(path): \(error)")
+  }
+}
+
+extension AudioLanguageModel {
+  /// Opens a checkpoint folder of one of the architectures that splice sound into a prompt.
+  public init(folder: String) throws {
+    guard let model = try openModel(folder: folder) as? AudioLanguageModel else {
+      throw CheckpointError("\(folder): is not a model that splices sound into a prompt")
+    }
+    self = model
   }
 }
 

@@ -142,15 +142,3 @@ public struct Qwen2AudioConfig: AudioLanguageConfig, Equatable {
     ]
   }
 }
-
-extension AudioLanguageModel {
-  /// Opens a checkpoint folder in the published layout.
-  public init(folder: String) throws {
-    let checkpoint = try Checkpoint(folder: folder)
-    let config: Qwen2AudioConfig
-    do { config = try Qwen2AudioConfig(checkpoint.config) } catch {
-      throw CheckpointError("\(folder)/config.json: \(error)")
-    }
-    self.init(config, try config.parameters(from: checkpoint))
-  }
-}

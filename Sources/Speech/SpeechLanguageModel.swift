@@ -41,6 +41,8 @@ public struct ModelInput: Sendable {
   public var kept: [Int]?
   /// Which positions are computed, where the padding of a clip cannot reach the output.
   public var extent = Extent.valid
+  /// LLaMA-Omni: how many of the last tokens are a response, which is then spoken in units.
+  public var response: Int?
 
   public init(clip: Clip, tokens: [Int], kept: [Int]? = nil) {
     self.clip = clip
@@ -53,10 +55,15 @@ public struct ModelInput: Sendable {
 public struct ModelRun: Sendable {
   /// The logits of every text position, [positions, vocabulary].
   public let logits: Tensor
+  /// The speech units of the response, where it was spoken.
+  public let units: [Int]?
   private let places: @Sendable (Site) -> Place?
 
-  public init(logits: Tensor, places: @escaping @Sendable (Site) -> Place?) {
+  public init(
+    logits: Tensor, units: [Int]? = nil, places: @escaping @Sendable (Site) -> Place?
+  ) {
     self.logits = logits
+    self.units = units
     self.places = places
   }
 

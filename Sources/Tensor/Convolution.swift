@@ -101,3 +101,26 @@ public func pooledPairs(_ x: Tensor, from input: Layout, to output: Layout) -> T
       return [dx]
     })
 }
+
+/// Lays each `count` neighbouring rows of every sequence side by side; those left over are dropped.
+///
+/// - Parameter output: layout of the result; its sequences are those of `input`, `count` times
+///   shorter
+/// - Returns: [output rows, count * width]
+public func stackedRows(_ x: Tensor, _ count: Int, from input: Layout, to output: Layout) -> Tensor {
+  let width = x.width
+  let out = Tensor([output.rows, count * width])
+  for (a, b) in zip(input.sequences, output.sequences) {
+    precondition(b.count == a.count / count)
+    out.row(b.start).update(from: x.row(a.start), count: b.count * count * width)
+  }
+  return Tensor(
+    shape: out.shape, storage: out.storage,
+    node: Node.of([x]) { g in
+      let dx = Tensor(x.shape)
+      for (a, b) in zip(input.sequences, output.sequences) {
+        dx.row(a.start).update(from: g.row(b.start), count: b.count * count * width)
+      }
+      return [dx]
+    })
+}

@@ -51,6 +51,23 @@ public func gelu(_ x: Tensor) -> Tensor {
     })
 }
 
+/// max(x, 0); its slope at 0 is 0.
+public func relu(_ x: Tensor) -> Tensor {
+  let zero = Vector(repeating: 0)
+  let out = x.mapped { $0.replacing(with: zero, where: $0 .<= zero) }
+  return Tensor(
+    shape: x.shape, storage: out.storage,
+    node: Node.of([x]) { g in
+      let dx = Tensor(uninitialized: x.shape)
+      forEachVector(x.count) { i, n in
+        store(
+          load(g.start, i, n).replacing(with: zero, where: load(x.start, i, n) .<= zero), dx.start,
+          i, n)
+      }
+      return [dx]
+    })
+}
+
 @inline(__always)
 func sigmoid(_ v: Vector) -> Vector {
   Vector(repeating: 1) / (Vector(repeating: 1) + exponential(-v))

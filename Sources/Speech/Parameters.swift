@@ -1,0 +1,81 @@
+// The parameters of a model: reading them from a folder by their published names, and drawing them.
+
+import Tensor
+
+/// The parameters of a model by their published names.
+public typealias Parameters = [String: Tensor]
+
+/// The sizes and names of an architecture, as its config.json gives them.
+public protocol ModelConfig: Sendable {
+  /// Name and shape of every parameter, by the names of the published files.
+  var parameterShapes: [String: [Int]] { get }
+  /// The names under which files keep a parameter, the usual one first.
+  func aliases(of name: String) -> [String]
+  /// The table of positions that stands in where files omit it; nil where they may not.
+  func substitute(for name: String) -> Tensor?
+}
+
+extension ModelConfig {
+  public func aliases(of name: String) -> [String] { [name] }
+  public func substitute(for name: String) -> Tensor? { nil }
+
+  /// Reads every parameter, checked for shape and finiteness.
+  public func parameters(from checkpoint: Checkpoint) throws -> Parameters {
+    var parameters: Parameters = [:]
+    for (name, shape) in parameterShapes.sorted(by: { $0.key < $1.key }) {
+      let aliases = aliases(of: name)
+      if !checkpoint.contains(aliases), let table = substitute(for: name) {
+        parameters[name] = table
+      } else {
+        parameters[name] = try checkpoint.tensor(aliases, shape: shape)
+      }
+    }
+    return parameters
+  }
+}
+
+extension AudioLanguageConfig {
+  /// Parameters drawn at random: linear maps with a deviation of 0.7 / sqrt(inputs), smaller where
+  /// they write to the residual stream; norms at 1; embeddings with 0.5.
+  public func randomParameters(_ random: Random) -> Parameters {
+    var parameters: Parameters = [:]
+    for (name, shape) in parameterShapes {
+      let stream = random.split(name)
+      if name.hasSuffix("embed_positions.weight") {
+        parameters[name] = (encoder.sinusoids * 0.3).detached
+      } else if name.hasSuffix("bias") {
+        parameters[name] = Tensor(shape)
+      } else if shape.count == 1 {
+        parameters[name] = Tensor(shape, repeating: 1)
+      } else if name.hasSuffix("embed_tokens.weight") {
+        parameters[name] = Tensor(shape, normal: 0.5, stream)
+      } else {
+        let inputs = Double(shape.dropFirst().reduce(1, *))
+        var deviation = 0.7 / inputs.squareRoot()
+        let writes = ["out_proj.weight", "fc2.weight", "o_proj.weight", "down_proj.weight"]
+        if writes.contains(where: { name.hasSuffix($0) }) {
+          let depth = name.hasPrefix(encoderPrefix) ? encoder.layers : lm.layers
+          deviation /= Double(2 * depth).squareRoot()
+        }
+        parameters[name] = Tensor(shape, normal: deviation, stream)
+      }
+    }
+    return parameters
+  }
+}
+
+extension Parameters {
+  /// The tensor of this name; all names were checked when the parameters were made.
+  func named(_ name: String) -> Tensor {
+    guard let tensor = self[name] else { preconditionFailure("no parameter \(name)") }
+    return tensor
+  }
+
+  func linear(_ prefix: String) -> Linear {
+    Linear(weight: named(prefix + ".weight"), bias: self[prefix + ".bias"])
+  }
+
+  func layerNorm(_ prefix: String) -> LayerNorm {
+    LayerNorm(weight: named(prefix + ".weight"), bias: named(prefix + ".bias"))
+  }
+}

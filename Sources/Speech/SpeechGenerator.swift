@@ -1,0 +1,123 @@
+// LLaMA-Omni's speech generator: the language model's final states are repeated and run through a
+// small decoder whose outputs are read as connectionist temporal classification of speech units.
+
+import JSON
+import Tensor
+
+extension Site.Stage {
+  static let generator = Site.Stage(rawValue: "gen")
+}
+
+/// Sizes of a speech generator.
+public struct SpeechGeneratorConfig: Sendable, Equatable {
+  let decoder: DecoderConfig
+  /// Slots that each token of the answer is spoken in.
+  let upsampling: Int
+  /// Units; the class behind the last is the blank.
+  let units: Int
+
+  init(_ json: JSON, beside lm: DecoderConfig) throws {
+    try json.requires("speech_generator_type", "ctc")
+    // "(layers, width, heads, mlp)", as the published file writes it.
+    let text = json["ctc_decoder_config"]?.string ?? "(2,4096,32,11008)"
+    let sizes = text.split { "(), ".contains($0) }.map { Int($0) ?? 0 }
+    guard sizes.count == 4, sizes.allSatisfy({ $0 > 0 && $0 <= 1 << 20 }), sizes[0] <= 1024,
+      sizes[1] % (2 * sizes[2]) == 0
+    else {
+      throw JSONError(
+        "\"ctc_decoder_config\" is \"\(text)\"; it should be \"(layers,width,heads,mlp)\" with heads "
+          + "of even width")
+    }
+    var decoder = lm
+    (decoder.layers, decoder.width, decoder.heads) = (sizes[0], sizes[1], sizes[2])
+    (decoder.keyHeads, decoder.mlp) = (sizes[2], sizes[3])
+    self.decoder = decoder
+    upsampling = try json.size("ctc_upsample_factor", usual: 25, upTo: 1 << 16)
+    units = try json.size("unit_vocab_size", usual: 1000, upTo: 1 << 24)
+  }
+
+  func parameterShapes(inputs: Int) -> [String: [Int]] {
+    let prefix = SpeechGenerator.prefix
+    var shapes = decoder.parameterShapes(prefix, head: prefix + "output_proj.weight")
+    shapes[prefix + "embed_tokens.weight"] = nil
+    shapes[prefix + "norm.weight"] = nil
+    shapes[prefix + "input_proj.weight"] = [decoder.width, inputs]
+    shapes[prefix + "input_proj.bias"] = [decoder.width]
+    shapes[prefix + "output_proj.weight"] = [units + 1, decoder.width]
+    shapes[prefix + "output_proj.bias"] = [units + 1]
+    return shapes
+  }
+}
+
+/// A speech generator.
+public struct SpeechGenerator: Sendable {
+  static let prefix = "speech_generator."
+
+  let config: SpeechGeneratorConfig
+  private let input: Linear
+  private let blocks: [DecoderBlock]
+  private let output: Linear
+  private let rotaryTable: RotaryTable
+
+  init(_ config: SpeechGeneratorConfig, _ p: Parameters) {
+    self.config = config
+    input = p.linear(Self.prefix + "input_proj")
+    blocks = (0..<config.decoder.layers).map { i in
+      DecoderBlock(config.decoder, p, Self.prefix + "layers.\(i).")
+    }
+    output = p.linear(Self.prefix + "output_proj")
+    rotaryTable = RotaryTable(config.decoder)
+  }
+
+  struct Output: Sendable {
+    let layout: Layout
+    /// Unit ids, repeats collapsed and blanks dropped.
+    let units: [Int]
+  }
+
+  /// - Parameter states: the language model's final states of the spoken positions, [tokens, width]
+  func callAsFunction(_ states: Tensor, tap: Tap?) -> Output {
+    let count = states.rows * config.upsampling
+    let layout = Layout(counts: [count], visible: [.causal])
+    let slots = layout.stacked { _, t in t / config.upsampling }
+    let positions = layout.stacked(padding: 0) { _, t in t }
+    let span = DecoderSpan(rows: layout, positions: positions, prefix: nil)
+    let table = rotaryTable.covering(positions)
+    var x = input(gatherRows(states, slots))
+    x = tap?(Site(.generator, .embed), x) ?? x
+    for (i, block) in blocks.enumerated() {
+      x = block(x, at: .generator, layer: i, span: span, rotaryTable: table, tap: tap)
+    }
+    var logits = output(x)
+    logits = tap?(Site(.generator, .logits), logits) ?? logits
+    var units: [Int] = []
+    var last = config.units
+    for t in 0..<count {
+      let best = logits.largest(inRow: t)
+      if best != last && best != config.units { units.append(best) }
+      last = best
+    }
+    return Output(layout: layout, units: units)
+  }
+
+  var sites: [Site] {
+    [Site(.generator, .embed)]
+      + blocks.indices.flatMap { i in DecoderBlock.activations.map { Site(.generator, i, $0) } }
+      + [Site(.generator, .logits)]
+  }
+
+  func place(of site: Site, in layout: Layout) -> Place {
+    site.place(in: layout, heads: config.decoder.heads, keyHeads: config.decoder.heads) { _ in nil }
+  }
+}
+
+extension Tensor {
+  /// The column of the largest number of a row; the first of equals.
+  func largest(inRow row: Int) -> Int {
+    withNumbers { numbers in
+      var best = row * width
+      for i in row * width..<(row + 1) * width where numbers[i] > numbers[best] { best = i }
+      return best - row * width
+    }
+  }
+}
