@@ -95,11 +95,11 @@ extension DecoderConfig {
       }
       if kind == "llama3" {
         scaling = RopeScaling(
-          factor: try object.positive("factor", usual: 8),
-          lowFactor: try object.positive("low_freq_factor", usual: 1),
-          highFactor: try object.positive("high_freq_factor", usual: 4),
-          originalPositions: try object.positive(
-            "original_max_position_embeddings", usual: 8192))
+          factor: Float(try object.positive("factor", usual: 8)),
+          lowFactor: Float(try object.positive("low_freq_factor", usual: 1)),
+          highFactor: Float(try object.positive("high_freq_factor", usual: 4)),
+          originalPositions: Float(
+            try object.positive("original_max_position_embeddings", usual: 8192)))
       }
     }
     self.init(

@@ -26,7 +26,9 @@ public struct SoundwaveConfig: AudioLanguageConfig, Equatable {
     guard (0..<lm.vocabulary).contains(audioToken) else {
       throw JSONError("\"audio_patch_token\" is \(audioToken), outside the vocabulary")
     }
-    timeAttention = try json["adapter_time_attention"] == nil ? false
+    timeAttention =
+      try json["adapter_time_attention"] == nil
+      ? false
       : json.bool("adapter_time_attention")
   }
 

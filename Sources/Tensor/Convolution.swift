@@ -107,7 +107,8 @@ public func pooledPairs(_ x: Tensor, from input: Layout, to output: Layout) -> T
 /// - Parameter output: layout of the result; its sequences are those of `input`, `count` times
 ///   shorter
 /// - Returns: [output rows, count * width]
-public func stackedRows(_ x: Tensor, _ count: Int, from input: Layout, to output: Layout) -> Tensor {
+public func stackedRows(_ x: Tensor, _ count: Int, from input: Layout, to output: Layout) -> Tensor
+{
   let width = x.width
   let out = Tensor([output.rows, count * width])
   for (a, b) in zip(input.sequences, output.sequences) {

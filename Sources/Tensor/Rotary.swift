@@ -16,20 +16,20 @@ public func rotary(_ x: Tensor, positions: [Int], table: RotaryTable) -> Tensor 
 /// Llama 3.1's rescaling of rotary frequencies: waves longer than the context of pre-training are
 /// slowed by `factor`, short ones kept, those between interpolated.
 public struct RopeScaling: Sendable, Equatable {
-  public let factor: Double
-  public let lowFactor: Double
-  public let highFactor: Double
-  public let originalPositions: Double
+  public let factor: Float
+  public let lowFactor: Float
+  public let highFactor: Float
+  public let originalPositions: Float
 
-  public init(factor: Double, lowFactor: Double, highFactor: Double, originalPositions: Double) {
+  public init(factor: Float, lowFactor: Float, highFactor: Float, originalPositions: Float) {
     self.factor = factor
     self.lowFactor = lowFactor
     self.highFactor = highFactor
     self.originalPositions = originalPositions
   }
 
-  func callAsFunction(_ frequency: Double) -> Double {
-    let wave = 2 * Double.pi / frequency
+  func callAsFunction(_ frequency: Float) -> Float {
+    let wave = 6.283_185_5 / frequency
     if wave < originalPositions / highFactor { return frequency }
     if wave > originalPositions / lowFactor { return frequency / factor }
     let share = (originalPositions / wave - lowFactor) / (highFactor - lowFactor)
@@ -48,10 +48,12 @@ public struct RotaryTable: Sendable {
   ///   has them
   public init(positions: Int, headWidth: Int, theta: Double, scaling: RopeScaling? = nil) {
     precondition(headWidth % 2 == 0)
-    // Frequencies are rounded to Float32 before the product, as the reference does.
+    // Every step is rounded to Float32, as in the reference: at the end of a long prompt a frequency
+    // that is off by its last bit turns a pair by 1e-5.
     let frequencies = (0..<headWidth / 2).map { j in
-      let power = Elementary.exp(-Elementary.log(theta) * Double(2 * j) / Double(headWidth))
-      return Float(scaling?(power) ?? power)
+      let exponent = Double(Float(2 * j) / Float(headWidth))
+      let frequency = 1 / Float(Elementary.exp(Elementary.log(theta) * exponent))
+      return scaling?(frequency) ?? frequency
     }
     self.init(frequencies, positions: min(positions, RotaryTable.ready))
   }
