@@ -100,9 +100,11 @@ public struct Decoder: Sendable {
     if let tap {
       // A listener sees the site whole; without one only the wanted rows are computed.
       let final = tap(Site(stage, .final), rmsNorm(x, norm, epsilon: Float(config.epsilon)))
-      return tap(Site(stage, .logits), projected(final, rows) { $0 })
+      return tap(Site(stage, .logits), projectedRows(final, rows) { linear($0, head) })
     }
-    return projected(x, rows) { rmsNorm($0, norm, epsilon: Float(config.epsilon)) }
+    return projectedRows(x, rows) {
+      linear(rmsNorm($0, norm, epsilon: Float(config.epsilon)), head)
+    }
   }
 
   /// One layer over whole sequences.
@@ -113,24 +115,23 @@ public struct Decoder: Sendable {
       rotaryTable: rotaryTable.covering(positions), tap: nil)
   }
 
-  /// The logits of some rows, computed in the blocks of `rowBlock` rows that hold them, so that
-  /// they do not depend on which other rows are wanted.
-  private func projected(_ x: Tensor, _ rows: [Int], _ norm: (Tensor) -> Tensor) -> Tensor {
-    let blocks = Set(rows.map { $0 / rowBlock }).sorted()
-    let places = Dictionary(uniqueKeysWithValues: blocks.enumerated().map { ($1, $0) })
-    let gathered = gatherRows(
-      x, blocks.flatMap { block in (0..<rowBlock).map { block * rowBlock + $0 } })
-    return gatherRows(
-      linear(norm(gathered), head),
-      rows.map { places[$0 / rowBlock]! * rowBlock + $0 % rowBlock })
-  }
-
   /// The sites of the stage, from its input on.
   var sites: [Site] {
     [Site(stage, .embed)]
       + blocks.indices.flatMap { i in DecoderBlock.activations.map { Site(stage, i, $0) } }
       + [Site(stage, .final), Site(stage, .logits)]
   }
+}
+
+/// Some rows of what `projection` makes of `x`, computed in the blocks of `rowBlock` rows that hold
+/// them, so that they do not depend on which other rows are wanted.
+func projectedRows(_ x: Tensor, _ rows: [Int], _ projection: (Tensor) -> Tensor) -> Tensor {
+  let blocks = Set(rows.map { $0 / rowBlock }).sorted()
+  let places = Dictionary(uniqueKeysWithValues: blocks.enumerated().map { ($1, $0) })
+  let gathered = gatherRows(
+    x, blocks.flatMap { block in (0..<rowBlock).map { block * rowBlock + $0 } })
+  return gatherRows(
+    projection(gathered), rows.map { places[$0 / rowBlock]! * rowBlock + $0 % rowBlock })
 }
 
 extension DecoderBlock {

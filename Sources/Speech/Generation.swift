@@ -13,6 +13,9 @@ public struct GenerationConfig: Sendable, Equatable {
   /// Logits of tokens that were already said or prompted are divided by this where positive and
   /// multiplied where negative (Keskar et al., 2019).
   public var repetitionPenalty: Float = 1
+  /// Tokens that are never said, and those that are not said first (Whisper).
+  public var suppressed: Set<Int> = []
+  public var suppressedFirst: Set<Int> = []
   /// The most tokens to say.
   public var limit = 256
 
@@ -33,6 +36,10 @@ public struct GenerationConfig: Sendable, Equatable {
       }
       endTokens = Set(all.compactMap { $0 })
     }
+    // Older Whisper folders keep these in config.json.
+    suppressed = try (own["suppress_tokens"] ?? config["suppress_tokens"]).tokens("suppress_tokens")
+    suppressedFirst = try (own["begin_suppress_tokens"] ?? config["begin_suppress_tokens"])
+      .tokens("begin_suppress_tokens")
     if own["repetition_penalty"] != nil {
       repetitionPenalty = Float(try own.double("repetition_penalty"))
       guard repetitionPenalty > 0 else {
@@ -42,10 +49,11 @@ public struct GenerationConfig: Sendable, Equatable {
   }
 
   /// The most probable token of one row of logits after the processing; the first of equals.
-  func next(_ logits: Tensor, after said: Set<Int>) -> Int {
+  func next(_ logits: Tensor, after said: Set<Int>, isFirst: Bool) -> Int {
     var best = (token: 0, value: -Float.infinity)
     logits.withNumbers { numbers in
       for (token, logit) in numbers.enumerated() {
+        if suppressed.contains(token) || (isFirst && suppressedFirst.contains(token)) { continue }
         var value = logit
         if repetitionPenalty != 1, said.contains(token) {
           value = logit < 0 ? logit * repetitionPenalty : logit / repetitionPenalty
@@ -54,6 +62,18 @@ public struct GenerationConfig: Sendable, Equatable {
       }
     }
     return best.token
+  }
+}
+
+extension JSON? {
+  /// A list of tokens, none where there is no list.
+  fileprivate func tokens(_ key: String) throws -> Set<Int> {
+    guard let list = self else { return [] }
+    let tokens = list.elements?.compactMap(\.int)
+    guard let tokens, tokens.count == list.elements?.count else {
+      throw CheckpointError("\"\(key)\" is \(list.compactText); it should be a list of tokens")
+    }
+    return Set(tokens)
   }
 }
 
@@ -70,61 +90,70 @@ public struct Generated: Sendable, Equatable {
   }
 }
 
-extension Decoder {
+extension GenerationConfig {
   /// Says the most probable token until an end token or the limit.
   ///
   /// - Parameters:
   ///   - embedded: the input of the prompt's positions, [positions, width]
   ///   - prompt: the tokens that a repetition penalty counts as said
-  ///   - progress: called with each token as it is said
+  ///   - embedding: the input of a token at a position, [1, width]
+  ///   - logits: the logits of one row, from the input of a layout's rows and the keys and values
+  ///     before them; its tap must be called with the layout's keys and values at every layer
+  ///   - said: called with each token
   func generate(
-    after embedded: Tensor, prompt: [Int], _ config: GenerationConfig,
-    progress: (Int) -> Void = { _ in }
-  ) throws -> Generated {
+    after embedded: Tensor, prompt: [Int], embedding: (_ token: Int, _ position: Int) -> Tensor,
+    logits: (
+      _ x: Tensor, _ layout: Layout, _ row: Int, _ prefix: KeyValueCache?, _ tap: @escaping Tap
+    ) -> Tensor, said progress: (Int) -> Void
+  ) -> Generated {
     var stream = embedded
     var cache = KeyValueCache()
     var cached = 0
     var heard = Set(prompt)
     var said: [Int] = []
-    while said.count < config.limit {
+    while said.count < limit {
       let count = stream.rows
-      guard count <= self.config.maxPositions else {
-        throw CheckpointError(
-          "prompt and answer have more than the model's \(self.config.maxPositions) positions; "
-            + "ask for fewer tokens or a shorter recording")
-      }
       let layout = Layout(counts: [count], visible: [.causal], firsts: [cached])
-      let rows = layout.stacked { _, t in t }
       var (keys, values): ([Tensor], [Tensor]) = ([], [])
-      let logits = self.logits(
-        gatherRows(stream, rows), from: 0, layout: layout, positions: rows.map { max($0, 0) },
-        rows: [layout.sequences[0].row(of: count - 1)], prefix: cached > 0 ? cache : nil
+      let row = logits(
+        gatherRows(stream, layout.stacked { _, t in t }), layout,
+        layout.sequences[0].row(of: count - 1), cached > 0 ? cache : nil
       ) { site, x in
-        if site.activation == .rotK { keys.append(x) }
+        if site.activation == cachedKey(site.stage) { keys.append(x) }
         if site.activation == .v { values.append(x) }
         return x
       }
-      let token = config.next(logits, after: heard)
-      if config.endTokens.contains(token) { return Generated(tokens: said, ended: true) }
+      let token = next(row, after: heard, isFirst: said.isEmpty)
+      if endTokens.contains(token) { return Generated(tokens: said, ended: true) }
       said.append(token)
       heard.insert(token)
       progress(token)
       let whole = count / rowBlock * rowBlock
       if whole > cached {
-        let block = Array(0..<(whole - cached))
-        func extended(_ old: [Tensor], _ new: [Tensor]) -> [Tensor] {
-          new.indices.map { i in
-            let rows = gatherRows(new[i], block)
-            return cached > 0 ? joiningRows([old[i], rows]) : rows
-          }
-        }
-        cache.keys = extended(cache.keys, keys)
-        cache.values = extended(cache.values, values)
+        cache.append(keys, values, rows: whole - cached)
         cached = whole
       }
-      stream = joiningRows([stream, gatherRows(embeddings, [token])])
+      stream = joiningRows([stream, embedding(token, count)])
     }
     return Generated(tokens: said, ended: false)
+  }
+}
+
+/// Keys are kept as they are compared: behind the rotary positions, where there are such.
+private func cachedKey(_ stage: Site.Stage) -> Site.Activation { stage == .decoder ? .k : .rotK }
+
+extension KeyValueCache {
+  /// Takes the first `rows` rows of each layer's keys and values behind its own.
+  fileprivate mutating func append(_ keys: [Tensor], _ values: [Tensor], rows: Int) {
+    let block = Array(0..<rows)
+    func extended(_ old: [Tensor], _ new: [Tensor]) -> [Tensor] {
+      new.indices.map { i in
+        let rows = gatherRows(new[i], block)
+        return old.isEmpty ? rows : joiningRows([old[i], rows])
+      }
+    }
+    self.keys = extended(self.keys, keys)
+    self.values = extended(self.values, values)
   }
 }
 
@@ -134,8 +163,18 @@ extension AudioLanguageModel {
     _ input: ModelInput, _ config: GenerationConfig, progress: (Int) -> Void
   ) throws -> Generated {
     let (x, batch) = try entered(input)
-    return try lm.generate(
+    let count = batch.lm.sequences[0].count
+    var limited = config
+    limited.limit = min(config.limit, self.config.sound.maxTokens - count)
+    return limited.generate(
       after: gatherRows(x, Array(batch.lm.sequences[0].range)), prompt: batch.prompts[0].tokens,
-      config, progress: progress)
+      embedding: { token, _ in gatherRows(lm.embeddings, [token]) }
+    ) { x, layout, row, prefix, tap in
+      lm.logits(
+        x, from: 0, layout: layout, positions: layout.stacked(padding: 0) { _, t in t },
+        rows: [row], prefix: prefix, tap: tap)
+    } said: {
+      progress($0)
+    }
   }
 }

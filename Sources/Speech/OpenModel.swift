@@ -15,6 +15,7 @@ public func openModel(folder: String) throws -> any SpeechLanguageModel {
   let config = try openConfig(folder: folder)
   let parameters = try config.parameters(from: Checkpoint(folder: folder))
   switch config {
+  case let config as WhisperConfig: return Whisper(config, parameters)
   case let config as any AudioLanguageConfig: return AudioLanguageModel(config, parameters)
   default: preconditionFailure("no model of \(config)")
   }
@@ -26,13 +27,14 @@ public func openConfig(folder: String) throws -> any ModelConfig {
   let json = try readJSON(path)
   do {
     switch json["model_type"]?.string {
+    case "whisper": return try WhisperConfig(json)
     case "qwen2_audio": return try Qwen2AudioConfig(json)
     case "omni_speech2s_llama", "omni_speech_llama": return try LlamaOmniConfig(json)
     case "Soundwave": return try SoundwaveConfig(json, folder: folder)
     case let other:
       throw JSONError(
         "\"model_type\" is \(other.map { "\"\($0)\"" } ?? "missing"); this package runs "
-          + "qwen2_audio, omni_speech2s_llama (LLaMA-Omni) and Soundwave")
+          + "whisper, qwen2_audio, omni_speech2s_llama (LLaMA-Omni) and Soundwave")
     }
   } catch let error as JSONError {
     throw CheckpointError("\(path): \(error)")

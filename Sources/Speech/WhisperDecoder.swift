@@ -1,0 +1,187 @@
+// Whisper's decoder: causal attention over the text, attention to the encoder's output, GELU.
+
+import Tensor
+
+extension Site.Stage {
+  static let decoder = Site.Stage(rawValue: "decoder")
+}
+
+extension Site.Activation {
+  static let crossQ = Site.Activation(rawValue: "cross.q")
+  static let crossK = Site.Activation(rawValue: "cross.k")
+  static let crossV = Site.Activation(rawValue: "cross.v")
+  static let crossPattern = Site.Activation(rawValue: "cross.pattern")
+  static let crossZ = Site.Activation(rawValue: "cross.z")
+  static let crossOut = Site.Activation(rawValue: "cross.out")
+  /// The residual stream behind the attention to the text, and behind that to the sound.
+  static let residMid1 = Site.Activation(rawValue: "resid_mid1")
+  static let residMid2 = Site.Activation(rawValue: "resid_mid2")
+}
+
+/// Keys and values of the sound at each layer, the same for every step of a generation.
+struct HeardSound: Sendable {
+  let keys: [Tensor]
+  let values: [Tensor]
+}
+
+/// One layer of the decoder.
+struct CrossDecoderBlock: Sendable {
+  let attentionNorm: LayerNorm
+  let attention: AttentionWeights
+  let crossNorm: LayerNorm
+  let cross: AttentionWeights
+  let mlpNorm: LayerNorm
+  let up: Linear
+  let down: Linear
+  let heads: Int
+
+  static let activations: [Site.Activation] = [
+    .residPre, .q, .k, .pattern, .v, .z, .attnOut, .residMid1, .crossQ, .crossK, .crossPattern,
+    .crossV, .crossZ, .crossOut, .residMid2, .mlpPre, .mlpPost, .mlpOut, .residPost,
+  ]
+
+  /// - Parameters:
+  ///   - x: the residual stream, in `rows`
+  ///   - sound: keys and values of the sound, in `keys`
+  ///   - prefix: keys and values of the text before `rows`
+  func callAsFunction(
+    _ x: Tensor, layer: Int, rows: Layout, sound: (key: Tensor, value: Tensor), in keys: Layout,
+    prefix: (key: Tensor, value: Tensor)?, tap: Tap?
+  ) -> Tensor {
+    func at(_ activation: Site.Activation, _ value: Tensor) -> Tensor {
+      tap?(Site(.decoder, layer, activation), value) ?? value
+    }
+    let scale = 1 / Float(x.width / heads).squareRoot()
+    let x = at(.residPre, x)
+    let y = attentionNorm(x)
+    let text = PatternLayout(
+      queries: rows, keys: rows.beginning(at: rows.sequences.map { _ in 0 }), heads: heads)
+    let (q, k) = (at(.q, attention.q(y)), at(.k, attention.k(y)))
+    let patterns = at(
+      .pattern,
+      attentionPatterns(
+        q, completing(k, rows, with: prefix?.key), keyHeads: heads, scale: scale, places: text))
+    let v = completing(at(.v, attention.v(y)), rows, with: prefix?.value)
+    let z = at(.z, attended(patterns, v, keyHeads: heads, places: text))
+    let middle = at(.residMid1, x + at(.attnOut, attention.out(z)))
+
+    let places = crossPlaces(rows, keys)
+    let crossPatterns = at(
+      .crossPattern,
+      attentionPatterns(
+        at(.crossQ, cross.q(crossNorm(middle))), at(.crossK, sound.key), keyHeads: heads,
+        scale: scale, places: places))
+    let heard = at(
+      .crossZ, attended(crossPatterns, at(.crossV, sound.value), keyHeads: heads, places: places))
+    let mid = at(.residMid2, middle + at(.crossOut, cross.out(heard)))
+    let post = at(.mlpPost, gelu(at(.mlpPre, up(mlpNorm(mid)))))
+    return at(.residPost, mid + at(.mlpOut, down(post)))
+  }
+
+  /// Every position of the text sees all of its own clip.
+  func crossPlaces(_ rows: Layout, _ keys: Layout) -> PatternLayout {
+    let queries = Layout(
+      counts: rows.sequences.map(\.count),
+      visible: keys.sequences.map { .all(keys: $0.count) }, firsts: rows.sequences.map(\.first))
+    return PatternLayout(queries: queries, keys: keys, heads: heads)
+  }
+}
+
+/// Whisper's decoder.
+struct WhisperDecoder: Sendable {
+  let config: WhisperConfig
+  private let embeddings: Tensor
+  private let positions: Tensor
+  private let blocks: [CrossDecoderBlock]
+  private let norm: LayerNorm
+
+  init(_ config: WhisperConfig, _ p: Parameters) {
+    self.config = config
+    let prefix = WhisperConfig.decoderPrefix
+    embeddings = p.named(prefix + "embed_tokens.weight")
+    positions = p.named(prefix + "embed_positions.weight")
+    blocks = (0..<config.layers).map { i in
+      let layer = prefix + "layers.\(i)."
+      func attention(_ name: String) -> AttentionWeights {
+        AttentionWeights(
+          q: p.linear(layer + name + ".q_proj"), k: p.linear(layer + name + ".k_proj"),
+          v: p.linear(layer + name + ".v_proj"), out: p.linear(layer + name + ".out_proj"))
+      }
+      return CrossDecoderBlock(
+        attentionNorm: p.layerNorm(layer + "self_attn_layer_norm"),
+        attention: attention("self_attn"),
+        crossNorm: p.layerNorm(layer + "encoder_attn_layer_norm"),
+        cross: attention("encoder_attn"), mlpNorm: p.layerNorm(layer + "final_layer_norm"),
+        up: p.linear(layer + "fc1"), down: p.linear(layer + "fc2"), heads: config.heads)
+    }
+    norm = p.layerNorm(prefix + "layer_norm")
+  }
+
+  /// - Throws: where there is no token, too many, or one outside the vocabulary.
+  func check(_ tokens: [Int]) throws {
+    guard !tokens.isEmpty, tokens.count <= config.maxPositions else {
+      throw CheckpointError(
+        "\(tokens.count) decoder tokens; the model takes 1 to \(config.maxPositions)")
+    }
+    if let token = tokens.first(where: { !(0..<config.vocabulary).contains($0) }) {
+      throw CheckpointError(
+        "token \(token) is outside the vocabulary of \(config.vocabulary); Whisper's prompt has no "
+          + "audio placeholder")
+    }
+  }
+
+  /// Embeddings of tokens at positions from `first` on, [tokens, width].
+  func embedded(_ tokens: [Int], from first: Int = 0) -> Tensor {
+    gatherRows(embeddings, tokens) + gatherRows(positions, tokens.indices.map { first + $0 })
+  }
+
+  func embedded(_ tokens: [Int], _ text: Layout) -> Tensor {
+    gatherRows(embedded(tokens), text.stacked { _, t in t })
+  }
+
+  /// Keys and values of the sound.
+  func heard(_ memory: Tensor) -> HeardSound {
+    HeardSound(keys: blocks.map { $0.cross.k(memory) }, values: blocks.map { $0.cross.v(memory) })
+  }
+
+  func logits(
+    _ x: Tensor, rows: Layout, heard memory: Tensor, in sound: Layout, wanted: [Int], tap: Tap?
+  ) -> Tensor {
+    logits(x, rows: rows, crossing: heard(memory), in: sound, wanted: wanted, tap: tap)
+  }
+
+  /// - Returns: the logits of the wanted rows, [wanted, vocabulary]
+  func logits(
+    _ x: Tensor, rows: Layout, crossing heard: HeardSound, in sound: Layout, wanted: [Int],
+    prefix: KeyValueCache? = nil, tap: Tap?
+  ) -> Tensor {
+    var x = tap?(Site(.decoder, .embed), x) ?? x
+    for (i, block) in blocks.enumerated() {
+      x = block(
+        x, layer: i, rows: rows, sound: (heard.keys[i], heard.values[i]), in: sound,
+        prefix: prefix.map { ($0.keys[i], $0.values[i]) }, tap: tap)
+    }
+    let normed = norm(x)
+    let final = tap?(Site(.decoder, .final), normed) ?? normed
+    let logits = projectedRows(final, wanted) { linear($0, embeddings) }
+    return tap?(Site(.decoder, .logits), logits) ?? logits
+  }
+
+  var sites: [Site] {
+    [Site(.decoder, .embed)]
+      + blocks.indices.flatMap { i in
+        CrossDecoderBlock.activations.map { Site(.decoder, i, $0) }
+      } + [Site(.decoder, .final), Site(.decoder, .logits)]
+  }
+
+  func place(of site: Site, text: Layout, sound: Layout) -> Place {
+    let heads = config.heads
+    switch site.activation {
+    case .crossK, .crossV: return Place(sound, heads: heads) { .centred($0, step: 20) }
+    case .crossQ, .crossZ: return Place(text, heads: heads)
+    case .crossPattern:
+      return Place(text, heads: heads, pattern: blocks[0].crossPlaces(text, sound))
+    default: return site.place(in: text, heads: heads, keyHeads: heads) { _ in nil }
+    }
+  }
+}
