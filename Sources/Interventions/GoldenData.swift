@@ -73,7 +73,10 @@ struct GoldenData {
   func input(_ run: String) throws -> ModelInput {
     let samples = inputs["num_samples"]?[run]?.int ?? 0
     let valid = inputs["valid_mel_frames"]?[run]?.int ?? (samples + LogMel.hop - 1) / LogMel.hop
-    let filterbank = try "\(run)/beats.fbank".ifStored(in: expected)
+    // Not every run's filterbank is stored; the front end's own differs by rounding alone.
+    let filterbank =
+      try "\(run)/beats.fbank".ifStored(in: expected)
+      ?? model.clip(Waveform(contentsOf: "\(folder)/\(run).wav")).filterbank
     let clip = Clip(
       mel: transposed(try expected.tensor("\(run)/mel")), validFrames: valid,
       filterbank: filterbank)

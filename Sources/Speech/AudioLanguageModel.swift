@@ -16,11 +16,14 @@ public protocol AudioLanguageConfig: ModelConfig {
   var headName: String { get }
 
   func connector(_ parameters: Parameters) -> any Connector
+  /// What the model takes of a recording.
+  func clip(_ wave: Waveform) throws -> Clip
   /// What turns the language model's text into speech units, where the model speaks.
   func generator(_ parameters: Parameters) -> SpeechGenerator?
 }
 
 extension AudioLanguageConfig {
+  public func clip(_ wave: Waveform) throws -> Clip { try encoder.clip(wave) }
   public func generator(_ parameters: Parameters) -> SpeechGenerator? { nil }
 
   public func substitute(for name: String) -> Tensor? {
@@ -73,7 +76,7 @@ public struct AudioLanguageModel: SpeechLanguageModel {
 
   public var longestClip: Double { encoder.config.seconds }
 
-  public func clip(_ wave: Waveform) throws -> Clip { try encoder.config.clip(wave) }
+  public func clip(_ wave: Waveform) throws -> Clip { try config.clip(wave) }
 
   /// The residual stream that enters the encoder; `encoder.embed`.
   public func embedded(_ batch: Batch) -> Tensor { encoder.embedded(batch.sound) }

@@ -11,12 +11,13 @@ public struct Linear: Sendable {
   func callAsFunction(_ x: Tensor) -> Tensor { linear(x, weight, bias: bias) }
 }
 
-/// Weight and bias of a LayerNorm with epsilon 1e-5.
+/// Weight and bias of a LayerNorm.
 public struct LayerNorm: Sendable {
   public var weight: Tensor
   public var bias: Tensor
+  var epsilon: Float = 1e-5
 
-  func callAsFunction(_ x: Tensor) -> Tensor { layerNorm(x, weight, bias, epsilon: 1e-5) }
+  func callAsFunction(_ x: Tensor) -> Tensor { layerNorm(x, weight, bias, epsilon: epsilon) }
 }
 
 /// Projections of an attention.
@@ -25,6 +26,17 @@ public struct AttentionWeights: Sendable {
   public var k: Linear
   public var v: Linear
   public var out: Linear
+  /// Low-rank adapters beside the projections to queries and values.
+  var adapters: (q: LowRank, v: LowRank)?
+}
+
+/// A low-rank adapter (Hu et al., 2022), scale * up(down(x)).
+struct LowRank: Sendable {
+  let down: Linear
+  let up: Linear
+  let scale: Float
+
+  func callAsFunction(_ x: Tensor) -> Tensor { up(down(x)) * scale }
 }
 
 /// A layer of Whisper's encoder: pre-norm, bidirectional over the valid frames, GELU.
@@ -80,6 +92,11 @@ public struct DecoderBlock: Sendable {
     .mlpPost, .mlpOut, .residPost,
   ]
 
+  /// What a tap sees of this layer.
+  var activations: [Site.Activation] {
+    Self.activations + (attention.adapters == nil ? [] : [.loraQ, .loraV])
+  }
+
   /// - Parameters:
   ///   - x: the residual stream, in the rows that `span` says
   ///   - stage: the stage whose layer it is
@@ -92,15 +109,24 @@ public struct DecoderBlock: Sendable {
     func at(_ activation: Site.Activation, _ value: Tensor) -> Tensor {
       tap?(Site(stage, layer, activation), value) ?? value
     }
+    func with(_ adapter: LowRank?, _ name: Site.Activation, _ plain: Tensor, _ x: Tensor)
+      -> Tensor
+    {
+      adapter.map { plain + at(name, $0(x)) } ?? plain
+    }
     func turned(_ x: Tensor, _ positions: [Int]) -> Tensor {
       rotary(x, positions: positions, table: rotaryTable)
     }
     let x = at(.residPre, x)
     let y = rmsNorm(x, attentionNorm, epsilon: epsilon)
     let k = at(.rotK, turned(at(.k, attention.k(y)), span.positions))
-    let v = at(.v, attention.v(y))
+    let v = at(.v, with(attention.adapters?.v, .loraV, attention.v(y), y))
+    let asking = span.wanted(of: y)
     let q = at(
-      .rotQ, turned(at(.q, attention.q(span.wanted(of: y))), span.wantedPositions))
+      .rotQ,
+      turned(
+        at(.q, with(attention.adapters?.q, .loraQ, attention.q(asking), asking)),
+        span.wantedPositions))
     let places = PatternLayout(queries: span.wanted, keys: span.keys, heads: heads)
     let patterns = at(
       .pattern,

@@ -20,6 +20,8 @@ public struct DecoderConfig: Sendable, Equatable {
   /// Whether the projections to queries, keys and values have a bias (Qwen2).
   public var hasBiases = false
   public var tiesEmbeddings = false
+  /// Adapters beside the projections to queries and values.
+  public var lowRank: LowRankConfig?
 
   /// Name and shape of every parameter behind `prefix`, as `model.layers.0.mlp.up_proj.weight`.
   func parameterShapes(_ prefix: String, head: String) -> [String: [Int]] {
@@ -32,6 +34,13 @@ public struct DecoderConfig: Sendable, Equatable {
         shapes[layer + "self_attn.\(name)_proj.weight"] = [size, width]
         if hasBiases { shapes[layer + "self_attn.\(name)_proj.bias"] = [size] }
       }
+      if let lowRank {
+        for (name, size) in [("q", width), ("v", keyWidth)] {
+          let adapter = layer + "self_attn.\(name)_proj.lora_"
+          shapes[adapter + "A.default.weight"] = [lowRank.rank, width]
+          shapes[adapter + "B.default.weight"] = [size, lowRank.rank]
+        }
+      }
       shapes[layer + "self_attn.o_proj.weight"] = [width, width]
       shapes[layer + "mlp.gate_proj.weight"] = [mlp, width]
       shapes[layer + "mlp.up_proj.weight"] = [mlp, width]
@@ -43,6 +52,12 @@ public struct DecoderConfig: Sendable, Equatable {
     if !tiesEmbeddings { shapes[head] = [vocabulary, width] }
     return shapes
   }
+}
+
+/// Rank and scale of low-rank adapters.
+public struct LowRankConfig: Sendable, Equatable {
+  public let rank: Int
+  public let scale: Float
 }
 
 /// A decoder language model.
@@ -118,7 +133,7 @@ public struct Decoder: Sendable {
   /// The sites of the stage, from its input on.
   var sites: [Site] {
     [Site(stage, .embed)]
-      + blocks.indices.flatMap { i in DecoderBlock.activations.map { Site(stage, i, $0) } }
+      + blocks.indices.flatMap { i in blocks[i].activations.map { Site(stage, i, $0) } }
       + [Site(stage, .final), Site(stage, .logits)]
   }
 }
@@ -141,11 +156,28 @@ extension DecoderBlock {
       attentionNorm: p.named(layer + "input_layernorm.weight"),
       attention: AttentionWeights(
         q: p.linear(layer + "self_attn.q_proj"), k: p.linear(layer + "self_attn.k_proj"),
-        v: p.linear(layer + "self_attn.v_proj"), out: p.linear(layer + "self_attn.o_proj")),
+        v: p.linear(layer + "self_attn.v_proj"), out: p.linear(layer + "self_attn.o_proj"),
+        adapters: config.lowRank.flatMap { p.adapters($0, layer + "self_attn.") }),
       mlpNorm: p.named(layer + "post_attention_layernorm.weight"),
       gate: p.linear(layer + "mlp.gate_proj"), up: p.linear(layer + "mlp.up_proj"),
       down: p.linear(layer + "mlp.down_proj"), heads: config.heads, keyHeads: config.keyHeads,
       epsilon: Float(config.epsilon))
+  }
+}
+
+extension Parameters {
+  /// The adapters of an attention; nil where they are merged into its projections.
+  fileprivate func adapters(_ config: LowRankConfig, _ attention: String) -> (
+    q: LowRank, v: LowRank
+  )? {
+    func adapter(_ name: String) -> LowRank? {
+      let prefix = attention + "\(name)_proj.lora_"
+      guard self[prefix + "A.default.weight"] != nil else { return nil }
+      return LowRank(
+        down: linear(prefix + "A.default"), up: linear(prefix + "B.default"), scale: config.scale)
+    }
+    guard let q = adapter("q"), let v = adapter("v") else { return nil }
+    return (q, v)
   }
 }
 

@@ -29,12 +29,13 @@ public func openConfig(folder: String) throws -> any ModelConfig {
     switch json["model_type"]?.string {
     case "whisper": return try WhisperConfig(json)
     case "qwen2_audio": return try Qwen2AudioConfig(json)
+    case "salmonn": return try SALMONNConfig(json)
     case "omni_speech2s_llama", "omni_speech_llama": return try LlamaOmniConfig(json)
     case "Soundwave": return try SoundwaveConfig(json, folder: folder)
     case let other:
       throw JSONError(
         "\"model_type\" is \(other.map { "\"\($0)\"" } ?? "missing"); this package runs "
-          + "whisper, qwen2_audio, omni_speech2s_llama (LLaMA-Omni) and Soundwave")
+          + "whisper, qwen2_audio, salmonn, omni_speech2s_llama (LLaMA-Omni) and Soundwave")
     }
   } catch let error as JSONError {
     throw CheckpointError("\(path): \(error)")

@@ -13,17 +13,24 @@ public protocol ModelConfig: Sendable {
   func aliases(of name: String) -> [String]
   /// The table of positions that stands in where files omit it; nil where they may not.
   func substitute(for name: String) -> Tensor?
+  /// Whether files may be without a parameter; they have all or none of the optional ones.
+  func isOptional(_ name: String) -> Bool
 }
 
 extension ModelConfig {
   public func aliases(of name: String) -> [String] { [name] }
   public func substitute(for name: String) -> Tensor? { nil }
+  public func isOptional(_ name: String) -> Bool { false }
 
   /// Reads every parameter, checked for shape and finiteness.
   public func parameters(from checkpoint: Checkpoint) throws -> Parameters {
     var parameters: Parameters = [:]
+    let extra = parameterShapes.keys.contains {
+      isOptional($0) && checkpoint.contains(aliases(of: $0))
+    }
     for (name, shape) in parameterShapes.sorted(by: { $0.key < $1.key }) {
       let aliases = aliases(of: name)
+      if !extra && isOptional(name) { continue }
       if !checkpoint.contains(aliases), let table = substitute(for: name) {
         parameters[name] = table
       } else {
@@ -75,7 +82,8 @@ extension Parameters {
     Linear(weight: named(prefix + ".weight"), bias: self[prefix + ".bias"])
   }
 
-  func layerNorm(_ prefix: String) -> LayerNorm {
-    LayerNorm(weight: named(prefix + ".weight"), bias: named(prefix + ".bias"))
+  func layerNorm(_ prefix: String, epsilon: Float = 1e-5) -> LayerNorm {
+    LayerNorm(
+      weight: named(prefix + ".weight"), bias: named(prefix + ".bias"), epsilon: epsilon)
   }
 }

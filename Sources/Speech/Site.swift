@@ -30,6 +30,9 @@ public struct Site: Hashable, Sendable, CustomStringConvertible {
     public static let rotK = Activation("attn.rot_k")
     public static let v = Activation("attn.v")
     public static let pattern = Activation("attn.pattern")
+    /// What low-rank adapters add to queries and values.
+    public static let loraQ = Activation("lora.q")
+    public static let loraV = Activation("lora.v")
     /// What each head gathers, before the output projection.
     public static let z = Activation("attn.z")
     public static let attnOut = Activation("attn.out")

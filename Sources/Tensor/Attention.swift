@@ -71,9 +71,11 @@ public struct PatternLayout: Sendable {
 ///   - q: [query rows, heads * headWidth]
 ///   - k: [key rows, keyHeads * headWidth]
 ///   - places: which rows attend to which
+///   - bias: added to the scores, laid out as `places` says
 /// - Returns: the patterns of all sequences, laid out as `places` says
 public func attentionPatterns(
-  _ q: Tensor, _ k: Tensor, keyHeads: Int, scale: Float, places: PatternLayout
+  _ q: Tensor, _ k: Tensor, keyHeads: Int, scale: Float, places: PatternLayout,
+  bias: Tensor? = nil
 ) -> Tensor {
   let heads = places.heads
   let headWidth = q.width / heads
@@ -87,9 +89,14 @@ public func attentionPatterns(
     BLAS.productTransposed(
       query.padded, key.padded, headWidth, q.row(query.start) + h * headWidth, q.width,
       k.row(key.start) + h / group * headWidth, k.width, scores, stride, scale: scale)
+    if let bias {
+      forEachVector(query.padded * stride) { i, n in
+        store(load(scores, i, n) + load(bias.start + start, i, n), scores, i, n)
+      }
+    }
     for i in 0..<query.padded { softmax(scores + i * stride, stride, of: query, row: i) }
   }
-  let node = Node.of([q, k]) { g in
+  let node = Node.of([q, k] + (bias.map { [$0] } ?? [])) { g in
     // ds = p * (g - sum(g * p)); dq = ds k; dk += ds^T q.
     let (dq, dk) = (Tensor(uninitialized: q.shape), Tensor(k.shape))
     let ds = Tensor(uninitialized: [places.count])
@@ -107,7 +114,7 @@ public func attentionPatterns(
         key.padded, headWidth, query.padded, slope, stride, q.row(query.start) + h * headWidth,
         q.width, dk.row(key.start) + keyColumn, k.width, scale: scale, adding: true)
     }
-    return [dq, dk]
+    return [dq, dk] + (bias == nil ? [] : [ds])
   }
   return Tensor(shape: p.shape, storage: p.storage, node: node)
 }

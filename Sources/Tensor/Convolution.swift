@@ -1,39 +1,49 @@
 // Convolution over time as a matrix product, and pooling, for the sequences of a batch.
 
-/// Lays three neighbouring rows side by side: row t of the result is rows step*t - 1, step*t and
-/// step*t + 1 of the sequence, zeros beyond its ends.
+/// Lays neighbouring rows side by side: row t of the result is rows step*t - left and the
+/// `kernel` - 1 behind it of the sequence, `dilation` apart, zeros beyond its ends.
 ///
-/// With the weight of a convolution of width 3 and padding 1 reordered by `convolutionWeight`,
-/// `linear` of the result is that convolution.
+/// With the weight of a convolution reordered by `convolutionWeight`, `linear` of the result is that
+/// convolution.
 ///
 /// - Parameters:
 ///   - x: rows of `input`, [rows, channels]
 ///   - input: layout of `x`
 ///   - output: layout of the result; its sequences are those of `input`, `step` times shorter
-/// - Returns: [output rows, 3 * channels]
-public func unfolded(_ x: Tensor, from input: Layout, to output: Layout, step: Int) -> Tensor {
-  let channels = x.width
+///   - repeatsFirst: the first row stands in for those before it, in place of zeros
+///   - columns: the channels that are taken; all where nil
+/// - Returns: [output rows, kernel * channels]
+public func unfolded(
+  _ x: Tensor, from input: Layout, to output: Layout, kernel: Int = 3, step: Int, left: Int = 1,
+  dilation: Int = 1, repeatsFirst: Bool = false, columns: Range<Int>? = nil
+) -> Tensor {
+  let columns = columns ?? 0..<x.width
+  let channels = columns.count
   precondition(x.rows == input.rows && input.sequences.count == output.sequences.count)
-  let out = Tensor([output.rows, 3 * channels])
+  let out = Tensor([output.rows, kernel * channels])
   func forEachTap(_ body: (_ source: Int, _ row: Int, _ tap: Int) -> Void) {
     for (a, b) in zip(input.sequences, output.sequences) {
       for t in 0..<b.count {
-        for tap in 0..<3 {
-          let source = step * t + tap - 1
+        for tap in 0..<kernel {
+          var source = step * t + tap * dilation - left
+          if repeatsFirst && source < 0 { source = 0 }
           if source >= 0 && source < a.count { body(a.start + source, b.start + t, tap) }
         }
       }
     }
   }
   forEachTap { source, row, tap in
-    (out.row(row) + tap * channels).update(from: x.row(source), count: channels)
+    (out.row(row) + tap * channels).update(
+      from: x.row(source) + columns.lowerBound, count: channels)
   }
   return Tensor(
     shape: out.shape, storage: out.storage,
     node: Node.of([x]) { g in
       let dx = Tensor(x.shape)
       forEachTap { source, row, tap in
-        let (target, upstream) = (dx.row(source), g.row(row) + tap * channels)
+        let (target, upstream) = (
+          dx.row(source) + columns.lowerBound, g.row(row) + tap * channels
+        )
         forEachVector(channels) { i, n in
           store(load(target, i, n) + load(upstream, i, n), target, i, n)
         }

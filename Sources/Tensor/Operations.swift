@@ -170,3 +170,27 @@ public func joiningRows(_ parts: [Tensor]) -> Tensor {
       }
     })
 }
+
+/// Tensors of as many rows beside each other.
+public func joiningColumns(_ parts: [Tensor]) -> Tensor {
+  let rows = parts[0].rows
+  precondition(parts.allSatisfy { $0.rows == rows })
+  let width = parts.reduce(0) { $0 + $1.width }
+  let out = Tensor(uninitialized: [rows, width])
+  var first = 0
+  for part in parts {
+    for r in 0..<rows { (out.row(r) + first).update(from: part.row(r), count: part.width) }
+    first += part.width
+  }
+  return Tensor(
+    shape: out.shape, storage: out.storage,
+    node: Node.of(parts) { g in
+      var first = 0
+      return parts.map { part in
+        let d = Tensor(uninitialized: part.shape)
+        for r in 0..<rows { d.row(r).update(from: g.row(r) + first, count: part.width) }
+        first += part.width
+        return d
+      }
+    })
+}

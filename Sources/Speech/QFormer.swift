@@ -1,0 +1,186 @@
+// SALMONN's connector: the outputs of both encoders side by side, cut into windows, each read by one
+// query of a small transformer (Li et al., 2023) and taken to the language model's width.
+
+import JSON
+import Tensor
+
+/// Sizes of the query transformer, a BERT with cross-attention in every layer.
+struct QFormerConfig: Sendable, Equatable {
+  let width: Int
+  let heads: Int
+  let mlp: Int
+  let layers: Int
+  let epsilon: Float
+  /// The width of what is read.
+  let inputs: Int
+
+  init(_ json: JSON, inputs: Int) throws {
+    try json.requires("hidden_act", "gelu")
+    try json.requires("cross_attention_freq", 1)
+    try json.requires("add_cross_attention", true)
+    try json.requires("query_length", 1)
+    width = try json.size("hidden_size", usual: 768, upTo: 1 << 20)
+    heads = try json.size("num_attention_heads", usual: 12, upTo: 1 << 20)
+    mlp = try json.size("intermediate_size", usual: 3072, upTo: 1 << 24)
+    layers = try json.size("num_hidden_layers", usual: 2, upTo: 1024)
+    epsilon = Float(try json.positive("layer_norm_eps", usual: 1e-12))
+    self.inputs = inputs
+    guard width % heads == 0, json["encoder_width"]?.int ?? inputs == inputs else {
+      throw JSONError(
+        "the sizes of \"qformer\" do not fit: hidden_size should be a multiple of "
+          + "num_attention_heads, and encoder_width \(inputs)")
+    }
+  }
+
+  func parameterShapes(_ prefix: String) -> [String: [Int]] {
+    var shapes: [String: [Int]] = [:]
+    func linear(_ name: String, _ outputs: Int, _ inputs: Int) {
+      shapes[prefix + name + ".weight"] = [outputs, inputs]
+      shapes[prefix + name + ".bias"] = [outputs]
+    }
+    func norm(_ name: String) {
+      shapes[prefix + name + ".weight"] = [width]
+      shapes[prefix + name + ".bias"] = [width]
+    }
+    norm("embeddings.LayerNorm")
+    for i in 0..<layers {
+      let layer = "encoder.layer.\(i)."
+      for (name, read) in [("attention", width), ("crossattention", inputs)] {
+        linear(layer + "\(name).self.query", width, width)
+        linear(layer + "\(name).self.key", width, read)
+        linear(layer + "\(name).self.value", width, read)
+        linear(layer + "\(name).output.dense", width, width)
+        norm(layer + "\(name).output.LayerNorm")
+      }
+      linear(layer + "intermediate_query.dense", mlp, width)
+      linear(layer + "output_query.dense", width, mlp)
+      norm(layer + "output_query.LayerNorm")
+    }
+    return shapes
+  }
+}
+
+/// The connector of SALMONN.
+struct QFormerConnector: Connector {
+  private let window: Int
+  private let beats: BEATs?
+  private let speechNorm: LayerNorm
+  private let audioNorm: LayerNorm?
+  private let query: Tensor
+  private let queryNorm: LayerNorm
+  private let blocks: [QFormerBlock]
+  private let projection: Linear
+  private let config: QFormerConfig
+
+  init(_ model: SALMONNConfig, _ p: Parameters) {
+    window = model.window
+    config = model.reader
+    beats = model.beats.map { BEATs($0, p, "beats.") }
+    speechNorm = p.layerNorm("ln_speech")
+    audioNorm = model.beats.map { _ in p.layerNorm("ln_audio") }
+    query = p.named("speech_query_tokens").reshaped([1, config.width])
+    let bert = "speech_Qformer.bert."
+    queryNorm = p.layerNorm(bert + "embeddings.LayerNorm", epsilon: config.epsilon)
+    let reader = config
+    blocks = (0..<reader.layers).map { QFormerBlock(reader, p, bert + "encoder.layer.\($0).") }
+    projection = p.linear("speech_llama_proj")
+  }
+
+  private static let fuse = Site.Stage(rawValue: "fuse")
+  private static let speech = Site(fuse, Site.Activation(rawValue: "speech"))
+  private static let audio = Site(fuse, Site.Activation(rawValue: "audio"))
+  private static let both = Site(fuse, Site.Activation(rawValue: "x"))
+
+  var sites: [Site] {
+    [Site(.encoder, .final)] + (beats?.sites ?? []) + [Self.speech]
+      + (beats == nil ? [] : [Self.audio]) + [Self.both, Site(.qformer, .embed)]
+      + blocks.indices.flatMap { i in QFormerBlock.activations.map { Site(.qformer, i, $0) } }
+      + [Site(.connector, .out)]
+  }
+
+  func callAsFunction(_ x: Tensor, norm: LayerNorm, in batch: inout Batch, tap: Tap?) -> Tensor {
+    func at(_ site: Site, _ value: Tensor) -> Tensor { tap?(site, value) ?? value }
+    let final = at(Site(.encoder, .final), norm(x))
+    var fused = at(Self.speech, speechNorm(final))
+    if let beats, let audioNorm {
+      let tokens = beats.layout(of: batch.clips)
+      let heard = at(Self.audio, audioNorm(beats(batch.clips, tokens, tap: tap)))
+      // The shorter side is continued with zeros, behind its norm.
+      let rows = batch.encoder.stacked { s, t in
+        t < tokens.sequences[s].count ? tokens.sequences[s].start + t : -1
+      }
+      fused = joiningColumns([fused, gatherRows(heard, rows)])
+    }
+    fused = at(Self.both, fused)
+    let (queries, windows) = layouts(batch)
+    let read = gatherRows(fused, windowRows(batch, windows))
+    let start = queryNorm(query)
+    var h = at(Site(.qformer, .embed), gatherRows(start, queries.stacked { _, _ in 0 }))
+    for (i, block) in blocks.enumerated() {
+      h = block(h, reading: read, layer: i, queries: queries, windows: windows, tap: tap)
+    }
+    return at(Site(.connector, .out), projection(gatherRows(h, queryRows(batch, queries))))
+  }
+
+  /// One sequence a window: its query, and its positions.
+  private func layouts(_ batch: Batch) -> (queries: Layout, windows: Layout) {
+    let count = batch.frames.sequences.reduce(0) { $0 + $1.count }
+    let all = [Visibility](repeating: .all(keys: window), count: count)
+    return (
+      Layout(counts: [Int](repeating: 1, count: count), visible: all),
+      Layout(counts: [Int](repeating: window, count: count), visible: all)
+    )
+  }
+
+  /// The clip and the index in it of each window.
+  private func owners(_ batch: Batch) -> [(clip: Int, index: Int)] {
+    batch.frames.sequences.enumerated().flatMap { s, sequence in
+      (0..<sequence.count).map { (s, $0) }
+    }
+  }
+
+  private func windowRows(_ batch: Batch, _ windows: Layout) -> [Int] {
+    let owners = owners(batch)
+    return windows.stacked { w, t in
+      batch.encoder.sequences[owners[w].clip].start + owners[w].index * window + t
+    }
+  }
+
+  /// The query's row of each audio token.
+  private func queryRows(_ batch: Batch, _ queries: Layout) -> [Int] {
+    var first = 0
+    let firsts = batch.frames.sequences.map { sequence in
+      defer { first += sequence.count }
+      return first
+    }
+    return batch.audio.stacked { s, t in queries.sequences[firsts[s] + t].start }
+  }
+
+  func place(of site: Site, in batch: Batch) -> Place? {
+    let (queries, windows) = layouts(batch)
+    switch site.stage {
+    case .beats: return beats.map { $0.place(of: site, in: $0.layout(of: batch.clips)) }
+    case .encoder: return Place(batch.encoder) { .centred($0, step: 20) }
+    case Self.fuse:
+      guard site == Self.audio, let beats else {
+        return Place(batch.encoder) { .centred($0, step: 20) }
+      }
+      return beats.place(of: site, in: beats.layout(of: batch.clips))
+    case .qformer:
+      let name = site.activation
+      if name == .crossK || name == .crossV {
+        return Place(windows, heads: config.heads) { .centred($0, step: 20) }
+      }
+      let heads = [.crossQ, .crossZ, .crossPattern].contains(name) ? config.heads : 1
+      let pattern =
+        name == .crossPattern
+        ? PatternLayout(queries: queries, keys: windows, heads: heads) : nil
+      return Place(queries, heads: heads, pattern: pattern) { span(ofToken: $0, in: batch) }
+    default: return Place(batch.audio) { span(ofToken: $0, in: batch) }
+    }
+  }
+
+  func span(ofToken index: Int, in batch: Batch) -> TimeSpan {
+    .centred(window * index, step: 20, count: window)
+  }
+}
