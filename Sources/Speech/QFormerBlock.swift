@@ -7,7 +7,11 @@ extension Site.Stage {
 }
 
 extension Site.Activation {
+  /// What the two attentions add, and the residual stream behind their norms, which is what the
+  /// reference calls their output.
+  static let selfDense = Site.Activation(rawValue: "self.dense")
   static let selfOut = Site.Activation(rawValue: "self.out")
+  static let crossDense = Site.Activation(rawValue: "cross.dense")
 }
 
 struct QFormerBlock: Sendable {
@@ -21,8 +25,8 @@ struct QFormerBlock: Sendable {
   private let heads: Int
 
   static let activations: [Site.Activation] = [
-    .residPre, .selfOut, .residMid1, .crossQ, .crossK, .crossPattern, .crossV, .crossZ, .crossOut,
-    .residMid2, .mlpPre, .mlpPost, .mlpOut, .residPost,
+    .residPre, .selfDense, .selfOut, .crossQ, .crossK, .crossPattern, .crossV, .crossZ, .crossDense,
+    .crossOut, .mlpPre, .mlpPost, .mlpOut, .residPost,
   ]
 
   init(_ config: QFormerConfig, _ p: Parameters, _ layer: String) {
@@ -59,7 +63,7 @@ struct QFormerBlock: Sendable {
     let patterns = attentionPatterns(
       own.q(h), own.k(h), keyHeads: heads, scale: scale, places: alone)
     let gathered = own.out(attended(patterns, own.v(h), keyHeads: heads, places: alone))
-    let middle = at(.residMid1, ownNorm(at(.selfOut, gathered) + h))
+    let middle = at(.selfOut, ownNorm(at(.selfDense, gathered) + h))
     let places = PatternLayout(queries: queries, keys: windows, heads: heads)
     let crossPatterns = at(
       .crossPattern,
@@ -68,7 +72,7 @@ struct QFormerBlock: Sendable {
         places: places))
     let z = at(
       .crossZ, attended(crossPatterns, at(.crossV, cross.v(x)), keyHeads: heads, places: places))
-    let mid = at(.residMid2, crossNorm(at(.crossOut, cross.out(z)) + middle))
+    let mid = at(.crossOut, crossNorm(at(.crossDense, cross.out(z)) + middle))
     let post = at(.mlpPost, gelu(at(.mlpPre, up(mid))))
     return at(.residPost, norm(at(.mlpOut, down(post)) + mid))
   }
