@@ -11,6 +11,8 @@ struct GoldenMetric {
   let output: String
   let a: Int
   let b: Int
+  /// The row of the last step that is read; the last where nil.
+  var subStep: Int?
 
   /// What the names of its gradients begin with, and the field of its value after a patch.
   var gradients: String {
@@ -35,10 +37,14 @@ struct GoldenData {
     patches = try readJSON("\(folder)/patches.json")
     expected = try Safetensors(path: "\(folder)/expected.safetensors")
     var metrics: [GoldenMetric] = []
-    for (name, output) in [("metric", "logits"), ("unit_metric", "gen.logits")] {
+    for (name, output) in [
+      ("metric", "logits"), ("unit_metric", "gen.logits"), ("audio_metric", "depth.logits"),
+    ] {
       guard let entry = inputs[name] else { continue }
       metrics.append(
-        GoldenMetric(name: name, output: output, a: try entry.int("a"), b: try entry.int("b")))
+        GoldenMetric(
+          name: name, output: output, a: try entry.int("a"), b: try entry.int("b"),
+          subStep: entry["codebook"]?.int))
     }
     self.metrics = metrics
     guard let metric = metrics.first, metric.name == "metric" else {
@@ -50,11 +56,24 @@ struct GoldenData {
   }
 
   /// Names of the golden data for sites that are called otherwise here.
-  var aliases: [(String, Site)] { [("keep", Site(Site.Stage(rawValue: "ctc"), nil, .keep))] }
+  var aliases: [(String, Site)] {
+    [("keep", "ctc.keep"), ("audio_logits", "depth.logits")].map { ($0, Site($1)!) }
+  }
 
   /// The front end on the recording, against the stored features.
   func frontEndRows(_ run: String) throws -> [ParityRow] {
     let clip = try model.clip(try Waveform(contentsOf: "\(folder)/\(run).wav"))
+    if expected.entries["\(run)/wave24k"] != nil {
+      let stored = try expected.tensor("\(run)/wave24k").count
+      let silence = [Float](repeating: 0, count: max(0, stored - clip.samples.count))
+      let wave = Tensor([stored], Array((clip.samples + silence).prefix(stored)))
+      return [
+        ParityRow(
+          name: "\(run)/wave24k", difference: try difference(wave, "\(run)/wave24k"),
+          tolerance: 2e-5)
+      ]
+    }
+    if !clip.samples.isEmpty { return [] }
     var rows = [
       ParityRow(
         name: "\(run)/mel", difference: try difference(transposed(clip.mel), "\(run)/mel"),
@@ -71,12 +90,23 @@ struct GoldenData {
 
   /// What the model is run on: the stored features, and the tokens of the run.
   func input(_ run: String) throws -> ModelInput {
+    let path = "\(folder)/\(run).wav"
+    if model is Mimi || model is Moshi {
+      let samples =
+        try "\(run)/wave24k".ifStored(in: expected)?.numbers
+        ?? model.clip(Waveform(contentsOf: path)).samples
+      func stream(_ json: JSON) -> [Int] { json.elements?.compactMap(\.int) ?? [] }
+      var input = ModelInput(
+        clip: Clip(samples: samples), tokens: inputs["text_stream"].map(stream) ?? [])
+      input.voice = inputs["moshi_stream"]?.elements?.map(stream)
+      return input
+    }
     let samples = inputs["num_samples"]?[run]?.int ?? 0
     let valid = inputs["valid_mel_frames"]?[run]?.int ?? (samples + LogMel.hop - 1) / LogMel.hop
     // Not every run's filterbank is stored; the front end's own differs by rounding alone.
     let filterbank =
       try "\(run)/beats.fbank".ifStored(in: expected)
-      ?? model.clip(Waveform(contentsOf: "\(folder)/\(run).wav")).filterbank
+      ?? model.clip(Waveform(contentsOf: path)).filterbank
     let clip = Clip(
       mel: transposed(try expected.tensor("\(run)/mel")), validFrames: valid,
       filterbank: filterbank)

@@ -30,6 +30,7 @@ public func parity(folder: String) throws -> [ParityRow] {
     rows += try golden.frontEndRows(name)
     let run = try golden.run(name)
     kept[name] = run.kept
+    rows += try golden.codecRows(name)
     if let units = golden.inputs["units"]?[name]?["collapsed"]?.elements {
       let equal = units.compactMap(\.int) == run.model.units
       rows.append(
@@ -64,7 +65,8 @@ extension GoldenData {
   /// Whole numbers must be equal.
   func tolerance(of key: String) -> Double {
     if key == "keep" || key.hasSuffix("argmax") { return 0 }
-    return key.hasPrefix("gen.") ? 5e-5 : 2e-5
+    let deep = key.hasPrefix("gen.") || key.hasPrefix("depth.") || key == "audio_logits"
+    return deep ? 5e-5 : 2e-5
   }
 
   /// One run with every activation kept by the name of its site.
@@ -134,8 +136,10 @@ extension GoldenData {
 
   /// The row of the tensor `output` that holds a metric's last position.
   private func metricRow(_ metric: GoldenMetric, _ output: Tensor, _ run: ModelRun) throws -> Int {
-    guard metric.output != "logits", let site = Site(metric.output) else { return output.rows - 1 }
-    return run.place(of: site)?.rows.last ?? output.rows - 1
+    guard metric.output != "logits", let site = Site(metric.output),
+      let place = run.place(of: site)
+    else { return output.rows - 1 }
+    return place.rows[place.rows.count - place.rowsPerStep + (metric.subStep ?? 0)]
   }
 
   func patchRows(_ kept: [String: [String: Tensor]]) throws -> [ParityRow] {
@@ -152,8 +156,9 @@ extension GoldenData {
       ]
       for metric in metrics {
         guard let output = run.kept[metric.output], entry[metric.after] != nil else { continue }
-        let value =
-          Double(output[output.rows - 1, metric.a]) - Double(output[output.rows - 1, metric.b])
+        let perStep = Site(metric.output).flatMap { run.model.place(of: $0)?.rowsPerStep } ?? 1
+        let row = output.rows - perStep + (metric.subStep ?? 0)
+        let value = Double(output[row, metric.a]) - Double(output[row, metric.b])
         rows.append(
           ParityRow(
             name: "patch/\(id)/\(metric.name)",
@@ -182,13 +187,14 @@ extension GoldenData {
     guard let source = kept[sourceName]?[siteName] else {
       throw bad("run \"\(sourceName)\" has no \"\(siteName)\"")
     }
-    let base = kept["base"]?[siteName]?.rows ?? 0
-    let positions = try entry.array("index_map").map { pair -> (base: Int, source: Int) in
+    let perStep = try run("base").model.place(of: site)?.rowsPerStep ?? 1
+    let base = (kept["base"]?[siteName]?.rows ?? 0) / perStep
+    let positions = try entry.array("index_map").flatMap { pair -> [(base: Int, source: Int)] in
       let indices = pair.elements?.compactMap(\.int) ?? []
       guard indices.count == 2, (0..<base).contains(indices[0]),
-        (0..<source.rows).contains(indices[1])
+        (0..<source.rows / perStep).contains(indices[1])
       else { throw bad("index_map has an entry outside the runs") }
-      return (indices[0], indices[1])
+      return (0..<perStep).map { (indices[0] * perStep + $0, indices[1] * perStep + $0) }
     }
     var part = PatchedPart.whole
     if let head = entry["head"]?.int {

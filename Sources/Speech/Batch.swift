@@ -25,6 +25,11 @@ public struct Clip: Sendable {
     self.filterbank = filterbank
     self.samples = samples
   }
+
+  /// What a codec takes: samples at its own rate.
+  public init(samples: [Float]) {
+    self.init(mel: Tensor([0, 1]), validFrames: 0, samples: samples)
+  }
 }
 
 /// The tokens of the language model, with one audio placeholder or as many as the clip has audio

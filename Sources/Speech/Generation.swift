@@ -90,6 +90,46 @@ public struct Generated: Sendable, Equatable {
   }
 }
 
+/// The logits of one row, from the input of a layout's rows and the keys and values before them; its
+/// tap must be called with the layout's keys and values at every layer.
+typealias StepLogits = (
+  _ x: Tensor, _ layout: Layout, _ row: Int, _ prefix: KeyValueCache?, _ tap: @escaping Tap
+) -> Tensor
+
+/// A sequence that grows by one position at a time, with the keys and values of its whole blocks.
+struct Continuation {
+  /// The input of every position so far, [positions, width].
+  private var stream: Tensor
+  private var cache = KeyValueCache()
+  private var cached = 0
+
+  init(_ embedded: Tensor) { stream = embedded }
+
+  var count: Int { stream.rows }
+
+  mutating func append(_ embedded: Tensor) { stream = joiningRows([stream, embedded]) }
+
+  /// The logits of the last position.
+  mutating func step(_ logits: StepLogits) -> Tensor {
+    let layout = Layout(counts: [count], visible: [.causal], firsts: [cached])
+    var (keys, values): ([Tensor], [Tensor]) = ([], [])
+    let row = logits(
+      gatherRows(stream, layout.stacked { _, t in t }), layout,
+      layout.sequences[0].row(of: count - 1), cached > 0 ? cache : nil
+    ) { site, x in
+      if site.activation == cachedKey(site.stage) { keys.append(x) }
+      if site.activation == .v { values.append(x) }
+      return x
+    }
+    let whole = count / rowBlock * rowBlock
+    if whole > cached {
+      cache.append(keys, values, rows: whole - cached)
+      cached = whole
+    }
+    return row
+  }
+}
+
 extension GenerationConfig {
   /// Says the most probable token until an end token or the limit.
   ///
@@ -97,43 +137,21 @@ extension GenerationConfig {
   ///   - embedded: the input of the prompt's positions, [positions, width]
   ///   - prompt: the tokens that a repetition penalty counts as said
   ///   - embedding: the input of a token at a position, [1, width]
-  ///   - logits: the logits of one row, from the input of a layout's rows and the keys and values
-  ///     before them; its tap must be called with the layout's keys and values at every layer
   ///   - said: called with each token
   func generate(
     after embedded: Tensor, prompt: [Int], embedding: (_ token: Int, _ position: Int) -> Tensor,
-    logits: (
-      _ x: Tensor, _ layout: Layout, _ row: Int, _ prefix: KeyValueCache?, _ tap: @escaping Tap
-    ) -> Tensor, said progress: (Int) -> Void
+    logits: StepLogits, said progress: (Int) -> Void
   ) -> Generated {
-    var stream = embedded
-    var cache = KeyValueCache()
-    var cached = 0
+    var continuation = Continuation(embedded)
     var heard = Set(prompt)
     var said: [Int] = []
     while said.count < limit {
-      let count = stream.rows
-      let layout = Layout(counts: [count], visible: [.causal], firsts: [cached])
-      var (keys, values): ([Tensor], [Tensor]) = ([], [])
-      let row = logits(
-        gatherRows(stream, layout.stacked { _, t in t }), layout,
-        layout.sequences[0].row(of: count - 1), cached > 0 ? cache : nil
-      ) { site, x in
-        if site.activation == cachedKey(site.stage) { keys.append(x) }
-        if site.activation == .v { values.append(x) }
-        return x
-      }
-      let token = next(row, after: heard, isFirst: said.isEmpty)
+      let token = next(continuation.step(logits), after: heard, isFirst: said.isEmpty)
       if endTokens.contains(token) { return Generated(tokens: said, ended: true) }
       said.append(token)
       heard.insert(token)
       progress(token)
-      let whole = count / rowBlock * rowBlock
-      if whole > cached {
-        cache.append(keys, values, rows: whole - cached)
-        cached = whole
-      }
-      stream = joiningRows([stream, embedding(token, count)])
+      continuation.append(embedding(token, continuation.count))
     }
     return Generated(tokens: said, ended: false)
   }

@@ -16,6 +16,8 @@ public func openModel(folder: String) throws -> any SpeechLanguageModel {
   let parameters = try config.parameters(from: Checkpoint(folder: folder))
   switch config {
   case let config as WhisperConfig: return Whisper(config, parameters)
+  case let config as MimiConfig: return Mimi(config, parameters)
+  case let config as MoshiConfig: return Moshi(config, parameters)
   case let config as any AudioLanguageConfig: return AudioLanguageModel(config, parameters)
   default: preconditionFailure("no model of \(config)")
   }
@@ -26,7 +28,9 @@ public func openConfig(folder: String) throws -> any ModelConfig {
   let path = "\(folder)/config.json"
   let json = try readJSON(path)
   do {
-    switch json["model_type"]?.string {
+    switch json["model_type"]?.string ?? (json["dep_q"] == nil ? nil : "moshi") {
+    case "mimi": return try MimiConfig(json)
+    case "moshi": return try MoshiConfig(json)
     case "whisper": return try WhisperConfig(json)
     case "qwen2_audio": return try Qwen2AudioConfig(json)
     case "salmonn": return try SALMONNConfig(json)
@@ -35,7 +39,8 @@ public func openConfig(folder: String) throws -> any ModelConfig {
     case let other:
       throw JSONError(
         "\"model_type\" is \(other.map { "\"\($0)\"" } ?? "missing"); this package runs "
-          + "whisper, qwen2_audio, salmonn, omni_speech2s_llama (LLaMA-Omni) and Soundwave")
+          + "whisper, qwen2_audio, salmonn, omni_speech2s_llama (LLaMA-Omni), Soundwave and "
+          + "moshi")
     }
   } catch let error as JSONError {
     throw CheckpointError("\(path): \(error)")

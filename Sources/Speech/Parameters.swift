@@ -15,6 +15,8 @@ public protocol ModelConfig: Sendable {
   func substitute(for name: String) -> Tensor?
   /// Whether files may be without a parameter; they have all or none of the optional ones.
   func isOptional(_ name: String) -> Bool
+  /// Reads every parameter, checked for shape and finiteness.
+  func parameters(from checkpoint: Checkpoint) throws -> Parameters
 }
 
 extension ModelConfig {
@@ -22,13 +24,18 @@ extension ModelConfig {
   public func substitute(for name: String) -> Tensor? { nil }
   public func isOptional(_ name: String) -> Bool { false }
 
-  /// Reads every parameter, checked for shape and finiteness.
   public func parameters(from checkpoint: Checkpoint) throws -> Parameters {
+    try parameters(from: checkpoint, except: [])
+  }
+
+  /// Reads every parameter but those that are read in another way.
+  func parameters(from checkpoint: Checkpoint, except others: Set<String>) throws -> Parameters {
     var parameters: Parameters = [:]
     let extra = parameterShapes.keys.contains {
       isOptional($0) && checkpoint.contains(aliases(of: $0))
     }
     for (name, shape) in parameterShapes.sorted(by: { $0.key < $1.key }) {
+      if others.contains(name) { continue }
       let aliases = aliases(of: name)
       if !extra && isOptional(name) { continue }
       if !checkpoint.contains(aliases), let table = substitute(for: name) {

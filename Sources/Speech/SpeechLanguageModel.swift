@@ -43,6 +43,8 @@ public struct ModelInput: Sendable {
   public var extent = Extent.valid
   /// LLaMA-Omni: how many of the last tokens are a response, which is then spoken in units.
   public var response: Int?
+  /// Moshi: the codes of the model's own voice, by codebook and frame; those of silence where nil.
+  public var voice: [[Int]]?
 
   public init(clip: Clip, tokens: [Int], kept: [Int]? = nil) {
     self.clip = clip
@@ -89,8 +91,14 @@ public struct Place: Sendable {
   public let heads: Int
   /// How patterns are laid out, at the site of an attention pattern.
   public let pattern: PatternLayout?
+  /// Neighbouring rows that are one step in time (the sub-steps of Moshi's depth transformer).
+  public let rowsPerStep: Int
 
-  public init(rows: [Int], spans: [TimeSpan?], heads: Int = 1, pattern: PatternLayout? = nil) {
+  public init(
+    rows: [Int], spans: [TimeSpan?], heads: Int = 1, pattern: PatternLayout? = nil,
+    rowsPerStep: Int = 1
+  ) {
+    self.rowsPerStep = rowsPerStep
     self.rows = rows
     self.spans = spans
     self.heads = heads

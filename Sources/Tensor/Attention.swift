@@ -169,6 +169,7 @@ private func softmax(
   }
   let (first, second) = query.visible.keys(of: query.first + index)
   let gapEnd = second.isEmpty ? stride : second.lowerBound
+  for j in 0..<first.lowerBound { row[j] = -.infinity }
   for j in first.upperBound..<gapEnd { row[j] = -.infinity }
   if !second.isEmpty { for j in second.upperBound..<stride { row[j] = -.infinity } }
   var largest = Vector(repeating: -.infinity)

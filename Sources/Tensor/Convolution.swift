@@ -52,16 +52,17 @@ public func unfolded(
     })
 }
 
-/// A convolution weight [out, in, 3] as the weight [out, 3 * in] of `linear` after `unfolded`.
+/// A convolution weight [out, in, kernel] as the weight [out, kernel * in] of `linear` after
+/// `unfolded`.
 public func convolutionWeight(_ weight: Tensor) -> Tensor {
-  let (outer, inner) = (weight.shape[0], weight.shape[1])
-  precondition(weight.shape.count == 3 && weight.shape[2] == 3)
+  precondition(weight.shape.count == 3)
+  let (outer, inner, kernel) = (weight.shape[0], weight.shape[1], weight.shape[2])
   func reordered(_ source: Tensor, _ shape: [Int], _ forward: Bool) -> Tensor {
     let out = Tensor(uninitialized: shape)
     for o in 0..<outer {
       for i in 0..<inner {
-        for tap in 0..<3 {
-          let (stored, flat) = ((o * inner + i) * 3 + tap, (o * 3 + tap) * inner + i)
+        for tap in 0..<kernel {
+          let (stored, flat) = ((o * inner + i) * kernel + tap, (o * kernel + tap) * inner + i)
           if forward {
             out.start[flat] = source.start[stored]
           } else {
@@ -72,7 +73,7 @@ public func convolutionWeight(_ weight: Tensor) -> Tensor {
     }
     return out
   }
-  let out = reordered(weight, [outer, 3 * inner], true)
+  let out = reordered(weight, [outer, kernel * inner], true)
   return Tensor(
     shape: out.shape, storage: out.storage,
     node: Node.of([weight]) { g in [reordered(g, weight.shape, false)] })

@@ -49,7 +49,7 @@ func laneSum(_ v: Vector) -> Float {
 
 /// `clamped` of the standard library is a call; this is two instructions.
 @inline(__always)
-private func limited(_ x: Vector, _ low: Float, _ high: Float) -> Vector {
+func limited(_ x: Vector, _ low: Float, _ high: Float) -> Vector {
   let (low, high) = (Vector(repeating: low), Vector(repeating: high))
   let above = x.replacing(with: low, where: x .< low)
   return above.replacing(with: high, where: above .> high)

@@ -35,6 +35,8 @@ public enum Visibility: Sendable, Equatable {
   case all(keys: Int)
   /// Itself and what came before.
   case causal
+  /// Itself and the positions before it, so many in all.
+  case window(Int)
   /// Itself and what came before in the same branch, and the first `trunk` positions, which all
   /// branches share. `branches` holds the first position of each branch.
   case branched(trunk: Int, branches: [Int])
@@ -44,6 +46,7 @@ public enum Visibility: Sendable, Equatable {
     switch self {
     case .all(let keys): return (0..<keys, 0..<0)
     case .causal: return (0..<(query + 1), 0..<0)
+    case .window(let width): return (max(0, query + 1 - width)..<(query + 1), 0..<0)
     case .branched(let trunk, let branches):
       guard query >= trunk, let start = branches.last(where: { $0 <= query }) else {
         return (0..<(query + 1), 0..<0)

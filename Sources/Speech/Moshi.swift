@@ -1,0 +1,202 @@
+// Moshi (Défossez et al., 2024): a temporal transformer hears the codes of two voices and a stream of
+// text, frame by frame, and a depth transformer says the codes of its own voice.
+
+import Tensor
+
+/// A Moshi model.
+public struct Moshi: SpeechLanguageModel {
+  public let config: MoshiConfig
+  public let mimi: Mimi
+  let lm: Decoder
+  let depth: DepthTransformer
+  /// Embeddings of each codebook, the model's own before the user's.
+  private let embeddings: [Tensor]
+
+  /// A model of these parameters, by the names of the Hugging Face files.
+  public init(_ config: MoshiConfig, _ p: Parameters) {
+    self.config = config
+    mimi = Mimi(config.codec, p)
+    lm = Decoder(config.lm, config.temporal(p), "model.", head: "lm_head.weight")
+    depth = DepthTransformer(config, p)
+    embeddings = (0..<2 * config.codebooks).map { p.named("embed_tokens.\($0).weight") }
+  }
+
+  public var vocabulary: Int { config.lm.vocabulary }
+  public var placeholder: Int? { nil }
+  public var longestClip: Double {
+    Double(config.lm.maxPositions) * config.codec.frameDuration / 1000
+  }
+
+  public func clip(_ wave: Waveform) throws -> Clip {
+    try wave.checkUsable("the recording")
+    let most = config.lm.maxPositions * config.codec.frame
+    let samples = resampled(wave.samples, from: LogMel.rate, to: config.codec.rate)
+    return Clip(samples: Array(samples.prefix(most)))
+  }
+
+  static let textPart = Site(.lm, Site.Activation(rawValue: "embed_text"))
+  static let voicePart = Site(.lm, Site.Activation(rawValue: "embed_moshi"))
+
+  public var sites: [Site] {
+    mimi.sites + [Self.textPart, Self.voicePart, Site(.connector, .out)] + lm.sites + depth.sites
+  }
+
+  /// The streams of one run, by stream (text, the model's codebooks, the user's) and frame.
+  public struct Streams: Sendable, Equatable {
+    /// What the model hears at each step: every stream late by its delay.
+    public let inputs: [[Int]]
+    /// What it is to say next.
+    public let targets: [[Int]]
+  }
+
+  /// The delayed streams of a text, the model's own codes and the user's.
+  public func streams(text: [Int], voice: [[Int]], user: [[Int]]) -> Streams {
+    let delayed = ([text] + voice + user).enumerated().map { k, stream -> [Int] in
+      let start = k == 0 ? config.textStart : config.audioStart
+      let late = [Int](repeating: start, count: 1 + config.delays[k])
+      return Array((late + stream).prefix(stream.count + 1))
+    }
+    return Streams(
+      inputs: delayed.map { Array($0.dropLast()) }, targets: delayed.map { Array($0.dropFirst()) })
+  }
+
+  /// - Parameter input: its tokens are the text stream, continued with the padding token to the
+  ///   frames of the clip
+  public func run(_ input: ModelInput, tap: Tap?) throws -> ModelRun {
+    let heard = mimi.encode(input.clip.samples, tap: tap)
+    let user = Array(heard.codes.prefix(config.codebooks))
+    let count = user[0].count
+    let voice = try input.voice ?? silence(count)
+    try check(input.tokens, voice, count)
+    let rest = [Int](repeating: config.padding, count: max(0, count - input.tokens.count))
+    let streams = streams(
+      text: Array(input.tokens.prefix(count)) + rest, voice: voice.map { Array($0.prefix(count)) },
+      user: user)
+    let layout = Layout(counts: [count], visible: [.causal])
+    let x = embedded(streams.inputs, layout, tap)
+    var final: Tensor?
+    let steps = Array(layout.sequences[0].range)
+    let logits = lm.logits(
+      x, from: 0, layout: layout, positions: layout.stacked(padding: 0) { _, t in t }, rows: steps
+    ) { site, x in
+      let x = tap?(site, x) ?? x
+      if site.activation == .final { final = x }
+      return x
+    }
+    if let tap, let final {
+      _ = depth(
+        gatherRows(final, steps), Array(streams.targets.prefix(config.codebooks)), tap: tap)
+    }
+    let model = self
+    return ModelRun(logits: logits) { site in
+      model.place(of: site, layout: layout, rows: heard.rows, frames: heard.frames)
+    }
+  }
+
+  private func place(of site: Site, layout: Layout, rows: Layout, frames: Layout) -> Place {
+    /// A step has heard the user up to its own beginning.
+    func span(_ step: Int) -> TimeSpan? {
+      let duration = config.codec.frameDuration
+      return step == 0
+        ? nil : TimeSpan(duration * Double(step - 1), duration * Double(step))
+    }
+    switch site.stage {
+    case .mimi, .mimiTransformer: return mimi.place(of: site, rows: rows, frames: frames)
+    case .depth: return depth.place(of: site, steps: layout.sequences[0].count, span: span)
+    default:
+      return site.place(
+        in: layout, heads: config.lm.heads, keyHeads: config.lm.keyHeads, span: span)
+    }
+  }
+
+  /// The sum of the embeddings of all streams at each step, in `layout`.
+  private func embedded(_ inputs: [[Int]], _ layout: Layout, _ tap: Tap?) -> Tensor {
+    func rows(_ table: Tensor, _ tokens: [Int]) -> Tensor {
+      gatherRows(table, layout.stacked { _, t in tokens[t] })
+    }
+    func sum(_ streams: Range<Int>) -> Tensor {
+      let parts = streams.map { rows(embeddings[$0], inputs[1 + $0]) }
+      return parts.dropFirst().reduce(parts[0], +)
+    }
+    let n = config.codebooks
+    let text = rows(lm.embeddings, inputs[0])
+    let (voice, user) = (sum(0..<n), sum(n..<2 * n))
+    let whole =
+      (tap?(Self.textPart, text) ?? text) + (tap?(Self.voicePart, voice) ?? voice)
+      + (tap?(Site(.connector, .out), user) ?? user)
+    return tap?(Site(.lm, .embed), whole) ?? whole
+  }
+
+  /// The codes of silence.
+  private func silence(_ frames: Int) throws -> [[Int]] {
+    let codes = mimi.encode([Float](repeating: 0, count: frames * config.codec.frame)).codes
+    return Array(codes.prefix(config.codebooks))
+  }
+
+  private func check(_ text: [Int], _ voice: [[Int]], _ frames: Int) throws {
+    guard frames > 0, frames <= config.lm.maxPositions else {
+      throw CheckpointError(
+        "the clip has \(frames) frames; the model takes 1 to \(config.lm.maxPositions)")
+    }
+    guard text.allSatisfy((0...config.lm.vocabulary).contains) else {
+      throw CheckpointError("a token of the text stream is outside the vocabulary")
+    }
+    guard voice.count == config.codebooks, voice.allSatisfy({ $0.count >= frames }),
+      voice.joined().allSatisfy((0...config.codebookSize).contains)
+    else {
+      throw CheckpointError(
+        "the model's own voice should be codes of \(config.codebooks) codebooks and \(frames) "
+          + "frames")
+    }
+  }
+
+  /// The text stream, a token for each frame of the clip, with the model's own voice said greedily
+  /// beside it.
+  public func generate(
+    _ input: ModelInput, _ generation: GenerationConfig, progress: (Int) -> Void
+  ) throws -> Generated {
+    let user = Array(mimi.encode(input.clip.samples).codes.prefix(config.codebooks))
+    let count = user[0].count
+    try check(input.tokens, user, count)
+    let heard = streams(text: [Int](repeating: 0, count: count), voice: user, user: user).inputs
+    var own = [config.textStart] + [Int](repeating: config.audioStart, count: config.codebooks)
+    var text: [Int] = []
+    var continuation: Continuation?
+    let one = Layout(counts: [1], visible: [.causal])
+    for step in 0..<min(count, generation.limit) {
+      let inputs = own.map { [$0] } + heard.suffix(config.codebooks).map { [$0[step]] }
+      let x = gatherRows(embedded(inputs, one, nil), [0])
+      if continuation == nil { continuation = Continuation(x) } else { continuation!.append(x) }
+      var final: Tensor?
+      let logits = continuation!.step { x, layout, row, prefix, tap in
+        lm.logits(
+          x, from: 0, layout: layout, positions: layout.stacked(padding: 0) { _, t in t },
+          rows: [row], prefix: prefix
+        ) { site, x in
+          if site.activation == .final { final = gatherRows(x, [row]) }
+          return tap(site, x)
+        }
+      }
+      let given = step < input.tokens.count ? input.tokens[step] : nil
+      let token = given ?? generation.next(logits, after: [], isFirst: step == 0)
+      text.append(token)
+      progress(token)
+      own = [token] + voice(after: final!, token, step)
+    }
+    return Generated(tokens: text, ended: text.count == count)
+  }
+
+  /// The codes of one step, each from those before it.
+  private func voice(after state: Tensor, _ text: Int, _ step: Int) -> [Int] {
+    var heard = [text] + [Int](repeating: 0, count: config.codebooks - 1)
+    var codes: [Int] = []
+    for k in 0..<config.codebooks {
+      let logits = depth(state, heard.map { [$0] }, tap: nil)
+      // A codebook that is late says nothing before its first frame.
+      let code = step < config.delays[1 + k] ? config.audioStart : logits.largest(inRow: k)
+      codes.append(code)
+      if k + 1 < config.codebooks { heard[k + 1] = code }
+    }
+    return codes
+  }
+}
