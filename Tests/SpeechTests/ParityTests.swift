@@ -8,17 +8,21 @@ import Speech
 import Testing
 
 @Suite struct ParityTests {
-  @Test func qwen2AudioEqualsTheReference() throws {
-    let rows = try parity(folder: stored("qwen2-audio"))
-    #expect(rows.count == 130)
+  @Test(arguments: [
+    ("qwen2-audio", 130), ("whisper", 124), ("salmonn", 148), ("llama-omni", 166),
+    ("soundwave", 157), ("moshi", 157), ("mimi", 80),
+  ])
+  func equalsTheReference(_ folder: String, _ count: Int) throws {
+    let rows = try parity(folder: stored(folder))
+    #expect(rows.count == count)
     for row in rows {
       #expect(row.passes, "\(row.name): \(row.difference), \(row.tolerance) allowed")
     }
     // Everything that is stored is compared; bases of subspaces are inputs.
-    let stored = try TensorFile(path: stored("qwen2-audio/expected.safetensors")).header.keys
+    let stored = try TensorFile(path: stored("\(folder)/expected.safetensors")).header.keys
     let compared = Set(rows.map(\.name))
     for key in stored where key != "__metadata__" && !key.hasSuffix("/Q") {
-      #expect(compared.contains(key))
+      #expect(compared.contains(key), "\(key)")
     }
     #expect(compared.count == rows.count)
   }

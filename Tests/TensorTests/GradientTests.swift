@@ -54,7 +54,64 @@ struct GradientCase: CustomTestStringConvertible, Sendable {
   let f: @Sendable ([Tensor]) -> Tensor
 }
 
+/// Sequences for convolutions, and what becomes of them at half and at twice the rate.
+private let long = Layout(counts: [7, 4], visible: [.window(3), .window(2)])
+private let halved = Layout(counts: [4, 2], visible: [.causal, .causal])
+private let doubled = Layout(counts: [14, 8], visible: [.causal, .causal])
+private let pairs = Layout(counts: [3, 2], visible: [.causal, .causal])
+private let windowed = PatternLayout(long, heads: 2)
+
+/// Away from the kink at 0.
+private func bent(_ shape: [Int], _ name: String) -> Tensor {
+  let x = random(shape, name)
+  return Tensor(shape, x.numbers.map { $0 + ($0 < 0 ? -0.2 : 0.2) })
+}
+
 private let cases: [GradientCase] = [
+  GradientCase(testDescription: "relu", inputs: [bent([3, 11], "relu")]) { relu($0[0]) },
+  GradientCase(testDescription: "elu", inputs: [bent([3, 11], "elu")]) { elu($0[0]) },
+  GradientCase(
+    testDescription: "columns", inputs: [random([4, 3], "left"), random([4, 6], "right")]
+  ) { joiningColumns([$0[0], $0[1], $0[0]]) },
+  GradientCase(
+    testDescription: "scaled columns", inputs: [random([4, 9], "x"), random([9], "scale")]
+  ) { scaledColumns($0[0], by: $0[1]) },
+  GradientCase(testDescription: "stacked rows", inputs: [random([long.rows, 3], "stack")]) {
+    stackedRows($0[0], 2, from: long, to: pairs)
+  },
+  GradientCase(testDescription: "strided unfolding", inputs: [random([long.rows, 3], "u")]) {
+    unfolded($0[0], from: long, to: halved, kernel: 4, step: 2, left: 2, repeatsFirst: true)
+  },
+  GradientCase(
+    testDescription: "dilated unfolding of some channels", inputs: [random([long.rows, 5], "d")]
+  ) {
+    unfolded(
+      $0[0], from: long, to: long, kernel: 3, step: 1, left: 4, dilation: 2, columns: 1..<4)
+  },
+  GradientCase(testDescription: "overlapping sum", inputs: [random([long.rows, 12], "o")]) {
+    overlapped($0[0], from: long, to: doubled, kernel: 4, step: 2)
+  },
+  GradientCase(
+    testDescription: "gate of positions", inputs: [random([6, 8], "units"), random([2], "s")]
+  ) { positionGate($0[0], $0[1], heads: 2) },
+  GradientCase(
+    testDescription: "bias of positions",
+    inputs: [random([long.rows, 2], "gates"), random([5, 2], "table")]
+  ) {
+    positionBias(
+      $0[0], $0[1], buckets: (-8...8).map { abs($0) % 5 }, places: windowed)
+  },
+  GradientCase(
+    testDescription: "patterns in a window, with a bias",
+    inputs: [
+      random([long.rows, 6], "q"), random([long.rows, 6], "k"), random([long.rows, 2], "gates"),
+    ]
+  ) {
+    attentionPatterns(
+      $0[0], $0[1], keyHeads: 2, scale: 0.5, places: windowed,
+      bias: positionBias(
+        $0[2], random([9, 2], "t"), buckets: (-8...8).map { abs($0) }, places: windowed))
+  },
   GradientCase(
     testDescription: "sum, difference, scale", inputs: [random([3, 5], "a"), random([3, 5], "b")]
   ) { ($0[0] + $0[1] * 2) - $0[1] * 0.5 },
