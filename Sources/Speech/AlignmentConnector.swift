@@ -13,13 +13,13 @@ struct AlignmentConnector: Connector {
   private let up: Linear
   private let down: Linear
   private let outNorm: LayerNorm
-  private let head: Tensor
+  private let head: Matrix
   private let lookBack: AttentionWeights
   private let lookBackNorm: LayerNorm
   private let heads: Int
   private let timeAttention: Bool
 
-  init(_ p: Parameters, heads: Int, timeAttention: Bool) {
+  init(_ p: Weights, heads: Int, timeAttention: Bool) {
     let layer = "model.asr_transformer_encoder.layers.0."
     projection = p.linear("model.mm_projector1")
     attentionNorm = p.layerNorm(layer + "norm1")
@@ -28,7 +28,7 @@ struct AlignmentConnector: Connector {
     up = p.linear(layer + "linear1")
     down = p.linear(layer + "linear2")
     outNorm = p.layerNorm("model.out_norm")
-    head = p.named("model.audio_feature_head.weight")
+    head = p.matrix("model.audio_feature_head.weight")
     lookBack = p.packedAttention("model.lbm.encoder_attn")
     lookBackNorm = p.layerNorm("model.lbm.atten_layer_norm")
     self.heads = heads
@@ -176,16 +176,16 @@ extension Layout {
   }
 }
 
-extension Parameters {
+extension Weights {
   /// An attention whose projections to queries, keys and values lie below each other in one matrix.
   func packedAttention(_ prefix: String) -> AttentionWeights {
-    let (weight, bias) = (named(prefix + ".in_proj_weight"), named(prefix + ".in_proj_bias"))
+    let weight = matrix(prefix + ".in_proj_weight")
+    let bias = named(prefix + ".in_proj_bias").reshaped([weight.rows, 1])
     let width = weight.width
     func part(_ index: Int) -> Linear {
-      let rows = Array(index * width..<(index + 1) * width)
-      let column = bias.reshaped([bias.count, 1])
+      let rows = index * width..<(index + 1) * width
       return Linear(
-        weight: gatherRows(weight, rows), bias: gatherRows(column, rows).reshaped([width]))
+        weight: weight.rows(rows), bias: gatherRows(bias, Array(rows)).reshaped([width]))
     }
     return AttentionWeights(q: part(0), k: part(1), v: part(2), out: linear(prefix + ".out_proj"))
   }

@@ -15,16 +15,16 @@ public protocol AudioLanguageConfig: ModelConfig {
   var lmPrefix: String { get }
   var headName: String { get }
 
-  func connector(_ parameters: Parameters) -> any Connector
+  func connector(_ parameters: Weights) -> any Connector
   /// What the model takes of a recording.
   func clip(_ wave: Waveform) throws -> Clip
   /// What turns the language model's text into speech units, where the model speaks.
-  func generator(_ parameters: Parameters) -> SpeechGenerator?
+  func generator(_ parameters: Weights) -> SpeechGenerator?
 }
 
 extension AudioLanguageConfig {
   public func clip(_ wave: Waveform) throws -> Clip { try encoder.clip(wave) }
-  public func generator(_ parameters: Parameters) -> SpeechGenerator? { nil }
+  public func generator(_ parameters: Weights) -> SpeechGenerator? { nil }
 
   public func substitute(for name: String) -> Tensor? {
     name == encoderPrefix + "embed_positions.weight" ? encoder.sinusoids : nil
@@ -60,12 +60,17 @@ public struct AudioLanguageModel: SpeechLanguageModel {
   public let generator: SpeechGenerator?
 
   /// A model of these parameters, by their published names.
-  public init(_ config: any AudioLanguageConfig, _ p: Parameters) {
+  public init(_ config: any AudioLanguageConfig, _ p: Weights) {
     self.config = config
     encoder = WhisperEncoder(config.encoder, p, config.encoderPrefix)
     connector = config.connector(p)
     lm = Decoder(config.lm, p, config.lmPrefix, head: config.headName)
     generator = config.generator(p)
+  }
+
+  /// A model of these parameters, all in Float32, as training holds them.
+  public init(_ config: any AudioLanguageConfig, _ parameters: Parameters) {
+    self.init(config, Weights(parameters))
   }
 
   public var vocabulary: Int { lm.config.vocabulary }

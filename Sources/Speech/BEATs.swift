@@ -118,12 +118,12 @@ struct BEATs: Sendable {
   private let table: Tensor?
   private let blocks: [BEATsBlock]
 
-  init(_ config: BEATsConfig, _ p: Parameters, _ prefix: String) {
+  init(_ config: BEATsConfig, _ p: Weights, _ prefix: String) {
     self.config = config
     let size = config.patchSize * config.patchSize
     patch = Linear(
       weight: p.named(prefix + "patch_embedding.weight").reshaped([config.patchWidth, size]),
-      bias: p[prefix + "patch_embedding.bias"])
+      bias: p[prefix + "patch_embedding.bias"]?.floats)
     patchNorm = p.layerNorm(prefix + "layer_norm")
     projection = config.patchWidth == config.width ? nil : p.linear(prefix + "post_extract_proj")
     let position = prefix + "encoder.pos_conv.0."

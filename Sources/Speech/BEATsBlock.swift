@@ -19,7 +19,7 @@ struct BEATsBlock: Sendable {
     .mlpOut, .residPost,
   ]
 
-  init(_ config: BEATsConfig, _ p: Parameters, _ layer: String) {
+  init(_ config: BEATsConfig, _ p: Weights, _ layer: String) {
     attention = AttentionWeights(
       q: p.linear(layer + "self_attn.q_proj"), k: p.linear(layer + "self_attn.k_proj"),
       v: p.linear(layer + "self_attn.v_proj"), out: p.linear(layer + "self_attn.out_proj"))

@@ -5,8 +5,15 @@ import Tensor
 
 /// weight [out, in] and an optional bias [out].
 public struct Linear: Sendable {
-  public var weight: Tensor
+  public var weight: Matrix
   public var bias: Tensor?
+
+  init(weight: Matrix, bias: Tensor?) {
+    self.weight = weight
+    self.bias = bias
+  }
+
+  init(weight: Tensor, bias: Tensor?) { self.init(weight: .float(weight), bias: bias) }
 
   func callAsFunction(_ x: Tensor) -> Tensor { linear(x, weight, bias: bias) }
 }

@@ -4,11 +4,12 @@ import Glibc
 import JSON
 import Tensor
 
-/// The files of a checkpoint folder: config.json and model.safetensors, or shards with their index.
+/// The files of a checkpoint folder: config.json and the weights, which are safetensors or PyTorch's
+/// files, whole or in shards with their index, and beside them the files of other parts of the model.
 public struct Checkpoint: Sendable {
   public let folder: String
   public let config: JSON
-  private let files: [Safetensors]
+  private let files: [any WeightFile]
   private let home: [String: Int]
 
   public init(folder: String) throws {
@@ -17,36 +18,89 @@ public struct Checkpoint: Sendable {
     guard config.members != nil else {
       throw CheckpointError("\(folder)/config.json: should be a JSON object; fetch it again")
     }
-    let indexPath = "\(folder)/model.safetensors.index.json"
-    if access(indexPath, F_OK) == 0 {
-      let index = try readJSON(indexPath)
-      guard let map = index["weight_map"]?.members else {
-        throw CheckpointError("\(indexPath): has no \"weight_map\"; fetch it again")
-      }
-      let names = Set(map.values.compactMap(\.string)).sorted()
-      files = try names.map { try Safetensors(path: "\(folder)/\($0)") }
-      for (tensor, file) in map {
-        guard let i = names.firstIndex(of: file.string ?? ""), files[i].entries[tensor] != nil
-        else {
-          throw CheckpointError(
-            "\(indexPath): \"\(tensor)\" is not in \(file.string ?? "a file"); "
-              + "the index and the shards do not belong together, fetch them again")
-        }
-      }
-    } else {
-      files = [try Safetensors(path: "\(folder)/model.safetensors")]
-    }
+    files = try Checkpoint.files(folder)
     var home: [String: Int] = [:]
-    for (i, file) in files.enumerated() { for name in file.entries.keys { home[name] = i } }
+    for (i, file) in files.enumerated().reversed() {
+      for name in file.entries.keys { home[name] = i }
+    }
     self.home = home
+  }
+
+  private static func files(_ folder: String) throws -> [any WeightFile] {
+    var files: [any WeightFile] = []
+    for name in ["model.safetensors", "pytorch_model.bin"] where files.isEmpty {
+      if fileExists("\(folder)/\(name).index.json") {
+        files = try shards(folder, "\(folder)/\(name).index.json")
+      } else if fileExists("\(folder)/\(name)") {
+        files = [try opened("\(folder)/\(name)")]
+      }
+    }
+    // The parts of a model that is published in several files: SALMONN's own weights and BEATs beside
+    // Whisper and Vicuna, Moshi's codec beside its transformers.
+    let others = try fileNames(in: folder).filter { name in
+      name.hasSuffix(".pt") || name.hasSuffix(".pth")
+        || (name.hasPrefix("tokenizer") && name.hasSuffix(".safetensors"))
+    }
+    files += try others.map { try opened("\(folder)/\($0)") }
+    if files.isEmpty {
+      throw CheckpointError(
+        "\(folder): has no weights; model.safetensors or pytorch_model.bin, or their shards with an "
+          + "index, should be there, fetch them")
+    }
+    return files
+  }
+
+  private static func opened(_ path: String) throws -> any WeightFile {
+    path.hasSuffix(".safetensors") ? try Safetensors(path: path) : try TorchFile(path: path)
+  }
+
+  private static func shards(_ folder: String, _ indexPath: String) throws -> [any WeightFile] {
+    let index = try readJSON(indexPath)
+    guard let map = index["weight_map"]?.members else {
+      throw CheckpointError("\(indexPath): has no \"weight_map\"; fetch it again")
+    }
+    let names = Set(map.values.compactMap(\.string)).sorted()
+    if let name = names.first(where: { $0.contains("/") }) {
+      throw CheckpointError("\(indexPath): the shard \"\(name)\" is not a file of this folder")
+    }
+    let files = try names.map { try opened("\(folder)/\($0)") }
+    for (tensor, file) in map.sorted(by: { $0.key < $1.key }) {
+      guard let i = names.firstIndex(of: file.string ?? ""), files[i].entries[tensor] != nil
+      else {
+        throw CheckpointError(
+          "\(indexPath): \"\(tensor)\" is not in \(file.string ?? "a file"); "
+            + "the index and the shards do not belong together, fetch them again")
+      }
+    }
+    return files
   }
 
   public var tensorNames: [String] { home.keys.sorted() }
 
-  /// The tensor of the first of `names` that is there.
+  /// The tensor of the first of `names` that is there, as Float32.
   ///
   /// - Throws: where none is there, its shape is not `shape`, or it holds a NaN or an infinity.
   public func tensor(_ names: [String], shape: [Int]) throws -> Tensor {
+    let (file, name) = try found(names, shape)
+    let tensor = try file.tensor(name)
+    guard tensor.isFinite else { throw notFinite(file, name) }
+    return tensor
+  }
+
+  /// The same, kept in 16 bits where the file does and it is a large matrix.
+  public func matrix(_ names: [String], shape: [Int]) throws -> Matrix {
+    let (file, name) = try found(names, shape)
+    guard shape.count == 2, shape[0] * shape[1] >= Checkpoint.large,
+      let packed = file.packed(name)
+    else { return .float(try tensor([name], shape: shape)) }
+    guard packed.firstNotFinite == nil else { throw notFinite(file, name) }
+    return .packed(packed)
+  }
+
+  /// Numbers from which on a matrix stays in 16 bits.
+  private static let large = 1 << 20
+
+  private func found(_ names: [String], _ shape: [Int]) throws -> (any WeightFile, String) {
     guard let name = names.first(where: { home[$0] != nil }), let index = home[name] else {
       throw CheckpointError(
         "\(folder): tensor \"\(names[0])\" is missing; "
@@ -58,15 +112,86 @@ public struct Checkpoint: Sendable {
         "\(file.path): \"\(name)\" has shape \(file.entries[name]!.shape), "
           + "config.json asks for \(shape)")
     }
-    let tensor = try file.tensor(name)
-    guard tensor.isFinite else {
-      throw CheckpointError(
-        "\(file.path): \"\(name)\" holds a NaN or an infinity; fetch or train the weights again")
-    }
-    return tensor
+    return (file, name)
+  }
+
+  private func notFinite(_ file: any WeightFile, _ name: String) -> CheckpointError {
+    CheckpointError(
+      "\(file.path): \"\(name)\" holds a NaN or an infinity; fetch or train the weights again")
   }
 
   public func contains(_ names: [String]) -> Bool { names.contains { home[$0] != nil } }
+}
+
+extension Checkpoint {
+  /// What a folder holds against what its config.json asks for.
+  public struct Audit: Sendable, CustomStringConvertible {
+    public let missing: [String]
+    public let unexpected: [String]
+    /// Names with the shape that was found and the one that was asked for.
+    public let misshapen: [(name: String, found: [Int], expected: [Int])]
+    /// Bytes of all weights in their files.
+    public let bytes: Int
+    /// The types of numbers, with how many there are of each.
+    public let types: [(type: String, count: Int)]
+
+    public var isComplete: Bool { missing.isEmpty && misshapen.isEmpty }
+
+    public var description: String {
+      func list(_ title: String, _ names: [String]) -> [String] {
+        if names.isEmpty { return [] }
+        let more = names.count > 10 ? ["  and \(names.count - 10) more"] : []
+        return ["\(names.count) \(title):"] + names.prefix(10).map { "  \($0)" } + more
+      }
+      let lines =
+        list("missing", missing) + list("unexpected", unexpected)
+        + list(
+          "of another shape",
+          misshapen.map { "\($0.name): \($0.found), config.json asks for \($0.expected)" })
+      return lines.isEmpty ? "all weights are there" : lines.joined(separator: "\n")
+    }
+  }
+
+  /// Compares the files with the parameters of an architecture.
+  public func audit(_ config: any ModelConfig) -> Audit {
+    var (missing, misshapen): ([String], [(name: String, found: [Int], expected: [Int])]) = ([], [])
+    var known: Set<String> = []
+    for (name, shape) in config.parameterShapes.sorted(by: { $0.key < $1.key }) {
+      let names = config.aliases(of: name)
+      guard let found = names.first(where: { home[$0] != nil }), let index = home[found] else {
+        if !config.isOptional(name) && config.substitute(for: name) == nil { missing.append(name) }
+        continue
+      }
+      known.insert(found)
+      let own = files[index].entries[found]!.shape
+      if own != shape { misshapen.append((found, own, shape)) }
+    }
+    let unexpected = home.keys.filter { !known.contains($0) && !config.ignores($0) }.sorted()
+    var (bytes, types) = (0, [String: Int]())
+    for (name, index) in home {
+      let entry = files[index].entries[name]!
+      let count = entry.shape.reduce(1, *)
+      bytes += count * entry.type.bytes
+      types[entry.type.rawValue, default: 0] += count
+    }
+    return Audit(
+      missing: missing, unexpected: unexpected, misshapen: misshapen, bytes: bytes,
+      types: types.sorted { $0.key < $1.key }.map { ($0.key, $0.value) })
+  }
+}
+
+/// The names of the files of a folder, in order.
+func fileNames(in folder: String) throws -> [String] {
+  guard let directory = opendir(folder) else { throw CheckpointError.unopened(folder) }
+  defer { closedir(directory) }
+  var names: [String] = []
+  while let entry = readdir(directory) {
+    let name = withUnsafePointer(to: &entry.pointee.d_name) {
+      $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+    }
+    if name != "." && name != ".." { names.append(name) }
+  }
+  return names.sorted()
 }
 
 /// Reads a JSON file, with an error that names it.

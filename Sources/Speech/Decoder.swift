@@ -63,10 +63,10 @@ public struct LowRankConfig: Sendable, Equatable {
 /// A decoder language model.
 public struct Decoder: Sendable {
   public let config: DecoderConfig
-  let embeddings: Tensor
+  let embeddings: Matrix
   let blocks: [DecoderBlock]
   let norm: Tensor
-  let head: Tensor
+  let head: Matrix
   let rotaryTable: RotaryTable
   let stage: Site.Stage
 
@@ -74,17 +74,17 @@ public struct Decoder: Sendable {
   ///   - prefix: what the names of its parameters begin with
   ///   - head: the name of the head's weight
   init(
-    _ config: DecoderConfig, _ p: Parameters, _ prefix: String, head: String,
+    _ config: DecoderConfig, _ p: Weights, _ prefix: String, head: String,
     stage: Site.Stage = .lm
   ) {
     self.config = config
     self.stage = stage
-    embeddings = p.named(prefix + "embed_tokens.weight")
+    embeddings = p.matrix(prefix + "embed_tokens.weight")
     blocks = (0..<config.layers).map { i in
       DecoderBlock(config, p, prefix + "layers.\(i).")
     }
     norm = p.named(prefix + "norm.weight")
-    self.head = config.tiesEmbeddings ? embeddings : p.named(head)
+    self.head = config.tiesEmbeddings ? embeddings : p.matrix(head)
     rotaryTable = RotaryTable(config)
   }
 
@@ -151,7 +151,7 @@ func projectedRows(_ x: Tensor, _ rows: [Int], _ projection: (Tensor) -> Tensor)
 
 extension DecoderBlock {
   /// The layer whose parameters begin with `layer`, by the names of the Llama and Qwen2 files.
-  init(_ config: DecoderConfig, _ p: Parameters, _ layer: String) {
+  init(_ config: DecoderConfig, _ p: Weights, _ layer: String) {
     self.init(
       attentionNorm: p.named(layer + "input_layernorm.weight"),
       attention: AttentionWeights(
@@ -165,7 +165,7 @@ extension DecoderBlock {
   }
 }
 
-extension Parameters {
+extension Weights {
   /// The adapters of an attention; nil where they are merged into its projections.
   fileprivate func adapters(_ config: LowRankConfig, _ attention: String) -> (
     q: LowRank, v: LowRank

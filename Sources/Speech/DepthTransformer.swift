@@ -11,17 +11,17 @@ extension Site.Stage {
 struct DepthTransformer: Sendable {
   private let config: DepthConfig
   private let inputs: [Linear]
-  private let textEmbeddings: Tensor
-  private let embeddings: [Tensor]
+  private let textEmbeddings: Matrix
+  private let embeddings: [Matrix]
   private let blocks: [DepthBlock]
   private let heads: [Linear]
 
-  init(_ config: MoshiConfig, _ p: Parameters) {
+  init(_ config: MoshiConfig, _ p: Weights) {
     self.config = config.depth
     inputs = p.steps("depth_decoder.input_projections.weight")
-    textEmbeddings = p.named("depth_decoder.text_embed_tokens.weight")
+    textEmbeddings = p.matrix("depth_decoder.text_embed_tokens.weight")
     embeddings = (0..<config.codebooks - 1).map {
-      p.named("depth_decoder.embed_tokens.\($0).weight")
+      p.matrix("depth_decoder.embed_tokens.\($0).weight")
     }
     blocks = (0..<config.depth.decoder.layers).map {
       DepthBlock(config.depth.decoder, p, "depth_decoder.layers.\($0).")
@@ -106,7 +106,7 @@ struct DepthBlock: Sendable {
     .residPost,
   ]
 
-  init(_ config: DecoderConfig, _ p: Parameters, _ layer: String) {
+  init(_ config: DecoderConfig, _ p: Weights, _ layer: String) {
     self.config = config
     attentionNorm = p.named(layer + "input_layernorm.weight")
     mlpNorm = p.named(layer + "post_attention_layernorm.weight")
@@ -117,7 +117,7 @@ struct DepthBlock: Sendable {
     let wide = p.steps(layer + "mlp.fc1.weight")
     func half(_ first: Int) -> [Linear] {
       wide.map {
-        Linear(weight: gatherRows($0.weight, Array(first..<first + config.mlp)), bias: nil)
+        Linear(weight: $0.weight.rows(first..<first + config.mlp), bias: nil)
       }
     }
     (gate, up) = (half(0), half(config.mlp))
@@ -149,7 +149,7 @@ struct DepthBlock: Sendable {
   }
 }
 
-extension Parameters {
+extension Weights {
   /// The linear maps [steps, out, in] of the sub-steps.
   fileprivate func steps(_ name: String) -> [Linear] {
     let all = named(name)

@@ -138,9 +138,10 @@ extension GenerationConfig {
   ///   - prompt: the tokens that a repetition penalty counts as said
   ///   - embedding: the input of a token at a position, [1, width]
   ///   - said: called with each token
+  ///   - logits: the logits of the last row
   func generate(
     after embedded: Tensor, prompt: [Int], embedding: (_ token: Int, _ position: Int) -> Tensor,
-    logits: StepLogits, said progress: (Int) -> Void
+    said progress: (Int) -> Void, logits: StepLogits
   ) -> Generated {
     var continuation = Continuation(embedded)
     var heard = Set(prompt)
@@ -184,15 +185,13 @@ extension AudioLanguageModel {
     let count = batch.lm.sequences[0].count
     var limited = config
     limited.limit = min(config.limit, self.config.sound.maxTokens - count)
-    return limited.generate(
-      after: gatherRows(x, Array(batch.lm.sequences[0].range)), prompt: batch.prompts[0].tokens,
-      embedding: { token, _ in gatherRows(lm.embeddings, [token]) }
-    ) { x, layout, row, prefix, tap in
+    let step: StepLogits = { x, layout, row, prefix, tap in
       lm.logits(
         x, from: 0, layout: layout, positions: layout.stacked(padding: 0) { _, t in t },
         rows: [row], prefix: prefix, tap: tap)
-    } said: {
-      progress($0)
     }
+    return limited.generate(
+      after: gatherRows(x, Array(batch.lm.sequences[0].range)), prompt: batch.prompts[0].tokens,
+      embedding: { token, _ in gatherRows(lm.embeddings, [token]) }, said: progress, logits: step)
   }
 }

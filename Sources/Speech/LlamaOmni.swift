@@ -69,13 +69,13 @@ public struct LlamaOmniConfig: AudioLanguageConfig, Equatable {
     return [encoderPrefix + EncoderConfig.originalName(rest), name]
   }
 
-  public func connector(_ p: Parameters) -> any Connector {
+  public func connector(_ p: Weights) -> any Connector {
     ConcatenationConnector(
       first: p.linear(projector + "linear1"), second: p.linear(projector + "linear2"),
       downsampling: downsampling)
   }
 
-  public func generator(_ p: Parameters) -> SpeechGenerator? {
+  public func generator(_ p: Weights) -> SpeechGenerator? {
     speech.map { SpeechGenerator($0, p) }
   }
 }

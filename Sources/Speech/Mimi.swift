@@ -29,7 +29,7 @@ public struct Mimi: Sendable {
   private let rotaryTable: RotaryTable
 
   /// A codec of these parameters, by the names of the Hugging Face files.
-  public init(_ config: MimiConfig, _ p: Parameters) {
+  public init(_ config: MimiConfig, _ p: Weights) {
     self.config = config
     encoder = config.encoderSteps.map { MimiStep($0, config, p) }
     decoder = config.decoderSteps.map { MimiStep($0, config, p) }

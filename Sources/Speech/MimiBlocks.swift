@@ -9,7 +9,7 @@ struct MimiStep: Sendable {
   private let weights: [Linear]
   private let residualKernel: Int
 
-  init(_ step: MimiConfig.Step, _ config: MimiConfig, _ p: Parameters) {
+  init(_ step: MimiConfig.Step, _ config: MimiConfig, _ p: Weights) {
     self.step = step
     residualKernel = config.residualKernel
     func weight(_ name: String) -> Tensor { p.named(config.prefix + name + ".conv.weight") }
@@ -84,7 +84,7 @@ struct MimiBlock: Sendable {
     .mlpOut, .residPost,
   ]
 
-  init(_ config: MimiConfig, _ p: Parameters, _ layer: String) {
+  init(_ config: MimiConfig, _ p: Weights, _ layer: String) {
     attentionNorm = p.layerNorm(layer + "input_layernorm", epsilon: config.epsilon)
     attention = AttentionWeights(
       q: p.linear(layer + "self_attn.q_proj"), k: p.linear(layer + "self_attn.k_proj"),
@@ -126,7 +126,7 @@ struct MimiBlock: Sendable {
 struct SplitQuantizer: Sendable {
   private let groups: [(input: Tensor, output: Tensor, books: [Tensor])]
 
-  init(_ config: MimiConfig, _ p: Parameters) {
+  init(_ config: MimiConfig, _ p: Weights) {
     groups = [("semantic", 1), ("acoustic", config.quantizers - 1)].map { name, count in
       let quantizer = config.prefix + "quantizer.\(name)_residual_vector_quantizer."
       let books = (0..<count).map { i -> Tensor in

@@ -39,23 +39,23 @@ enum MimiNames {
 
 extension MimiConfig {
   /// From either family of files.
-  public func parameters(from checkpoint: Checkpoint) throws -> Parameters {
+  public func weights(from checkpoint: Checkpoint) throws -> Weights {
     let projections = parameterShapes.keys.filter { name in
       ["q", "k", "v"].contains { name.hasSuffix("self_attn.\($0)_proj.weight") }
     }
     let fused = projections.filter { !checkpoint.contains([$0]) }
-    var parameters = try parameters(from: checkpoint, except: Set(fused))
+    var weights = try weights(from: checkpoint, except: Set(fused))
     for layer in Set(fused.map { $0.dropLast("q_proj.weight".count) }) {
       let original = MimiNames.original(layer.dropFirst(prefix.count) + "in_proj_weight")
       let names = [original, original.replacing("in_proj_weight", with: "in_projs.0.weight")]
       let whole = try checkpoint.tensor(names, shape: [3 * width, width])
       for (i, name) in ["q", "k", "v"].enumerated() {
         let part = gatherRows(whole, Array(i * width..<(i + 1) * width))
-        parameters[layer + "\(name)_proj.weight"] =
-          name == "v" ? part : halvedPairs(part, heads: heads)
+        weights[layer + "\(name)_proj.weight"] = .float(
+          name == "v" ? part : halvedPairs(part, heads: heads))
       }
     }
-    return parameters
+    return weights
   }
 }
 

@@ -10,15 +10,15 @@ public struct Moshi: SpeechLanguageModel {
   let lm: Decoder
   let depth: DepthTransformer
   /// Embeddings of each codebook, the model's own before the user's.
-  private let embeddings: [Tensor]
+  private let embeddings: [Matrix]
 
   /// A model of these parameters, by the names of the Hugging Face files.
-  public init(_ config: MoshiConfig, _ p: Parameters) {
+  public init(_ config: MoshiConfig, _ p: Weights) {
     self.config = config
     mimi = Mimi(config.codec, p)
     lm = Decoder(config.lm, config.temporal(p), "model.", head: "lm_head.weight")
     depth = DepthTransformer(config, p)
-    embeddings = (0..<2 * config.codebooks).map { p.named("embed_tokens.\($0).weight") }
+    embeddings = (0..<2 * config.codebooks).map { p.matrix("embed_tokens.\($0).weight") }
   }
 
   public var vocabulary: Int { config.lm.vocabulary }
@@ -111,7 +111,7 @@ public struct Moshi: SpeechLanguageModel {
 
   /// The sum of the embeddings of all streams at each step, in `layout`.
   private func embedded(_ inputs: [[Int]], _ layout: Layout, _ tap: Tap?) -> Tensor {
-    func rows(_ table: Tensor, _ tokens: [Int]) -> Tensor {
+    func rows(_ table: Matrix, _ tokens: [Int]) -> Tensor {
       gatherRows(table, layout.stacked { _, t in tokens[t] })
     }
     func sum(_ streams: Range<Int>) -> Tensor {

@@ -42,13 +42,13 @@ extension MoshiConfig: ModelConfig {
     name.hasPrefix("audio_encoder.") ? codec.aliases(of: name) : [name]
   }
 
-  public func parameters(from checkpoint: Checkpoint) throws -> Parameters {
-    var stored = try codec.parameters(from: checkpoint)
+  public func weights(from checkpoint: Checkpoint) throws -> Weights {
+    var stored = try codec.weights(from: checkpoint)
     if checkpoint.contains(["text_emb.weight"]) {
-      stored.merge(try originalParameters(checkpoint)) { $1 }
+      stored.merge(Weights(try originalParameters(checkpoint)))
     } else {
       for (name, shape) in ownShapes {
-        stored[name] = try checkpoint.tensor([name], shape: shape)
+        stored[name] = try checkpoint.matrix([name], shape: shape)
       }
     }
     return stored
@@ -137,24 +137,24 @@ extension MoshiConfig: ModelConfig {
   }
 
   /// The temporal transformer's parameters by the names of the Llama files.
-  func temporal(_ p: Parameters) -> Parameters {
-    var out: Parameters = [
-      "model.embed_tokens.weight": p.named("decoder.model.embed_tokens.weight"),
-      "model.norm.weight": p.named("decoder.model.norm.weight"),
-      "lm_head.weight": p.named("decoder.lm_head.weight"),
-    ]
+  func temporal(_ p: Weights) -> Weights {
+    var out = Weights([
+      "model.embed_tokens.weight": p.matrix("decoder.model.embed_tokens.weight"),
+      "model.norm.weight": p.matrix("decoder.model.norm.weight"),
+      "lm_head.weight": p.matrix("decoder.lm_head.weight"),
+    ])
     for i in 0..<lm.layers {
       let (new, old) = ("model.layers.\(i).", "decoder.model.layers.\(i).")
       for name in ["q", "k", "v", "o"] {
         out[new + "self_attn.\(name)_proj.weight"] =
-          p.named(old + "self_attn.\(name)_proj.linear.weight")
+          p.matrix(old + "self_attn.\(name)_proj.linear.weight")
       }
-      let wide = p.named(old + "mlp.fc1.weight")
-      out[new + "mlp.gate_proj.weight"] = gatherRows(wide, Array(0..<lm.mlp))
-      out[new + "mlp.up_proj.weight"] = gatherRows(wide, Array(lm.mlp..<2 * lm.mlp))
-      out[new + "mlp.down_proj.weight"] = p.named(old + "mlp.fc2.weight")
+      let wide = p.matrix(old + "mlp.fc1.weight")
+      out[new + "mlp.gate_proj.weight"] = wide.rows(0..<lm.mlp)
+      out[new + "mlp.up_proj.weight"] = wide.rows(lm.mlp..<2 * lm.mlp)
+      out[new + "mlp.down_proj.weight"] = p.matrix(old + "mlp.fc2.weight")
       for norm in ["input_layernorm.weight", "post_attention_layernorm.weight"] {
-        out[new + norm] = p.named(old + norm)
+        out[new + norm] = p.matrix(old + norm)
       }
     }
     return out

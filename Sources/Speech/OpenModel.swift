@@ -13,12 +13,12 @@ public let spokenPlaceholder = -200
 ///   not those that config.json asks for.
 public func openModel(folder: String) throws -> any SpeechLanguageModel {
   let config = try openConfig(folder: folder)
-  let parameters = try config.parameters(from: Checkpoint(folder: folder))
+  let weights = try config.weights(from: Checkpoint(folder: folder))
   switch config {
-  case let config as WhisperConfig: return Whisper(config, parameters)
-  case let config as MimiConfig: return Mimi(config, parameters)
-  case let config as MoshiConfig: return Moshi(config, parameters)
-  case let config as any AudioLanguageConfig: return AudioLanguageModel(config, parameters)
+  case let config as WhisperConfig: return Whisper(config, weights)
+  case let config as MimiConfig: return Mimi(config, weights)
+  case let config as MoshiConfig: return Moshi(config, weights)
+  case let config as any AudioLanguageConfig: return AudioLanguageModel(config, weights)
   default: preconditionFailure("no model of \(config)")
   }
 }

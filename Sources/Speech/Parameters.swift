@@ -7,6 +7,12 @@ public typealias Parameters = [String: Tensor]
 
 /// The sizes and names of an architecture, as its config.json gives them.
 public protocol ModelConfig: Sendable {
+  /// The published name of the architecture.
+  var architecture: String { get }
+  /// From sound to text.
+  var stages: [StageSummary] { get }
+  /// Bytes of keys and values that each position of the text takes.
+  var cacheBytes: Int { get }
   /// Name and shape of every parameter, by the names of the published files.
   var parameterShapes: [String: [Int]] { get }
   /// The names under which files keep a parameter, the usual one first.
@@ -15,22 +21,29 @@ public protocol ModelConfig: Sendable {
   func substitute(for name: String) -> Tensor?
   /// Whether files may be without a parameter; they have all or none of the optional ones.
   func isOptional(_ name: String) -> Bool
+  /// Whether files may hold a tensor of this name that the model does not use.
+  func ignores(_ name: String) -> Bool
   /// Reads every parameter, checked for shape and finiteness.
-  func parameters(from checkpoint: Checkpoint) throws -> Parameters
+  func weights(from checkpoint: Checkpoint) throws -> Weights
 }
 
 extension ModelConfig {
   public func aliases(of name: String) -> [String] { [name] }
   public func substitute(for name: String) -> Tensor? { nil }
   public func isOptional(_ name: String) -> Bool { false }
+  public func ignores(_ name: String) -> Bool {
+    // Buffers that the reference computes, and a head that is tied to the embeddings.
+    name.hasSuffix("rotary_emb.inv_freq") || name.hasSuffix("position_ids")
+      || name.hasSuffix("proj_out.weight") || name.hasSuffix("initialized")
+  }
 
-  public func parameters(from checkpoint: Checkpoint) throws -> Parameters {
-    try parameters(from: checkpoint, except: [])
+  public func weights(from checkpoint: Checkpoint) throws -> Weights {
+    try weights(from: checkpoint, except: [])
   }
 
   /// Reads every parameter but those that are read in another way.
-  func parameters(from checkpoint: Checkpoint, except others: Set<String>) throws -> Parameters {
-    var parameters: Parameters = [:]
+  func weights(from checkpoint: Checkpoint, except others: Set<String>) throws -> Weights {
+    var weights = Weights([String: Matrix]())
     let extra = parameterShapes.keys.contains {
       isOptional($0) && checkpoint.contains(aliases(of: $0))
     }
@@ -39,12 +52,12 @@ extension ModelConfig {
       let aliases = aliases(of: name)
       if !extra && isOptional(name) { continue }
       if !checkpoint.contains(aliases), let table = substitute(for: name) {
-        parameters[name] = table
+        weights[name] = .float(table)
       } else {
-        parameters[name] = try checkpoint.tensor(aliases, shape: shape)
+        weights[name] = try checkpoint.matrix(aliases, shape: shape)
       }
     }
-    return parameters
+    return weights
   }
 }
 
@@ -75,22 +88,5 @@ extension AudioLanguageConfig {
       }
     }
     return parameters
-  }
-}
-
-extension Parameters {
-  /// The tensor of this name; all names were checked when the parameters were made.
-  func named(_ name: String) -> Tensor {
-    guard let tensor = self[name] else { preconditionFailure("no parameter \(name)") }
-    return tensor
-  }
-
-  func linear(_ prefix: String) -> Linear {
-    Linear(weight: named(prefix + ".weight"), bias: self[prefix + ".bias"])
-  }
-
-  func layerNorm(_ prefix: String, epsilon: Float = 1e-5) -> LayerNorm {
-    LayerNorm(
-      weight: named(prefix + ".weight"), bias: named(prefix + ".bias"), epsilon: epsilon)
   }
 }

@@ -72,7 +72,7 @@ struct QFormerConnector: Connector {
   private let projection: Linear
   private let config: QFormerConfig
 
-  init(_ model: SALMONNConfig, _ p: Parameters) {
+  init(_ model: SALMONNConfig, _ p: Weights) {
     window = model.window
     config = model.reader
     beats = model.beats.map { BEATs($0, p, "beats.") }

@@ -29,7 +29,7 @@ struct QFormerBlock: Sendable {
     .crossOut, .mlpPre, .mlpPost, .mlpOut, .residPost,
   ]
 
-  init(_ config: QFormerConfig, _ p: Parameters, _ layer: String) {
+  init(_ config: QFormerConfig, _ p: Weights, _ layer: String) {
     func attention(_ name: String) -> AttentionWeights {
       AttentionWeights(
         q: p.linear(layer + name + ".self.query"), k: p.linear(layer + name + ".self.key"),

@@ -24,7 +24,7 @@ extension Qwen2AudioConfig {
   public var lmPrefix: String { "language_model.model." }
   public var headName: String { "language_model.lm_head.weight" }
 
-  public func connector(_ parameters: Parameters) -> any Connector {
+  public func connector(_ parameters: Weights) -> any Connector {
     PooledConnector(projection: parameters.linear("multi_modal_projector.linear"))
   }
 

@@ -88,6 +88,12 @@ public struct SALMONNConfig: AudioLanguageConfig, Equatable {
   /// Files whose adapters are merged into the projections have none of their tensors.
   public func isOptional(_ name: String) -> Bool { name.contains(".lora_") }
 
+  /// The classifier of BEATs is not used, and each layer's file holds the table of the first.
+  public func ignores(_ name: String) -> Bool {
+    name.contains("predictor.") || name.contains("relative_attention_bias")
+      || name.hasSuffix("rotary_emb.inv_freq") || name.hasSuffix("position_ids")
+  }
+
   public func clip(_ wave: Waveform) throws -> Clip {
     let clip = try encoder.clip(wave)
     guard beats != nil else { return clip }
@@ -97,5 +103,5 @@ public struct SALMONNConfig: AudioLanguageConfig, Equatable {
       mel: clip.mel, validFrames: clip.validFrames, filterbank: KaldiFilterbank()(heard))
   }
 
-  public func connector(_ p: Parameters) -> any Connector { QFormerConnector(self, p) }
+  public func connector(_ p: Weights) -> any Connector { QFormerConnector(self, p) }
 }

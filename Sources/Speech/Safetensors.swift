@@ -20,44 +20,23 @@ public struct CheckpointError: Error, CustomStringConvertible {
 }
 
 /// An opened safetensors file.
-public final class Safetensors: @unchecked Sendable {
-  /// One tensor of the header.
-  public struct Entry: Sendable {
-    public let type: String
-    public let shape: [Int]
-    let bytes: Range<Int>
-  }
-
+public final class Safetensors: WeightFile {
   public let path: String
-  public let entries: [String: Entry]
-  private let map: UnsafeRawPointer
-  private let size: Int
-  private let data: Int
-
-  /// Bytes of one number of each type that can be read.
-  private static let widths = [
-    "F32": 4, "BF16": 2, "F16": 2, "I64": 8, "I32": 4, "U8": 1, "BOOL": 1,
-  ]
+  public let entries: [String: WeightEntry]
+  public let map: MappedFile
 
   /// Maps the file and checks its header: every tensor inside the file, none overlapping, sizes
   /// that agree with shapes.
   public init(path: String) throws {
     self.path = path
-    let (map, size) = try Safetensors.mapped(path)
-    do { (data, entries) = try Safetensors.checkedHeader(path, map, size) } catch {
-      munmap(UnsafeMutableRawPointer(mutating: map), size)
-      throw error
-    }
-    self.map = map
-    self.size = size
+    map = try MappedFile(path)
+    entries = try Safetensors.checkedHeader(path, map.start, map.size)
   }
 
-  deinit { munmap(UnsafeMutableRawPointer(mutating: map), size) }
-
-  /// Where the numbers start, and the tensors.
+  /// The tensors.
   private static func checkedHeader(
     _ path: String, _ map: UnsafeRawPointer, _ size: Int
-  ) throws -> (Int, [String: Entry]) {
+  ) throws -> [String: WeightEntry] {
     func bad(_ reason: String) -> CheckpointError {
       CheckpointError("\(path): not a valid safetensors file: \(reason). Fetch or write it again.")
     }
@@ -72,16 +51,15 @@ public final class Safetensors: @unchecked Sendable {
     do { header = try JSON(parsing: text, name: "header") } catch { throw bad("\(error)") }
     guard let members = header.members else { throw bad("the header is not an object") }
 
-    var entries: [String: Entry] = [:]
+    var entries: [String: WeightEntry] = [:]
     for (name, value) in members where name != "__metadata__" {
       guard let type = value["dtype"]?.string, let sizes = value["shape"]?.elements,
         let offsets = value["data_offsets"]?.elements?.map(\.int), offsets.count == 2,
         let start = offsets[0], let end = offsets[1]
       else { throw bad("tensor \"\(name)\" lacks dtype, shape or data_offsets") }
-      guard let width = widths[type] else {
-        throw bad(
-          "tensor \"\(name)\" has type \(type); "
-            + "\(widths.keys.sorted().joined(separator: ", ")) can be read")
+      guard let kind = NumberType(rawValue: type) else {
+        let known = NumberType.allCases.map(\.rawValue).joined(separator: ", ")
+        throw bad("tensor \"\(name)\" has type \(type); \(known) can be read")
       }
       var count = 1
       let shape = sizes.compactMap(\.int)
@@ -98,10 +76,11 @@ public final class Safetensors: @unchecked Sendable {
       guard end <= size - data else {
         throw bad("tensor \"\(name)\" ends at byte \(end) of \(size - data); truncated?")
       }
-      guard end - start == count * width else {
+      guard end - start == count * kind.bytes else {
         throw bad("tensor \"\(name)\" of \(shape) has \(end - start) bytes")
       }
-      entries[name] = Entry(type: type, shape: shape, bytes: start..<end)
+      entries[name] = WeightEntry(
+        type: kind, shape: shape, bytes: data + start..<data + end, strides: nil)
     }
     // Without the empty ones, tensors that overlap have neighbours that overlap.
     let inOrder = entries.filter { !$0.value.bytes.isEmpty }
@@ -110,61 +89,7 @@ public final class Safetensors: @unchecked Sendable {
     where b.value.bytes.lowerBound < a.value.bytes.upperBound {
       throw bad("tensors \"\(a.key)\" and \"\(b.key)\" overlap")
     }
-    return (data, entries)
-  }
-
-  private static func mapped(_ path: String) throws -> (UnsafeRawPointer, Int) {
-    let file = open(path, O_RDONLY)
-    guard file >= 0 else {
-      throw CheckpointError.unopened(path)
-    }
-    defer { close(file) }
-    var status = stat()
-    guard fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size > 0 else {
-      throw CheckpointError("\(path): is not a file, or is empty. Fetch or write it again.")
-    }
-    let size = Int(status.st_size)
-    guard let map = mmap(nil, size, PROT_READ, MAP_PRIVATE, file, 0), map != MAP_FAILED else {
-      throw CheckpointError("\(path): cannot be mapped: \(String(cString: strerror(errno)))")
-    }
-    return (UnsafeRawPointer(map), size)
-  }
-
-  /// The tensor as Float32; F16 and BF16 are widened.
-  public func tensor(_ name: String) throws -> Tensor {
-    guard let entry = entries[name] else {
-      throw CheckpointError("\(path): has no tensor \"\(name)\"")
-    }
-    let source = map + data + entry.bytes.lowerBound
-    let count = entry.shape.reduce(1, *)
-    let numbers = [Float](unsafeUninitializedCapacity: count) { out, filled in
-      switch entry.type {
-      case "F32":
-        if count > 0 { memcpy(out.baseAddress!, source, count * 4) }
-      case "BF16":
-        for i in 0..<count {
-          let bits = source.loadUnaligned(fromByteOffset: 2 * i, as: UInt16.self)
-          out[i] = Float(bitPattern: UInt32(bits) << 16)
-        }
-      case "F16":
-        for i in 0..<count {
-          out[i] = Float(
-            Float16(bitPattern: source.loadUnaligned(fromByteOffset: 2 * i, as: UInt16.self)))
-        }
-      case "I64":
-        for i in 0..<count {
-          out[i] = Float(source.loadUnaligned(fromByteOffset: 8 * i, as: Int64.self))
-        }
-      case "I32":
-        for i in 0..<count {
-          out[i] = Float(source.loadUnaligned(fromByteOffset: 4 * i, as: Int32.self))
-        }
-      default:
-        for i in 0..<count { out[i] = Float(source.load(fromByteOffset: i, as: UInt8.self)) }
-      }
-      filled = count
-    }
-    return Tensor(entry.shape, numbers)
+    return entries
   }
 }
 

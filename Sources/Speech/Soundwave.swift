@@ -94,7 +94,7 @@ public struct SoundwaveConfig: AudioLanguageConfig, Equatable {
     return shapes.merging(lm.parameterShapes(lmPrefix, head: headName)) { $1 }
   }
 
-  public func connector(_ p: Parameters) -> any Connector {
+  public func connector(_ p: Weights) -> any Connector {
     AlignmentConnector(p, heads: lm.heads, timeAttention: timeAttention)
   }
 }

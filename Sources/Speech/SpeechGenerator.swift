@@ -59,7 +59,7 @@ public struct SpeechGenerator: Sendable {
   private let output: Linear
   private let rotaryTable: RotaryTable
 
-  init(_ config: SpeechGeneratorConfig, _ p: Parameters) {
+  init(_ config: SpeechGeneratorConfig, _ p: Weights) {
     self.config = config
     input = p.linear(Self.prefix + "input_proj")
     blocks = (0..<config.decoder.layers).map { i in

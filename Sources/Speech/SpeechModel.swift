@@ -59,7 +59,7 @@ public struct SpeechModel: Sendable {
   }
 
   /// The same tokenizer and front end with other weights, such as random ones.
-  public func with(_ parameters: Parameters) -> SpeechModel {
+  public func with(_ parameters: Weights) -> SpeechModel {
     SpeechModel(
       folder: folder, model: AudioLanguageModel(config, parameters), tokenizer: tokenizer,
       features: features, endTokens: endTokens)

@@ -91,7 +91,7 @@ public struct Whisper: SpeechLanguageModel {
   let decoder: WhisperDecoder
 
   /// A model of these parameters, by their published names.
-  public init(_ config: WhisperConfig, _ p: Parameters) {
+  public init(_ config: WhisperConfig, _ p: Weights) {
     self.config = config
     encoder = WhisperEncoder(config.encoder, p, WhisperConfig.encoderPrefix)
     decoder = WhisperDecoder(config, p)
@@ -139,15 +139,13 @@ public struct Whisper: SpeechLanguageModel {
     let heard = decoder.heard(memory(sound, tap: nil))
     var limited = config
     limited.limit = min(config.limit, self.config.maxPositions - input.tokens.count)
-    return limited.generate(
-      after: decoder.embedded(input.tokens), prompt: input.tokens,
-      embedding: { decoder.embedded([$0], from: $1) }
-    ) { x, layout, row, prefix, tap in
+    let step: StepLogits = { x, layout, row, prefix, tap in
       decoder.logits(
         x, rows: layout, crossing: heard, in: sound.encoder, wanted: [row], prefix: prefix, tap: tap
       )
-    } said: {
-      progress($0)
     }
+    return limited.generate(
+      after: decoder.embedded(input.tokens), prompt: input.tokens,
+      embedding: { decoder.embedded([$0], from: $1) }, said: progress, logits: step)
   }
 }

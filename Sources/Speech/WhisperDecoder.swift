@@ -90,16 +90,16 @@ struct CrossDecoderBlock: Sendable {
 /// Whisper's decoder.
 struct WhisperDecoder: Sendable {
   let config: WhisperConfig
-  private let embeddings: Tensor
-  private let positions: Tensor
+  private let embeddings: Matrix
+  private let positions: Matrix
   private let blocks: [CrossDecoderBlock]
   private let norm: LayerNorm
 
-  init(_ config: WhisperConfig, _ p: Parameters) {
+  init(_ config: WhisperConfig, _ p: Weights) {
     self.config = config
     let prefix = WhisperConfig.decoderPrefix
-    embeddings = p.named(prefix + "embed_tokens.weight")
-    positions = p.named(prefix + "embed_positions.weight")
+    embeddings = p.matrix(prefix + "embed_tokens.weight")
+    positions = p.matrix(prefix + "embed_positions.weight")
     blocks = (0..<config.layers).map { i in
       let layer = prefix + "layers.\(i)."
       func attention(_ name: String) -> AttentionWeights {

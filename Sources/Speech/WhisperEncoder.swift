@@ -108,13 +108,13 @@ public struct WhisperEncoder: Sendable {
   public let config: EncoderConfig
   let convolution1: Linear
   let convolution2: Linear
-  let positions: Tensor
+  let positions: Matrix
   let blocks: [EncoderBlock]
   /// The norm behind the last layer; Qwen2-Audio pools before it.
   let norm: LayerNorm
 
   /// - Parameter prefix: what the names of its parameters begin with
-  init(_ config: EncoderConfig, _ p: Parameters, _ prefix: String) {
+  init(_ config: EncoderConfig, _ p: Weights, _ prefix: String) {
     self.config = config
     func convolution(_ name: String) -> Linear {
       Linear(
@@ -123,7 +123,7 @@ public struct WhisperEncoder: Sendable {
     }
     convolution1 = convolution("conv1")
     convolution2 = convolution("conv2")
-    positions = p.named(prefix + "embed_positions.weight")
+    positions = p.matrix(prefix + "embed_positions.weight")
     blocks = (0..<config.layers).map { i in
       let layer = prefix + "layers.\(i)."
       return EncoderBlock(

@@ -25,9 +25,10 @@ enum BLAS {
   /// c := scale * a * b (+ c). `a` is m by k, `b` is k by n, `c` is m by n.
   static func product(
     _ m: Int, _ n: Int, _ k: Int, _ a: UnsafePointer<Float>, _ lda: Int, _ b: UnsafePointer<Float>,
-    _ ldb: Int, _ c: UnsafeMutablePointer<Float>, _ ldc: Int, scale: Float = 1
+    _ ldb: Int, _ c: UnsafeMutablePointer<Float>, _ ldc: Int, scale: Float = 1,
+    adding: Bool = false
   ) {
-    sgemm(CblasNoTrans, CblasNoTrans, m, n, k, a, lda, b, ldb, c, ldc, scale, false)
+    sgemm(CblasNoTrans, CblasNoTrans, m, n, k, a, lda, b, ldb, c, ldc, scale, adding)
   }
 
   /// c := scale * a^T * b (+ c). `a` is k by m, `b` is k by n, `c` is m by n.

@@ -1,6 +1,7 @@
 // `tap inspect`: what a checkpoint folder holds.
 
 import ArgumentParser
+import Foundation
 import JSON
 import Speech
 import Tensor
@@ -8,7 +9,11 @@ import Tensor
 struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Architecture, stages, sites, parameters, memory, and what is missing.",
-    discussion: "tap inspect --model artifacts/qwen2-audio-small --sites")
+    discussion: """
+      Works on a folder that is not complete, and says what it lacks; ends with status 1 then.
+
+        tap inspect --model artifacts/qwen2-audio-small --sites
+      """)
 
   @Option(help: "The checkpoint folder.") var model: String
   @Flag(help: "List every site.") var sites = false
@@ -16,7 +21,120 @@ struct Inspect: ParsableCommand {
 
   func run() throws {
     Runtime.pin()
-    let opened = try openModel(folder: model)
-    print(opened.sites.map(\.description).joined(separator: "\n"))
+    let config = try openConfig(folder: model)
+    let parameters = config.parameterShapes.values.reduce(0) { $0 + $1.reduce(1, *) }
+    var problems: [String] = []
+    var audit: Checkpoint.Audit?
+    do {
+      let checkpoint = try Checkpoint(folder: model)
+      audit = checkpoint.audit(config)
+    } catch { problems.append("\(error)") }
+    var opened: (any SpeechLanguageModel)?
+    if audit != nil {
+      do { opened = try openModel(folder: model) } catch { problems.append("\(error)") }
+    }
+    let absent = ["tokenizer.json", "preprocessor_config.json", "generation_config.json"].filter {
+      !FileManager.default.fileExists(atPath: "\(model)/\($0)")
+    }
+    if json {
+      printJSON(config, parameters, audit, opened, absent, problems)
+    } else {
+      printText(config, parameters, audit, opened, absent, problems)
+    }
+    if opened == nil { throw ExitCode(1) }
+  }
+
+  private func printText(
+    _ config: any ModelConfig, _ parameters: Int, _ audit: Checkpoint.Audit?,
+    _ opened: (any SpeechLanguageModel)?, _ absent: [String], _ problems: [String]
+  ) {
+    func line(_ name: String, _ value: String) {
+      print(name.padding(toLength: 14, withPad: " ", startingAt: 0) + value)
+    }
+    line("architecture", config.architecture)
+    line("parameters", "\(parameters)")
+    if let audit {
+      let types = audit.types.map { "\($0.count) of \($0.type)" }.joined(separator: ", ")
+      line("weights", "\(size(audit.bytes)) in memory (\(types))")
+      line("", "\(size(config.cacheBytes)) more for each position of the text")
+    }
+    print("\nstage         positions  ms each  ")
+    for stage in config.stages {
+      let positions = stage.positions.map(String.init) ?? "-"
+      let step = stage.milliseconds.map { String(format: "%.4g", $0) } ?? "-"
+      print(
+        stage.name.padding(toLength: 13, withPad: " ", startingAt: 0)
+          + String(repeating: " ", count: max(0, 10 - positions.count)) + positions
+          + String(repeating: " ", count: max(0, 9 - step.count)) + step + "  " + stage.note)
+    }
+    if let opened {
+      print("\n\(opened.sites.count) sites\(sites ? "" : ", by stage (--sites lists them)")")
+      if sites {
+        for site in opened.sites { print("  \(site)") }
+      } else {
+        for (stage, names) in byStage(opened.sites) {
+          print("  \(stage): \(names.joined(separator: " "))")
+        }
+      }
+    }
+    print()
+    // Kyutai's fused files have other names, which only opening them can judge.
+    if let audit, opened == nil || audit.isComplete { print(audit) }
+    for problem in problems { print(problem) }
+    if !absent.isEmpty { print("not in the folder: \(absent.joined(separator: ", "))") }
+  }
+
+  /// Each stage with its layers, and the activations of one of them.
+  private func byStage(_ sites: [Site]) -> [(String, [String])] {
+    var order: [String] = []
+    var names: [String: [String]] = [:]
+    var layers: [String: Int] = [:]
+    for site in sites {
+      let key = site.layer == nil ? site.stage.rawValue : "\(site.stage.rawValue).i"
+      if names[key] == nil { order.append(key) }
+      if !(names[key] ?? []).contains(site.activation.rawValue) {
+        names[key, default: []].append(site.activation.rawValue)
+      }
+      if let layer = site.layer { layers[key] = max(layers[key] ?? 0, layer) }
+    }
+    return order.map { key in
+      (layers[key].map { "\(key) (i = 0 to \($0))" } ?? key, names[key] ?? [])
+    }
+  }
+
+  private func printJSON(
+    _ config: any ModelConfig, _ parameters: Int, _ audit: Checkpoint.Audit?,
+    _ opened: (any SpeechLanguageModel)?, _ absent: [String], _ problems: [String]
+  ) {
+    var members: [String: JSON] = [
+      "architecture": .string(config.architecture), "parameters": .integer(parameters),
+      "cache_bytes_per_position": .integer(config.cacheBytes),
+      "stages": .array(
+        config.stages.map { stage in
+          .object([
+            "name": .string(stage.name), "note": .string(stage.note),
+            "positions": stage.positions.map { .integer($0) } ?? .null,
+            "milliseconds": stage.milliseconds.map { .number($0) } ?? .null,
+          ])
+        }),
+      "absent_files": .array(absent.map { .string($0) }),
+      "problems": .array(problems.map { .string($0) }),
+      "opens": .bool(opened != nil),
+    ]
+    if let audit {
+      members["weight_bytes"] = .integer(audit.bytes)
+      members["missing"] = .array(audit.missing.map { .string($0) })
+      members["unexpected"] = .array(audit.unexpected.map { .string($0) })
+      members["misshapen"] = .array(audit.misshapen.map { .string($0.name) })
+    }
+    if let opened { members["sites"] = .array(opened.sites.map { .string("\($0)") }) }
+    print(JSON.object(members).text)
+  }
+
+  private func size(_ bytes: Int) -> String {
+    bytes >= 1 << 30
+      ? String(format: "%.2f GiB", Double(bytes) / 0x1p30)
+      : bytes >= 1 << 20
+        ? String(format: "%.2f MiB", Double(bytes) / 0x1p20) : "\(bytes) bytes"
   }
 }
