@@ -16,7 +16,7 @@ public struct TokenizerError: Error, CustomStringConvertible, Equatable {
   public init(_ description: String) { self.description = description }
 }
 
-/// A tokenizer read from a `tokenizer.json`: byte-level BPE or whole words.
+/// A tokenizer: byte-level BPE, SentencePiece, or whole words.
 ///
 /// Truncation and padding in the file are ignored, as `transformers` ignores them by default.
 public struct Tokenizer: Sendable {
@@ -60,6 +60,94 @@ public struct Tokenizer: Sendable {
     } catch {
       throw TokenizerError("\(name): \(error)")
     }
+  }
+}
+
+extension Tokenizer {
+  /// A SentencePiece model file.
+  ///
+  /// - Parameter name: the file, for messages.
+  public init(sentencePiece bytes: [UInt8], name: String) throws {
+    self.name = name
+    do {
+      model = .pieces(try SentencePiece(bytes))
+      normalizer = try TextNormalizer(nil)
+      splitter = try TextSplitter(nil)
+      template = try TokenTemplate(nil)
+      decoder = try TokenDecoder(nil)
+      addedTokens = try AddedTokens([], normalizer: normalizer, model: model)
+    } catch {
+      throw TokenizerError("\(name): \(error)")
+    }
+  }
+
+  /// The tokenizer of a checkpoint folder: tokenizer.json, vocab.json with merges.txt, or a
+  /// SentencePiece model.
+  public init(folder: String) throws {
+    let names: [String]
+    do { names = try fileNames(in: folder) } catch { throw TokenizerError("\(error)") }
+    if names.contains("tokenizer.json") {
+      try self.init(contentsOf: "\(folder)/tokenizer.json")
+    } else if names.contains("vocab.json"), names.contains("merges.txt") {
+      try self.init(vocabularyAndMerges: folder)
+    } else if let name = names.first(where: { $0.hasPrefix("tokenizer") && $0.hasSuffix(".model") })
+    {
+      guard let bytes = FileManager.default.contents(atPath: "\(folder)/\(name)") else {
+        throw TokenizerError("\(folder)/\(name): cannot be read")
+      }
+      try self.init(sentencePiece: Array(bytes), name: "\(folder)/\(name)")
+    } else {
+      throw TokenizerError(
+        "\(folder): has no tokenizer; tokenizer.json, vocab.json with merges.txt, or "
+          + "tokenizer.model should be there")
+    }
+  }
+
+  /// Byte-level BPE in two files, as Whisper and Qwen2 also publish it, with the added tokens of
+  /// added_tokens.json and tokenizer_config.json.
+  private init(vocabularyAndMerges folder: String) throws {
+    func json(_ file: String) throws -> JSON? {
+      guard fileExists("\(folder)/\(file)") else { return nil }
+      do { return try readJSON("\(folder)/\(file)") } catch { throw TokenizerError("\(error)") }
+    }
+    guard let text = try? String(contentsOfFile: "\(folder)/merges.txt", encoding: .utf8) else {
+      throw TokenizerError("\(folder)/merges.txt: cannot be read as UTF-8")
+    }
+    let merges = text.split(separator: "\n").filter { !$0.hasPrefix("#version") }
+    var added: [Int: JSON] = [:]
+    for (token, id) in try json("added_tokens.json")?.members ?? [:] {
+      guard let id = id.int else { continue }
+      added[id] = ["id": .integer(id), "content": .string(token), "special": true]
+    }
+    let config = try json("tokenizer_config.json")
+    for (id, entry) in config?["added_tokens_decoder"]?.members ?? [:] {
+      guard let id = Int(id), var members = entry.members else { continue }
+      members["id"] = .integer(id)
+      added[id] = .object(members)
+    }
+    // Qwen2 composes characters and splits numbers digit by digit; the others are GPT-2's.
+    let isQwen2 = config?["tokenizer_class"]?.string?.hasPrefix("Qwen2") ?? false
+    let bytes: JSON = [
+      "type": "ByteLevel", "add_prefix_space": false, "use_regex": .bool(!isQwen2),
+    ]
+    let pattern =
+      #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|"#
+      + #"\s*[\r\n]+|\s+(?!\S)|\s+"#
+    let split: JSON = [
+      "type": "Split", "pattern": ["Regex": .string(pattern)], "behavior": "Isolated",
+      "invert": false,
+    ]
+    try self.init(
+      [
+        "model": [
+          "type": "BPE", "vocab": try json("vocab.json") ?? [:],
+          "merges": .array(merges.map { .string(String($0)) }),
+        ],
+        "normalizer": isQwen2 ? ["type": "NFC"] : .null,
+        "pre_tokenizer": isQwen2 ? ["type": "Sequence", "pretokenizers": [split, bytes]] : bytes,
+        "decoder": ["type": "ByteLevel"],
+        "added_tokens": .array(added.sorted { $0.key < $1.key }.map(\.value)),
+      ], name: "\(folder)/vocab.json")
   }
 }
 
@@ -119,7 +207,8 @@ extension Tokenizer {
   ///
   /// - Parameter skippingSpecialTokens: whether tokens marked special in the file are left out.
   public func decode(_ ids: [Int], skippingSpecialTokens: Bool = false) -> String {
-    decoder.text(
+    if case .pieces(let pieces) = model { return pieces.text(of: ids) }
+    return decoder.text(
       of: ids.compactMap { id in
         skippingSpecialTokens && addedTokens.isSpecial(id) ? nil : token(id)
       })

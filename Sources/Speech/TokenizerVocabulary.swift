@@ -47,6 +47,7 @@ struct Vocabulary: Sendable {
 enum TokenModel: Sendable {
   case words(WordLevel)
   case merges(BytePairEncoding)
+  case pieces(SentencePiece)
 
   init(_ json: JSON) throws {
     switch json["type"]?.string {
@@ -60,18 +61,12 @@ enum TokenModel: Sendable {
     }
   }
 
-  private var vocabulary: Vocabulary {
-    switch self {
-    case .words(let model): model.vocabulary
-    case .merges(let model): model.vocabulary
-    }
-  }
-
   /// Appends the ids of a piece; false where the vocabulary does not cover it.
   func encode(_ piece: String, into ids: inout [Int]) -> Bool {
     switch self {
     case .words(let model): model.encode(piece, into: &ids)
     case .merges(let model): model.encode(piece, into: &ids)
+    case .pieces(let model): model.encode(piece, into: &ids)
     }
   }
 
@@ -79,13 +74,33 @@ enum TokenModel: Sendable {
   var skipsUnknown: Bool {
     switch self {
     case .words(let model): model.unknownID != nil
-    case .merges: true
+    case .merges, .pieces: true
     }
   }
 
-  func id(of token: String) -> Int? { vocabulary.id(of: token) }
-  func token(_ id: Int) -> String? { vocabulary.token(id) }
-  var largestID: Int { vocabulary.largestID }
+  func id(of token: String) -> Int? {
+    switch self {
+    case .words(let model): model.vocabulary.id(of: token)
+    case .merges(let model): model.vocabulary.id(of: token)
+    case .pieces(let model): model.id(of: token)
+    }
+  }
+
+  func token(_ id: Int) -> String? {
+    switch self {
+    case .words(let model): model.vocabulary.token(id)
+    case .merges(let model): model.vocabulary.token(id)
+    case .pieces(let model): model.token(id)
+    }
+  }
+
+  var largestID: Int {
+    switch self {
+    case .words(let model): model.vocabulary.largestID
+    case .merges(let model): model.vocabulary.largestID
+    case .pieces(let model): model.count - 1
+    }
+  }
 }
 
 /// Remembers the ids of pieces, since the same words come again and again. Safe to share.
