@@ -13,8 +13,17 @@ struct SentencePiece: Sendable {
   private let userDefined: [String]
   private let unknownScore: Float
 
-  /// The space as pieces have it.
-  private static let space = "\u{2581}"
+  /// The space as pieces have it. Characters are replaced scalar by scalar: a space before a
+  /// combining mark is one `Character` with it.
+  private static let space: Unicode.Scalar = "\u{2581}"
+
+  private static func replacing(
+    _ old: Unicode.Scalar, _ new: Unicode.Scalar, in text: String
+  ) -> String.UnicodeScalarView {
+    var out = String.UnicodeScalarView()
+    out.append(contentsOf: text.unicodeScalars.lazy.map { $0 == old ? new : $0 })
+    return out
+  }
 
   init(_ bytes: [UInt8]) throws {
     file = try SentencePieceFile(bytes)
@@ -88,7 +97,8 @@ struct SentencePiece: Sendable {
     }
     if bytes.isEmpty { return "" }
     let text = (file.addsPrefix ? " " : "") + String(decoding: bytes, as: UTF8.self)
-    return file.escapesSpaces ? text.replacing(" ", with: SentencePiece.space) : text
+    return file.escapesSpaces
+      ? String(SentencePiece.replacing(" ", SentencePiece.space, in: text)) : text
   }
 
   /// Characters, and the symbols of the user as one each.
@@ -170,6 +180,7 @@ struct SentencePiece: Sendable {
   /// The text of ids.
   func text(of ids: [Int]) -> String {
     var bytes: [UInt8] = []
+    var isFirst = true
     for id in ids where file.pieces.indices.contains(id) {
       let piece = file.pieces[id]
       switch piece.kind {
@@ -177,10 +188,11 @@ struct SentencePiece: Sendable {
       case .unknown: bytes += Array(" \u{2047} ".utf8)
       case .byte: bytes += SentencePiece.byte(piece.text).map { [$0] } ?? []
       default:
-        var text = piece.text.replacing(SentencePiece.space, with: " ")
-        if bytes.isEmpty, file.addsPrefix, text.hasPrefix(" ") { text.removeFirst() }
-        bytes += Array(text.utf8)
+        var text = SentencePiece.replacing(SentencePiece.space, " ", in: piece.text)
+        if isFirst, file.addsPrefix, text.first == " " { text.removeFirst() }
+        bytes += Array(String(text).utf8)
       }
+      if piece.kind != .control { isFirst = false }
     }
     return String(decoding: bytes, as: UTF8.self)
   }
