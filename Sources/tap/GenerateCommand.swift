@@ -13,7 +13,8 @@ struct Generate: ParsableCommand {
       Greedy, with the logits processing of the folder's generation_config.json (repetition penalty, \
       suppressed tokens).
 
-        tap generate --model artifacts/qwen2-audio-small --audio speech.flac --prompt-ids 1,audio,2
+        tap generate --model artifacts/qwen2-audio-small \\
+          --audio artifacts/evaluation/ked/d-first-goat.flac --prompt "first thing:"
       """)
 
   @OptionGroup var question: QuestionOptions

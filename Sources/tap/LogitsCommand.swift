@@ -10,7 +10,8 @@ struct Logits: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "The logits and probabilities of the next token.",
     discussion: """
-      tap logits --model artifacts/qwen2-audio-small --audio speech.flac --prompt-ids 1,audio,2 --top 5
+      tap logits --model artifacts/qwen2-audio-small \\
+        --audio artifacts/evaluation/ked/d-first-goat.flac --prompt "first thing:" --top 5
       """)
 
   @OptionGroup var question: QuestionOptions

@@ -22,6 +22,12 @@ struct QuestionOptions: ParsableArguments {
       """)
   var promptIds: String?
 
+  @Flag(help: "Qwen2-Audio: use the chat template of the instructed model.") var chat = false
+
+  @Option(help: "Whisper: the language of the recording.") var language = "en"
+
+  @Flag(help: "Whisper: put the speech into English.") var translate = false
+
   @Flag(help: "Print JSON.") var json = false
 
   func validate() throws {
@@ -65,7 +71,7 @@ extension QuestionOptions {
   /// The folder's tokenizer, which tokens given as numbers do not need.
   fileprivate func tokenizer() throws -> Tokenizer? {
     do {
-      return try Tokenizer(contentsOf: "\(model)/tokenizer.json")
+      return try Tokenizer(folder: model)
     } catch {
       if promptIds != nil { return nil }
       throw error
@@ -76,7 +82,12 @@ extension QuestionOptions {
     -> [Int]
   {
     if let promptIds { return try parsedTokens(promptIds, placeholder: opened.placeholder) }
-    throw ValidationError("give --prompt or --prompt-ids")
+    let config = try openConfig(folder: model)
+    guard let tokenizer, prompt != nil || config is WhisperConfig || config is MoshiConfig else {
+      throw ValidationError("give --prompt or --prompt-ids")
+    }
+    let template = PromptTemplate(isChat: chat, language: language, translates: translate)
+    return try template.tokens(prompt ?? "", for: config, tokenizer)
   }
 }
 

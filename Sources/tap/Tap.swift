@@ -12,7 +12,7 @@ struct TapCommand: ParsableCommand {
       LLaMA-Omni or Moshi. Examples on the shipped checkpoint:
 
         tap inspect --model artifacts/qwen2-audio-small
-        tap logits --model artifacts/qwen2-audio-small --audio FILE --prompt "what is said ?"
+        tap logits --model artifacts/qwen2-audio-small --audio FILE --prompt "first thing:"
       """,
     subcommands: [Inspect.self, Logits.self, Generate.self])
 }
