@@ -6,7 +6,7 @@ TAP is the command, DIR a folder as Tests/SpeechTests/Fixtures/whisper. Needs no
 
 - inspect: the folder opens, nothing is missing, and the parameters are as many as the files hold.
 - logits: those of the last position, from the recording on. The reference computed its features in
-  Float32; behind them logits differ by up to 5e-4, and the most probable token is the same.
+  Float32; behind them logits differ by up to 1e-4, and the most probable token is the same.
 - generate: the first token is the most probable of the golden logits, and every further one is the
   most probable of `tap logits` on the prompt and the answer so far.
 """
@@ -18,7 +18,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-TOLERANCE = 5e-4
+TOLERANCE = 1e-4
 SAID = 4
 
 
@@ -45,6 +45,12 @@ def last_row(path, name):
         return struct.unpack(f"<{width}f", file.read(4 * width))
 
 
+def ignored(name):
+    """Tensors that files hold and models do not use: BEATs' classifier, copies of its one table."""
+    copied = "relative_attention_bias" in name and ".layers.0." not in name
+    return copied or "predictor." in name or name.endswith("initialized")
+
+
 def prompt(inputs, run):
     def pick(key):
         value = inputs.get(key)
@@ -66,7 +72,7 @@ def compare(command, folder):
     stored = {k: math.prod(v["shape"]) for k, v in entries.items() if k != "__metadata__"}
     unexpected = set(inspected["unexpected"])
     expected = sum(count for name, count in stored.items()
-                   if name not in unexpected and not name.endswith("initialized"))
+                   if name not in unexpected and not ignored(name))
     if not inspected["opens"] or inspected["missing"] or inspected["misshapen"]:
         problems.append(f"inspect: {inspected['problems']} {inspected['missing']}")
     if inspected["parameters"] != expected:
