@@ -121,7 +121,7 @@ notebook.control("everything patched", equals: 1, of: measured.flatMap(\.allPatc
 // The same model with random weights hears the same sounds. What its map shows is what the
 // architecture alone would show. Every third pair is enough for a null.
 
-let untrained = speech.with(model.config.randomParameters(random.split("untrained")))
+let untrained = speech.with(Weights(model.config.randomParameters(random.split("untrained"))))
 let third = suite.pairs.indices.filter { $0 % 3 == 0 }.map { suite.pairs[$0] }
 let null = notebook.cell("random weights", over: third, key: \.id) { pair in
   let questions = try untrained.questions(for: pair, root: root)
