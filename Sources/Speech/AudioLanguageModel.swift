@@ -159,7 +159,11 @@ public struct AudioLanguageModel: SpeechLanguageModel {
   }
 
   /// The language model's input from the encoder's residual stream before layer `layer`.
-  private func entered(_ x: Tensor, from layer: Int, in batch: inout Batch, tap: Tap?) -> Tensor {
+  ///
+  /// - Parameter batch: laid out anew where the sound decides how many audio tokens there are
+  public func entered(
+    _ x: Tensor, from layer: Int, in batch: inout Batch, tap: Tap?
+  ) -> Tensor {
     let encoded = encoder(x, from: layer, layout: batch.encoder, tap: tap)
     return spliced(connector(encoded, norm: encoder.norm, in: &batch, tap: tap), batch, tap)
   }

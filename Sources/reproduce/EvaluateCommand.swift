@@ -16,7 +16,7 @@ struct Evaluate: ParsableCommand {
       to repeat (Tests/Peers).
       """)
 
-  @Option(help: "The checkpoint.") var model = "artifacts/qwen2-audio-small"
+  @Option(help: "The checkpoint.") var model = Recipe.all[0].folder
   @Option(help: "A JSON file for the answers and logits.") var out: String?
 
   struct Outcome: Sendable {

@@ -73,7 +73,7 @@ struct EvaluationSuite {
       (
         voice,
         members.filter { $0.pair.voice == voice }
-          .map { Row(mode: "even", text: $0.sentence.text, rate: 1, pitch: 1) }
+          .map { Row(mode: "even", text: $0.sentence.text) }
       )
     }
     try SpeakAll(folder: folder, title: "evaluation").run(lists)
