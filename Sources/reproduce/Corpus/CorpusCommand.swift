@@ -82,7 +82,9 @@ struct Repository {
     let artifacts = (walk?.compactMap { $0 as? String } ?? [])
       .filter { !$0.contains("/.") }
       .map { "artifacts/\($0)" }
-    let manifests = ["evaluation", "training", "models"].map { "data-manifests/\($0).json" }
+    let manifests = try FileManager.default.contentsOfDirectory(
+      atPath: url("data-manifests").path
+    ).filter { $0.hasSuffix(".json") }.map { "data-manifests/\($0)" }
     let mine = try (artifacts + manifests)
       .filter { isFile(url($0)) }
       .map { "\(try Digest(ofFile: url($0).path))  \($0)" }
