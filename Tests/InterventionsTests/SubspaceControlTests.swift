@@ -32,7 +32,7 @@ private func skewed(_ rows: Int, _ width: Int, seed: UInt64) -> DoubleMatrix {
         #expect(q.columns == 2)
         let gram = q.transposed * q
         #expect(abs(gram[0, 0] - 1) < 1e-10 && abs(gram[0, 1]) < 1e-10)
-        let move = try moves.move(family, from: base, to: source, random)
+        let move = moves.move(family, along: q, from: base, to: source)
         #expect((move - (move * q).timesTransposed(q)).largest < 1e-9)
         switch family {
         case .haar: #expect(move.squaredNorm != real.squaredNorm)

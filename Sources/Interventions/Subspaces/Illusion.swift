@@ -71,7 +71,7 @@ extension DoubleMatrix {
 }
 
 /// How far patched activations lie from natural ones, beside how far natural ones lie from each other.
-public struct Divergence: Sendable, Equatable {
+public struct Divergence: Sendable, Equatable, Codable {
   /// Root mean square Mahalanobis distance per direction: about 1 for natural activations.
   public let mahalanobis: Double
   public let naturalMahalanobis: Double

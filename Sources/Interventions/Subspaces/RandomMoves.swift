@@ -62,17 +62,17 @@ public struct RandomMoves: Sendable {
     }
   }
 
-  /// One draw's move of a patch.
+  /// The move of a patch along drawn directions.
   ///
   /// - Parameters:
+  ///   - directions: those of a draw; the same for every pair
   ///   - base: the base run's rows, [rows, width]
   ///   - source: the source run's
-  ///   - random: the same stream gives the same directions for every pair
   public func move(
-    _ family: RandomFamily, from base: DoubleMatrix, to source: DoubleMatrix, _ random: Random
-  ) throws -> DoubleMatrix {
-    let drawn = Subspace(orthonormal: try directions(family, random))
-    let move = drawn.move(.subspace, from: base, to: source)
+    _ family: RandomFamily, along directions: DoubleMatrix, from base: DoubleMatrix,
+    to source: DoubleMatrix
+  ) -> DoubleMatrix {
+    let move = Subspace(orthonormal: directions).move(.subspace, from: base, to: source)
     let real = subspace.move(.subspace, from: base, to: source)
     switch family {
     case .haar, .variance: return move
@@ -103,7 +103,7 @@ public struct RandomMoves: Sendable {
 
 extension DoubleMatrix {
   /// Scaled so that a squared length of `own` becomes `wanted`; a move of no length stays.
-  fileprivate func rescaled(_ own: Double, to wanted: Double) -> DoubleMatrix {
+  func rescaled(_ own: Double, to wanted: Double) -> DoubleMatrix {
     guard own > 0, own.isFinite, wanted.isFinite else { return self }
     let factor = (wanted / own).squareRoot()
     return DoubleMatrix(rows: rows, columns: columns, numbers.map { $0 * factor })
