@@ -54,7 +54,8 @@ let package = Package(
       name: "SpeechTests", dependencies: ["Speech", "Interventions", "Tensor", "JSON"],
       resources: [.copy("Fixtures")]),
     .testTarget(
-      name: "InterventionsTests", dependencies: ["Interventions", "Speech", "Tensor", "JSON"]),
+      name: "InterventionsTests", dependencies: ["Interventions", "Speech", "Tensor", "JSON"],
+      resources: [.copy("Fixtures")]),
     .testTarget(name: "PlotTests", dependencies: ["Plot"]),
     .testTarget(name: "NotebookTests", dependencies: ["Notebook", "JSON"]),
     .testTarget(name: "ReproduceTests", dependencies: ["reproduce", "JSON"]),
