@@ -30,7 +30,8 @@ let package = Package(
     .target(
       name: "Speech", dependencies: ["Tensor", "JSON", "CSndFile", "CSoxr"],
       swiftSettings: vector),
-    .target(name: "Interventions", dependencies: ["Tensor", "Speech"], swiftSettings: vector),
+    .target(
+      name: "Interventions", dependencies: ["Tensor", "Speech", "Notebook"], swiftSettings: vector),
     .target(name: "Plot", dependencies: ["CCairo"], resources: [.copy("Fonts")]),
     .target(name: "Notebook", dependencies: ["JSON", "CCrypto"]),
     .target(name: "Figures", dependencies: ["Interventions", "Plot"]),
