@@ -8,7 +8,8 @@ struct Reproduce: ParsableCommand {
     commandName: "reproduce",
     abstract: "Makes again what the paper stands on.",
     subcommands: [
-      Corpus.self, DataCommand.self, Train.self, Evaluate.self, Parity.self, Compare.self,
+      Corpus.self, DataCommand.self, Check.self, Train.self, Evaluate.self, Parity.self,
+      Compare.self,
       Patches.self,
       FullSize.self,
       SpeakVoice.self,
