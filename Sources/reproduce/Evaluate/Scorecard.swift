@@ -172,7 +172,7 @@ struct ScoredSuite: Sendable {
   /// Whether the clean member's answer is preferred at the clean member, and the corrupt one's at the
   /// corrupt.
   private func chosen(
-    _ speech: SpeechModel, _ pair: MinimalPair, hearing: (Utterance) throws -> Hearing
+    _ speech: SpeechModel, _ pair: Interventions.MinimalPair, hearing: (Utterance) throws -> Hearing
   ) throws -> [Bool] {
     let (clean, corrupt) = (
       try speech.textTokens(pair.answers.clean)[0], try speech.textTokens(pair.answers.corrupt)[0]
