@@ -43,15 +43,19 @@ struct Recipe: Sendable {
           "a query transformer over windows of 120 ms, which reads the speech encoder and a "
           + "BEATs branch",
         config: salmonn, auxiliary: .frames, warmStart: "qwen2-audio-small",
-        stages: [Stage(kind: .joint, steps: 2200, batch: 16, peakRate: 2e-3)]),
+        stages: [
+          Stage(kind: .sound, steps: 700, batch: 16, peakRate: 2e-3),
+          Stage(kind: .joint, steps: 700, batch: 16, peakRate: 7e-4),
+        ]),
       Recipe(
         name: "soundwave-small", architecture: "Soundwave",
         connector: "an alignment adapter whose CTC classes decide which frames are kept, and "
           + "look-back attention",
         config: soundwave, auxiliary: .alignment, warmStart: "qwen2-audio-small",
         stages: [
-          Stage(kind: .encoder, steps: 500, batch: 16, peakRate: 2e-3),
-          Stage(kind: .joint, steps: 2200, batch: 16, peakRate: 2e-3),
+          Stage(kind: .encoder, steps: 400, batch: 16, peakRate: 2e-3),
+          Stage(kind: .sound, steps: 700, batch: 16, peakRate: 2e-3),
+          Stage(kind: .joint, steps: 700, batch: 16, peakRate: 7e-4),
         ]),
       Recipe(
         name: "qwen2-audio-ctc-small", architecture: "Qwen2-Audio",
@@ -170,7 +174,7 @@ struct Recipe: Sendable {
 
 /// One stage of training.
 struct Stage: Sendable {
-  enum Kind: String, Sendable { case binding, languageModel, encoder, joint }
+  enum Kind: String, Sendable { case binding, languageModel, encoder, sound, joint }
 
   let kind: Kind
   var steps: Int

@@ -81,7 +81,13 @@ struct Train: ParsableCommand {
     }
     let state = TrainingState(
       folder: repository.url("build"), name: recipe.name, key: key.joined(separator: " "))
+    // What text alone teaches is the same for all recipes that begin with it.
+    let text = TrainingState(
+      folder: repository.url("build"), name: "language-model",
+      key: ([recipe.config.compactText, "\(stages.filter(\.isText))"] + key[1...])
+        .joined(separator: " "))
     var done = fresh ? nil : try state.read(into: &training)
+    if done == nil, !fresh, stages[0].isText { done = try text.read(into: &training) }
     for (index, stage) in stages.enumerated() {
       if let saved = done, saved.stage > index { continue }
       let names = training.trained(stage)
@@ -102,6 +108,11 @@ struct Train: ParsableCommand {
         }
       }
       progress.end()
+      if stage.isText, index + 1 < stages.count, !stages[index + 1].isText {
+        try text.write(
+          stage: index, step: stage.steps - 1, names: names, parameters: training.parameters,
+          optimiser: optimiser)
+      }
     }
     let stored = training.parameters.filter { config.parameterShapes[$0.key] != nil }
     try Data(safetensorsBytes(stored)).write(

@@ -2,7 +2,8 @@
 //
 // 1. the language model alone, on pseudo-audio made of text embeddings: first one position a word and
 //    only short answers, then all tasks at the pace of speech;
-// 2. the encoder and connector alone, on the auxiliary losses;
+// 2. the encoder and connector alone, on the auxiliary losses, then also on the answers of the
+//    language model, which stands still;
 // 3. everything together, while the auxiliary losses fade.
 //
 // Every draw is named by stage, step and utterance, and every sum has a fixed order, so the weights
@@ -99,7 +100,7 @@ struct Training {
       if name == config.encoderPrefix + "embed_positions.weight" { return false }
       switch stage.kind {
       case .binding, .languageModel: return language.contains(name)
-      case .encoder: return !language.contains(name)
+      case .encoder, .sound: return !language.contains(name)
       case .joint: return true
       }
     }.sorted()
