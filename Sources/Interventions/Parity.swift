@@ -199,7 +199,7 @@ extension GoldenData {
     var part = PatchedPart.whole
     if let head = entry["head"]?.int {
       let heads = try run("base").model.place(of: site)?.heads ?? 1
-      guard heads > 1, (0..<heads).contains(head) else { throw bad("no such head") }
+      guard (0..<heads).contains(head) else { throw bad("no such head") }
       part = .head(head, of: heads)
     }
     if try entry.string("kind") == "subspace" {
