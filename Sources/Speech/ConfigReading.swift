@@ -4,15 +4,12 @@ import JSON
 import Tensor
 
 extension JSON {
-  /// A field that is there and not null.
-  private func given(_ key: String) -> JSON? { self[key] == .null ? nil : self[key] }
-
   /// A whole number between 1 and `most`; `usual` where the field is missing.
   ///
   /// The largest are well above any published model; beyond them tables that depend on the
   /// configuration alone would fill the memory before a weight is read.
   func size(_ key: String, usual: Int? = nil, upTo most: Int) throws -> Int {
-    guard let value = given(key) else {
+    guard let value = self[key] else {
       if let usual { return usual }
       throw JSONError("\"\(key)\" is missing")
     }
@@ -24,7 +21,7 @@ extension JSON {
 
   /// A number above 0.
   func positive(_ key: String, usual: Double) throws -> Double {
-    guard let value = given(key) else { return usual }
+    guard let value = self[key] else { return usual }
     let number = try double(key)
     guard number > 0, number.isFinite else {
       throw JSONError("\"\(key)\" is \(value.compactText); it should be above 0")
@@ -34,7 +31,7 @@ extension JSON {
 
   /// Refuses a choice that this implementation would silently compute otherwise.
   func requires(_ key: String, _ expected: JSON) throws {
-    guard let value = given(key), value != expected else { return }
+    guard let value = self[key], value != expected else { return }
     throw JSONError(
       "\"\(key)\" is \(value.compactText); only \(expected.compactText) is implemented")
   }
@@ -123,12 +120,12 @@ extension DecoderConfig {
 extension JSON {
   /// The width of a head, where it is given beside the width of all.
   func headWidth() throws -> Int? {
-    given("head_dim") == nil ? nil : try size("head_dim", upTo: 1 << 20)
+    self["head_dim"] == nil ? nil : try size("head_dim", upTo: 1 << 20)
   }
 
   /// The rescaling of rotary frequencies, in an object of its own in files of any age.
   func ropeScaling() throws -> RopeScaling? {
-    guard let object = given("rope_parameters") ?? given("rope_scaling") else { return nil }
+    guard let object = self["rope_parameters"] ?? self["rope_scaling"] else { return nil }
     switch object["rope_type"]?.string ?? object["type"]?.string ?? "default" {
     case "default": return nil
     case "linear": return .linear(factor: Float(try object.positive("factor", usual: 1)))
