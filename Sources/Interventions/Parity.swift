@@ -177,11 +177,18 @@ extension GoldenData {
   private func patch(_ entry: JSON, id: String, _ kept: [String: [String: Tensor]]) throws -> Patch
   {
     func bad(_ reason: String) -> CheckpointError {
-      CheckpointError("\(folder)/patches.json: patch \(id): \(reason)")
+      CheckpointError(
+        "\(folder)/patches.json: patch \(id): \(reason); correct the entry, or make the folder again"
+      )
     }
     let siteName = try entry.string("site")
     guard let site = Site(siteName), model.sites.contains(site) else {
-      throw bad("no site \"\(siteName)\"")
+      let stage = siteName.prefix { $0 != "." }
+      let near = model.sites.map { "\($0)" }.filter { $0.prefix { $0 != "." } == stage }
+      let known = near.isEmpty ? Array(Set(model.sites.map(\.stage.rawValue))).sorted() : near
+      throw bad(
+        "no site \"\(siteName)\"; the model has \(near.isEmpty ? "the stages " : "")"
+          + known.joined(separator: ", "))
     }
     let sourceName = try entry.string("source")
     guard let source = kept[sourceName]?[siteName] else {
@@ -193,18 +200,26 @@ extension GoldenData {
       let indices = pair.elements?.compactMap(\.int) ?? []
       guard indices.count == 2, (0..<base).contains(indices[0]),
         (0..<source.rows / perStep).contains(indices[1])
-      else { throw bad("index_map has an entry outside the runs") }
+      else {
+        throw bad(
+          "index_map has an entry outside the \(base) positions of the base run and the "
+            + "\(source.rows / perStep) of the source run")
+      }
       return (0..<perStep).map { (indices[0] * perStep + $0, indices[1] * perStep + $0) }
     }
     let rows = gatherRows(source, positions.map(\.source))
     let places = positions.map(\.base)
     if let head = entry["head"]?.int {
       let heads = try run("base").model.place(of: site)?.heads ?? 1
-      guard heads > 1, (0..<heads).contains(head) else { throw bad("no such head") }
-      let width = source.width / heads
-      return Patch(
-        site, positions: places, index: head,
-        taking: rows.columns((head * width)..<((head + 1) * width)))
+      guard (0..<heads).contains(head) else {
+        throw bad("head \(head); \(siteName) has \(heads) from 0 on")
+      }
+      if heads > 1 {
+        let width = source.width / heads
+        return Patch(
+          site, positions: places, index: head,
+          taking: rows.columns((head * width)..<((head + 1) * width)))
+      }
     }
     if try entry.string("kind") == "subspace" {
       let basis = try expected.tensor(try entry.string("basis"))

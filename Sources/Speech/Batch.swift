@@ -123,8 +123,10 @@ public struct SoundShape: Sendable, Equatable {
   public var positions: Int
   /// Whether what lies behind the clip's sound is hidden from the encoder and makes no tokens.
   public var masksPadding: Bool
-  /// Encoder positions that make one row of the connector.
+  /// Encoder positions that make one row of the connector, and those from one row's first to the
+  /// next row's.
   public var positionsPerRow: Int
+  public var positionsBetweenRows: Int
   /// The token of a prompt that the sound overwrites.
   public var placeholder: Int
   /// Entries of the embedding table, and the most positions a prompt may have.
@@ -141,7 +143,17 @@ public struct SoundShape: Sendable, Equatable {
 
   /// The number of audio tokens of a clip with so many valid frames, where the connector makes one of
   /// each of its rows.
-  public func audioTokens(melFrames: Int) -> Int { keys(melFrames: melFrames) / positionsPerRow }
+  public func audioTokens(melFrames: Int) -> Int { rows(positions: keys(melFrames: melFrames)) }
+
+  /// The number of whole rows of the connector in so many encoder positions.
+  func rows(positions: Int) -> Int {
+    positions < positionsPerRow ? 0 : (positions - positionsPerRow) / positionsBetweenRows + 1
+  }
+
+  /// The fewest encoder positions that make so many rows.
+  func positions(rows: Int) -> Int {
+    rows == 0 ? 0 : positionsPerRow + (rows - 1) * positionsBetweenRows
+  }
 }
 
 /// Clips stacked for the encoder.
@@ -238,7 +250,7 @@ public struct Batch: Sendable {
   /// A batch that starts at the connector, for sequences of so many audio tokens.
   public init(_ shape: SoundShape, audioTokens: [Int], prompts: [Prompt]) throws {
     try self.init(
-      shape, clips: [], keys: audioTokens.map { shape.positionsPerRow * $0 }, prompts: prompts,
+      shape, clips: [], keys: audioTokens.map(shape.positions(rows:)), prompts: prompts,
       extent: .valid)
   }
 
@@ -250,10 +262,10 @@ public struct Batch: Sendable {
     let counts = keys.map { extent == .padded ? shape.positions : $0 }
     sound = SoundBatch(clips: clips, positions: shape.positions, counts: counts, keys: keys)
     frames = Layout(
-      counts: counts.map { $0 / shape.positionsPerRow }, visible: keys.map { _ in .causal })
+      counts: counts.map(shape.rows(positions:)), visible: keys.map { _ in .causal })
     given = prompts
     self.prompts = prompts
-    let (rows, free) = (keys.map { $0 / shape.positionsPerRow }, frames.sequences.map(\.visible))
+    let (rows, free) = (keys.map(shape.rows(positions:)), frames.sequences.map(\.visible))
     audio = Layout(counts: rows, visible: free)
     lm = audio
     (audioRows, tokens, positions, placeholderRows, realAudio) = ([], [], [], [], [])

@@ -82,26 +82,9 @@ extension DecoderConfig {
   /// The sizes in the configuration of a Hugging Face Llama.
   init(llama json: JSON) throws {
     try json.requires("hidden_act", "silu")
-    try json.requires("attention_bias", false)
-    try json.requires("mlp_bias", false)
     let heads = try json.size("num_attention_heads", usual: 32, upTo: 1 << 20)
     // Newer files keep the rotary positions in an object of their own.
     let rope = json["rope_parameters"] ?? json
-    var scaling: RopeScaling?
-    if let object = json["rope_parameters"] ?? json["rope_scaling"] {
-      let kind = object["rope_type"]?.string ?? object["type"]?.string ?? "default"
-      guard kind == "default" || kind == "llama3" else {
-        throw JSONError("rotary positions of type \"\(kind)\" are not implemented")
-      }
-      if kind == "llama3" {
-        scaling = RopeScaling(
-          factor: Float(try object.positive("factor", usual: 8)),
-          lowFactor: Float(try object.positive("low_freq_factor", usual: 1)),
-          highFactor: Float(try object.positive("high_freq_factor", usual: 4)),
-          originalPositions: Float(
-            try object.positive("original_max_position_embeddings", usual: 8192)))
-      }
-    }
     self.init(
       vocabulary: try json.size("vocab_size", usual: 32_000, upTo: 1 << 28),
       width: try json.size("hidden_size", usual: 4096, upTo: 1 << 20),
@@ -110,15 +93,51 @@ extension DecoderConfig {
       mlp: try json.size("intermediate_size", usual: 11_008, upTo: 1 << 24),
       maxPositions: try json.size("max_position_embeddings", usual: 2048, upTo: 1 << 20),
       epsilon: try json.positive("rms_norm_eps", usual: 1e-6),
-      theta: try rope.positive("rope_theta", usual: 10_000), ropeScaling: scaling,
-      tiesEmbeddings: json["tie_word_embeddings"]?.bool ?? false)
+      theta: try rope.positive("rope_theta", usual: 10_000), ropeScaling: try json.ropeScaling(),
+      givenHeadWidth: try json.headWidth(),
+      tiesEmbeddings: json["tie_word_embeddings"]?.bool ?? false
+    )
+    if json["attention_bias"]?.bool == true { biases.formUnion([.queriesKeysValues, .output]) }
+    if json["mlp_bias"]?.bool == true { biases.insert(.mlp) }
+    try checkHeads()
+  }
+
+  /// Refuses heads that do not fit the width or each other.
+  func checkHeads() throws {
     for (fits, problem) in [
-      (width % heads == 0, "hidden_size is no multiple of num_attention_heads"),
+      (
+        givenHeadWidth != nil || width % heads == 0,
+        "hidden_size is no multiple of num_attention_heads"
+      ),
       (heads % keyHeads == 0, "num_attention_heads is no multiple of num_key_value_heads"),
-      (width / heads % 2 == 0, "the width of a head is odd, rotary positions need an even one"),
-      (json["head_dim"] == nil || json["head_dim"]?.int == width / heads, "head_dim is another"),
+      (headWidth % 2 == 0, "the width of a head is odd, rotary positions need an even one"),
     ] where !fits {
       throw JSONError("the sizes do not fit together: \(problem)")
+    }
+  }
+}
+
+extension JSON {
+  /// The width of a head, where it is given beside the width of all.
+  func headWidth() throws -> Int? {
+    self["head_dim"] == nil ? nil : try size("head_dim", upTo: 1 << 20)
+  }
+
+  /// The rescaling of rotary frequencies, in an object of its own in files of any age.
+  func ropeScaling() throws -> RopeScaling? {
+    guard let object = self["rope_parameters"] ?? self["rope_scaling"] else { return nil }
+    switch object["rope_type"]?.string ?? object["type"]?.string ?? "default" {
+    case "default": return nil
+    case "linear": return .linear(factor: Float(try object.positive("factor", usual: 1)))
+    case "llama3":
+      return .llama3(
+        factor: Float(try object.positive("factor", usual: 8)),
+        lowFactor: Float(try object.positive("low_freq_factor", usual: 1)),
+        highFactor: Float(try object.positive("high_freq_factor", usual: 4)),
+        originalPositions: Float(
+          try object.positive("original_max_position_embeddings", usual: 8192)))
+    case let kind:
+      throw JSONError("rotary positions of type \"\(kind)\" are not implemented")
     }
   }
 }

@@ -15,36 +15,54 @@ public struct DecoderConfig: Sendable, Equatable {
   public var maxPositions: Int
   public var epsilon: Double
   public var theta: Double
-  /// Llama 3.1's rescaling of slow rotary frequencies, if any.
+  /// The rescaling of rotary frequencies, if any.
   public var ropeScaling: RopeScaling?
-  /// Whether the projections to queries, keys and values have a bias (Qwen2).
-  public var hasBiases = false
+  /// The width of a head, where it is not width / heads.
+  public var givenHeadWidth: Int?
+  /// The linear maps of a layer that have a bias.
+  public var biases: Biases = []
   public var tiesEmbeddings = false
   /// Adapters beside the projections to queries and values.
   public var lowRank: LowRankConfig?
 
+  /// The width of a head.
+  public var headWidth: Int { givenHeadWidth ?? width / heads }
+
+  /// Linear maps of a layer; Qwen2 has a bias on the first, Llama on none unless its file says so.
+  public struct Biases: OptionSet, Sendable {
+    public let rawValue: Int
+    public init(rawValue: Int) { self.rawValue = rawValue }
+
+    public static let queriesKeysValues = Biases(rawValue: 1)
+    public static let output = Biases(rawValue: 2)
+    public static let mlp = Biases(rawValue: 4)
+  }
+
   /// Name and shape of every parameter behind `prefix`, as `model.layers.0.mlp.up_proj.weight`.
   func parameterShapes(_ prefix: String, head: String) -> [String: [Int]] {
     var shapes: [String: [Int]] = [:]
-    let keyWidth = width / heads * keyHeads
+    let (queryWidth, keyWidth) = (headWidth * heads, headWidth * keyHeads)
     shapes[prefix + "embed_tokens.weight"] = [vocabulary, width]
     for i in 0..<layers {
       let layer = prefix + "layers.\(i)."
-      for (name, size) in [("q", width), ("k", keyWidth), ("v", keyWidth)] {
-        shapes[layer + "self_attn.\(name)_proj.weight"] = [size, width]
-        if hasBiases { shapes[layer + "self_attn.\(name)_proj.bias"] = [size] }
+      func linear(_ name: String, _ outputs: Int, _ inputs: Int, _ kind: Biases) {
+        shapes[layer + name + ".weight"] = [outputs, inputs]
+        if biases.contains(kind) { shapes[layer + name + ".bias"] = [outputs] }
+      }
+      for (name, size) in [("q", queryWidth), ("k", keyWidth), ("v", keyWidth)] {
+        linear("self_attn.\(name)_proj", size, width, .queriesKeysValues)
       }
       if let lowRank {
-        for (name, size) in [("q", width), ("v", keyWidth)] {
+        for (name, size) in [("q", queryWidth), ("v", keyWidth)] {
           let adapter = layer + "self_attn.\(name)_proj.lora_"
           shapes[adapter + "A.default.weight"] = [lowRank.rank, width]
           shapes[adapter + "B.default.weight"] = [size, lowRank.rank]
         }
       }
-      shapes[layer + "self_attn.o_proj.weight"] = [width, width]
-      shapes[layer + "mlp.gate_proj.weight"] = [mlp, width]
-      shapes[layer + "mlp.up_proj.weight"] = [mlp, width]
-      shapes[layer + "mlp.down_proj.weight"] = [width, mlp]
+      linear("self_attn.o_proj", width, queryWidth, .output)
+      linear("mlp.gate_proj", mlp, width, .mlp)
+      linear("mlp.up_proj", mlp, width, .mlp)
+      linear("mlp.down_proj", width, mlp, .mlp)
       shapes[layer + "input_layernorm.weight"] = [width]
       shapes[layer + "post_attention_layernorm.weight"] = [width]
     }
@@ -186,7 +204,7 @@ extension Weights {
 extension RotaryTable {
   init(_ config: DecoderConfig) {
     self.init(
-      positions: config.maxPositions, headWidth: config.width / config.heads, theta: config.theta,
+      positions: config.maxPositions, headWidth: config.headWidth, theta: config.theta,
       scaling: config.ropeScaling)
   }
 }

@@ -137,7 +137,7 @@ struct DepthBlock: Sendable {
       .pattern,
       attentionPatterns(
         at(.q, parts.mapped(y, q)), at(.k, parts.mapped(y, k)), keyHeads: heads,
-        scale: 1 / Float(config.width / heads).squareRoot(), places: places))
+        scale: 1 / Float(config.headWidth).squareRoot(), places: places))
     let z = at(
       .z, attended(patterns, at(.v, parts.mapped(y, v)), keyHeads: heads, places: places))
     let mid = at(.residMid, x + at(.attnOut, parts.mapped(z, out)))

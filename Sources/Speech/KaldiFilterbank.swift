@@ -31,15 +31,24 @@ struct KaldiFilterbank: Sendable {
       }
     }
     self.waves = waves
+    // The reference's filters are in Float32 whatever the samples are, and on the mel scale, where
+    // neighbouring bins lie close together, that shows in the sixth digit; so each step is rounded.
     func mel(_ hertz: Double) -> Double { 1127 * Elementary.log(1 + hertz / 700) }
     let low = mel(20)
-    let step = (mel(8000) - low) / Double(Self.bands + 1)
+    let width = Float((mel(8000) - low) / Double(Self.bands + 1))
+    let places = (0..<bins).map { k -> Float in
+      let hertz = 16_000 / Float(Self.fourier) * Float(k)
+      return 1127 * Float(Elementary.log(Double(1 + hertz / 700)))
+    }
     var filters = [Double](repeating: 0, count: Self.bands * bins)
     for band in 0..<Self.bands {
-      let left = low + Double(band) * step
-      for k in 0..<bins {
-        let m = mel(16_000 / Double(Self.fourier) * Double(k))
-        filters[band * bins + k] = max(0, min((m - left) / step, (left + 2 * step - m) / step))
+      let (left, centre, right) = (
+        Float(low) + Float(band) * width, Float(low) + Float(band + 1) * width,
+        Float(low) + Float(band + 2) * width
+      )
+      for (k, place) in places.enumerated() {
+        let (up, down) = ((place - left) / (centre - left), (right - place) / (right - centre))
+        filters[band * bins + k] = Double(max(0, min(up, down)))
       }
     }
     self.filters = filters

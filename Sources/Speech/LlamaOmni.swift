@@ -42,7 +42,8 @@ public struct LlamaOmniConfig: AudioLanguageConfig, Equatable {
   public var sound: SoundShape {
     SoundShape(
       melBands: encoder.melBands, positions: encoder.positions, masksPadding: false,
-      positionsPerRow: downsampling, placeholder: spokenPlaceholder, vocabulary: lm.vocabulary,
+      positionsPerRow: downsampling, positionsBetweenRows: downsampling,
+      placeholder: spokenPlaceholder, vocabulary: lm.vocabulary,
       maxTokens: maxTokens)
   }
 

@@ -32,7 +32,9 @@ public struct MoshiConfig: Sendable, Equatable {
       throw JSONError("the model takes other codes than the codec makes")
     }
     for (config, name) in [(lm, "the temporal"), (depth.decoder, "the depth")]
-    where config.width % (2 * config.heads) != 0 {
+    where config.headWidth % 2 != 0
+      || config.givenHeadWidth == nil && config.width % config.heads != 0
+    {
       throw JSONError("the width of \(name) transformer is no even multiple of its heads")
     }
   }
@@ -53,7 +55,8 @@ public struct MoshiConfig: Sendable, Equatable {
       keyHeads: try json.size("num_key_value_heads", usual: heads, upTo: 1 << 16), mlp: wide / 2,
       maxPositions: try json.size("max_position_embeddings", usual: 3000, upTo: 1 << 20),
       epsilon: try json.positive("rms_norm_eps", usual: 1e-8),
-      theta: try (json["rope_parameters"] ?? json).positive("rope_theta", usual: 10_000))
+      theta: try (json["rope_parameters"] ?? json).positive("rope_theta", usual: 10_000),
+      givenHeadWidth: try json.headWidth())
     let part = json["depth_decoder_config"] == nil ? [:] : try json.part("depth_decoder_config")
     let depthHeads = try part.size("num_attention_heads", usual: 16, upTo: 1 << 16)
     guard lm.heads % lm.keyHeads == 0, part["num_key_value_heads"]?.int ?? depthHeads == depthHeads
@@ -62,6 +65,7 @@ public struct MoshiConfig: Sendable, Equatable {
     inner.width = try part.size("hidden_size", usual: 1024, upTo: 1 << 20)
     inner.layers = try part.size("num_hidden_layers", usual: 6, upTo: 1024)
     (inner.heads, inner.keyHeads) = (depthHeads, depthHeads)
+    inner.givenHeadWidth = try part.headWidth()
     inner.mlp = try part.size("ffn_dim", usual: 5632, upTo: 1 << 24) / 2
     inner.epsilon = try part.positive("rms_norm_eps", usual: 1e-8)
     depth = DepthConfig(decoder: inner, steps: codebooks)

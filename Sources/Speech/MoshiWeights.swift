@@ -16,11 +16,12 @@ extension MoshiConfig: ModelConfig {
     shapes["decoder.model.norm.weight"] = [d]
     shapes["decoder.lm_head.weight"] = [lm.vocabulary, d]
     func layer(_ prefix: String, _ config: DecoderConfig, _ steps: [Int]) {
-      let keyWidth = config.width / config.heads * config.keyHeads
-      for (name, size) in [
-        ("q", config.width), ("k", keyWidth), ("v", keyWidth), ("o", config.width),
+      let (d, queryWidth) = (config.width, config.headWidth * config.heads)
+      let keyWidth = config.headWidth * config.keyHeads
+      for (name, outputs, inputs) in [
+        ("q", queryWidth, d), ("k", keyWidth, d), ("v", keyWidth, d), ("o", d, queryWidth),
       ] {
-        shapes[prefix + "self_attn.\(name)_proj.linear.weight"] = steps + [size, config.width]
+        shapes[prefix + "self_attn.\(name)_proj.linear.weight"] = steps + [outputs, inputs]
       }
       shapes[prefix + "mlp.fc1.weight"] = steps + [2 * config.mlp, config.width]
       shapes[prefix + "mlp.fc2.weight"] = steps + [config.width, config.mlp]

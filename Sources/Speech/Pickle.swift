@@ -142,12 +142,20 @@ struct PickleReader {
       let dictionary = PickleDictionary()
       try fill(dictionary, try popToMark())
       stack.append(.dictionary(dictionary))
-    case UInt8(ascii: "a"): try append([try pop()])
-    case UInt8(ascii: "e"): try append(try popToMark())
+    // What goes into a container is popped before the container below it is looked at.
+    case UInt8(ascii: "a"):
+      let item = try pop()
+      try append([item])
+    case UInt8(ascii: "e"):
+      let items = try popToMark()
+      try append(items)
     case UInt8(ascii: "s"):
       let value = try pop()
-      try set([try pop(), value])
-    case UInt8(ascii: "u"): try set(try popToMark())
+      let key = try pop()
+      try set([key, value])
+    case UInt8(ascii: "u"):
+      let items = try popToMark()
+      try set(items)
     case UInt8(ascii: "q"): memo[try number(1)] = try top()
     case UInt8(ascii: "r"): memo[try number(4)] = try top()
     case 0x94: memo[memo.count] = try top()

@@ -63,6 +63,7 @@ struct QFormerConfig: Sendable, Equatable {
 /// The connector of SALMONN.
 struct QFormerConnector: Connector {
   private let window: Int
+  private let step: Int
   private let beats: BEATs?
   private let speechNorm: LayerNorm
   private let audioNorm: LayerNorm?
@@ -73,7 +74,7 @@ struct QFormerConnector: Connector {
   private let config: QFormerConfig
 
   init(_ model: SALMONNConfig, _ p: Weights) {
-    window = model.window
+    (window, step) = (model.window, model.step)
     config = model.reader
     beats = model.beats.map { BEATs($0, p, "beats.") }
     speechNorm = p.layerNorm("ln_speech")
@@ -142,7 +143,7 @@ struct QFormerConnector: Connector {
   private func windowRows(_ batch: Batch, _ windows: Layout) -> [Int] {
     let owners = owners(batch)
     return windows.stacked { w, t in
-      batch.encoder.sequences[owners[w].clip].start + owners[w].index * window + t
+      batch.encoder.sequences[owners[w].clip].start + owners[w].index * step + t
     }
   }
 
@@ -181,6 +182,6 @@ struct QFormerConnector: Connector {
   }
 
   func span(ofToken index: Int, in batch: Batch) -> TimeSpan {
-    .centred(window * index, step: 20, count: window)
+    .centred(step * index, step: 20, count: window)
   }
 }

@@ -24,6 +24,9 @@ public struct Qwen2AudioConfig: AudioLanguageConfig, Equatable {
   public var epsilon = 1e-6
   public var theta = 10_000.0
   public var tiesEmbeddings = false
+  /// The width of a head, where it is not width / heads, and the rescaling of rotary positions.
+  public var givenHeadWidth: Int?
+  public var ropeScaling: RopeScaling?
   public var audioToken = 151_646
 
   public init() {}
@@ -64,6 +67,8 @@ public struct Qwen2AudioConfig: AudioLanguageConfig, Equatable {
     let rope = text["rope_parameters"] ?? text
     if rope["rope_theta"] != nil { theta = try rope.double("rope_theta") }
     if let ties = text["tie_word_embeddings"]?.bool { tiesEmbeddings = ties }
+    givenHeadWidth = try text.headWidth()
+    ropeScaling = try text.ropeScaling()
     try check(audio, text)
   }
 
@@ -76,11 +81,6 @@ public struct Qwen2AudioConfig: AudioLanguageConfig, Equatable {
     }
     if audio["scale_embedding"]?.bool == true || text["use_sliding_window"]?.bool == true {
       throw JSONError("\"scale_embedding\" and \"use_sliding_window\" must be false")
-    }
-    let rope = text["rope_parameters"] ?? text["rope_scaling"] ?? [:]
-    let kind = rope["rope_type"]?.string ?? rope["type"]?.string ?? "default"
-    guard kind == "default" else {
-      throw JSONError("rotary positions of type \"\(kind)\" are not implemented")
     }
     // The largest are well above any published model; beyond them tables that depend on the
     // configuration alone would fill the memory before a weight is read.
@@ -100,14 +100,11 @@ public struct Qwen2AudioConfig: AudioLanguageConfig, Equatable {
     }
     for (fits, problem) in [
       (encoderWidth % encoderHeads == 0, "d_model is no multiple of encoder_attention_heads"),
-      (width % heads == 0, "hidden_size is no multiple of num_attention_heads"),
-      (heads % keyHeads == 0, "num_attention_heads is no multiple of num_key_value_heads"),
-      (width / heads % 2 == 0, "the width of a head is odd, rotary positions need an even one"),
-      (text["head_dim"] == nil || text["head_dim"]?.int == width / heads, "head_dim is another"),
       (0..<vocabulary ~= audioToken, "audio_token_index is not in the vocabulary"),
     ] where !fits {
       throw JSONError("the sizes do not fit together: \(problem)")
     }
+    try lm.checkHeads()
   }
 
   /// config.json in the published layout.

@@ -10,13 +10,15 @@ extension Qwen2AudioConfig {
   public var lm: DecoderConfig {
     DecoderConfig(
       vocabulary: vocabulary, width: width, layers: layers, heads: heads, keyHeads: keyHeads,
-      mlp: mlp, maxPositions: maxPositions, epsilon: epsilon, theta: theta, hasBiases: true,
+      mlp: mlp, maxPositions: maxPositions, epsilon: epsilon, theta: theta,
+      ropeScaling: ropeScaling, givenHeadWidth: givenHeadWidth, biases: .queriesKeysValues,
       tiesEmbeddings: tiesEmbeddings)
   }
 
   public var sound: SoundShape {
     SoundShape(
       melBands: melBands, positions: maxSourcePositions, masksPadding: true, positionsPerRow: 2,
+      positionsBetweenRows: 2,
       placeholder: audioToken, vocabulary: vocabulary, maxTokens: maxPositions)
   }
 

@@ -11,8 +11,9 @@ public struct SALMONNConfig: AudioLanguageConfig, Equatable {
   public let beats: BEATsConfig?
   public let lm: DecoderConfig
   let reader: QFormerConfig
-  /// Encoder positions that one query reads.
+  /// Encoder positions that one query reads, and those from one query's first to the next one's.
   let window: Int
+  let step: Int
 
   public init(_ json: JSON) throws {
     let model = try json.part("model")
@@ -27,9 +28,11 @@ public struct SALMONNConfig: AudioLanguageConfig, Equatable {
       return Int((1500 * min(seconds, 30) / 30).rounded(.toNearestOrEven))
     }
     window = try positions("second_per_window")
-    guard try positions("second_stride") == window, (1...encoder.positions).contains(window) else {
+    step = try positions("second_stride")
+    guard (1...encoder.positions).contains(window), step > 0 else {
       throw JSONError(
-        "\"second_per_window\" and \"second_stride\" should be equal and not above the clip")
+        "\"second_per_window\" and \"second_stride\" are \(window) and \(step) positions of 20 ms; "
+          + "the window should fit the clip of \(encoder.positions), the stride be 1 at least")
     }
     var lm = try DecoderConfig(llama: try json.part("llama"))
     if model["lora"]?.bool ?? true {
@@ -46,7 +49,8 @@ public struct SALMONNConfig: AudioLanguageConfig, Equatable {
   public var sound: SoundShape {
     SoundShape(
       melBands: encoder.melBands, positions: encoder.positions, masksPadding: false,
-      positionsPerRow: window, placeholder: spokenPlaceholder, vocabulary: lm.vocabulary,
+      positionsPerRow: window, positionsBetweenRows: step, placeholder: spokenPlaceholder,
+      vocabulary: lm.vocabulary,
       maxTokens: lm.maxPositions)
   }
 

@@ -59,7 +59,8 @@ public struct SoundwaveConfig: AudioLanguageConfig, Equatable {
   public var sound: SoundShape {
     SoundShape(
       melBands: encoder.melBands, positions: encoder.positions, masksPadding: false,
-      positionsPerRow: 2, placeholder: audioToken, vocabulary: lm.vocabulary,
+      positionsPerRow: 2, positionsBetweenRows: 2, placeholder: audioToken,
+      vocabulary: lm.vocabulary,
       maxTokens: lm.maxPositions)
   }
 

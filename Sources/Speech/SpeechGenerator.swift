@@ -30,7 +30,7 @@ public struct SpeechGeneratorConfig: Sendable, Equatable {
     }
     var decoder = lm
     (decoder.layers, decoder.width, decoder.heads) = (sizes[0], sizes[1], sizes[2])
-    (decoder.keyHeads, decoder.mlp) = (sizes[2], sizes[3])
+    (decoder.keyHeads, decoder.mlp, decoder.givenHeadWidth) = (sizes[2], sizes[3], nil)
     self.decoder = decoder
     upsampling = try json.size("ctc_upsample_factor", usual: 25, upTo: 1 << 16)
     units = try json.size("unit_vocab_size", usual: 1000, upTo: 1 << 24)

@@ -37,7 +37,7 @@ extension DecoderConfig {
   }
 
   /// Bytes of keys and values for each position.
-  var cacheBytes: Int { 2 * layers * width / heads * keyHeads * 4 }
+  var cacheBytes: Int { 2 * layers * headWidth * keyHeads * 4 }
 }
 
 extension AudioLanguageConfig {
@@ -53,8 +53,8 @@ extension AudioLanguageConfig {
   public var cacheBytes: Int { lm.cacheBytes }
 
   public var stages: [StageSummary] {
-    let rows = sound.positions / sound.positionsPerRow
-    let step = 20 * Double(sound.positionsPerRow)
+    let rows = sound.rows(positions: sound.positions)
+    let step = 20 * Double(sound.positionsBetweenRows)
     var stages = encoder.stages
     var note = "an audio token each"
     switch self {

@@ -12,6 +12,8 @@ public struct WhisperConfig: ModelConfig, Equatable {
   public let vocabulary: Int
   /// Positions of the decoder.
   public let maxPositions: Int
+  /// Whether the head is the table of token embeddings, as in all published models.
+  public let tiesEmbeddings: Bool
 
   public init(_ json: JSON) throws {
     encoder = try EncoderConfig(whisper: json)
@@ -20,7 +22,7 @@ public struct WhisperConfig: ModelConfig, Equatable {
     mlp = try json.size("decoder_ffn_dim", usual: 1536, upTo: 1 << 24)
     vocabulary = try json.size("vocab_size", usual: 51_865, upTo: 1 << 28)
     maxPositions = try json.size("max_target_positions", usual: 448, upTo: 1 << 20)
-    try json.requires("tie_word_embeddings", true)
+    tiesEmbeddings = json["tie_word_embeddings"]?.bool ?? true
     guard encoder.width % heads == 0 else {
       throw JSONError(
         "the sizes do not fit together: d_model is no multiple of decoder_attention_heads")
@@ -29,6 +31,7 @@ public struct WhisperConfig: ModelConfig, Equatable {
 
   static let encoderPrefix = "model.encoder."
   static let decoderPrefix = "model.decoder."
+  static let headName = "proj_out.weight"
 
   public var parameterShapes: [String: [Int]] {
     let (d, prefix) = (encoder.width, Self.decoderPrefix)
@@ -55,11 +58,13 @@ public struct WhisperConfig: ModelConfig, Equatable {
       shapes[layer + "fc2.bias"] = [d]
     }
     norm(prefix + "layer_norm")
+    if !tiesEmbeddings { shapes[Self.headName] = [vocabulary, d] }
     return shapes
   }
 
   /// With and without `model.`, and the names of openai-whisper.
   public func aliases(of name: String) -> [String] {
+    if name == Self.headName { return [name] }
     let short = String(name.dropFirst("model.".count))
     if name.hasPrefix(Self.encoderPrefix) {
       let rest = String(name.dropFirst(Self.encoderPrefix.count))

@@ -94,6 +94,7 @@ struct WhisperDecoder: Sendable {
   private let positions: Matrix
   private let blocks: [CrossDecoderBlock]
   private let norm: LayerNorm
+  private let head: Matrix
 
   init(_ config: WhisperConfig, _ p: Weights) {
     self.config = config
@@ -115,6 +116,7 @@ struct WhisperDecoder: Sendable {
         up: p.linear(layer + "fc1"), down: p.linear(layer + "fc2"), heads: config.heads)
     }
     norm = p.layerNorm(prefix + "layer_norm")
+    head = config.tiesEmbeddings ? embeddings : p.matrix(WhisperConfig.headName)
   }
 
   /// - Throws: where there is no token, too many, or one outside the vocabulary.
@@ -163,7 +165,7 @@ struct WhisperDecoder: Sendable {
     }
     let normed = norm(x)
     let final = tap?(Site(.decoder, .final), normed) ?? normed
-    let logits = projectedRows(final, wanted) { linear($0, embeddings) }
+    let logits = projectedRows(final, wanted) { linear($0, head) }
     return tap?(Site(.decoder, .logits), logits) ?? logits
   }
 

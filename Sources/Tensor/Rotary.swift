@@ -13,27 +13,24 @@ public func rotary(_ x: Tensor, positions: [Int], table: RotaryTable) -> Tensor 
     node: Node.of([x]) { g in [table.turned(g, positions, sign: -1)] })
 }
 
-/// Llama 3.1's rescaling of rotary frequencies: waves longer than the context of pre-training are
-/// slowed by `factor`, short ones kept, those between interpolated.
-public struct RopeScaling: Sendable, Equatable {
-  public let factor: Float
-  public let lowFactor: Float
-  public let highFactor: Float
-  public let originalPositions: Float
-
-  public init(factor: Float, lowFactor: Float, highFactor: Float, originalPositions: Float) {
-    self.factor = factor
-    self.lowFactor = lowFactor
-    self.highFactor = highFactor
-    self.originalPositions = originalPositions
-  }
+/// A rescaling of rotary frequencies for more positions than in pre-training.
+public enum RopeScaling: Sendable, Equatable {
+  /// All are slowed by a factor (Chen et al., 2023).
+  case linear(factor: Float)
+  /// Llama 3.1: waves longer than the context of pre-training are slowed by `factor`, short ones
+  /// kept, those between interpolated.
+  case llama3(factor: Float, lowFactor: Float, highFactor: Float, originalPositions: Float)
 
   func callAsFunction(_ frequency: Float) -> Float {
-    let wave = 6.283_185_5 / frequency
-    if wave < originalPositions / highFactor { return frequency }
-    if wave > originalPositions / lowFactor { return frequency / factor }
-    let share = (originalPositions / wave - lowFactor) / (highFactor - lowFactor)
-    return (1 - share) * frequency / factor + share * frequency
+    switch self {
+    case .linear(let factor): return frequency / factor
+    case .llama3(let factor, let lowFactor, let highFactor, let originalPositions):
+      let wave = 6.283_185_5 / frequency
+      if wave < originalPositions / highFactor { return frequency }
+      if wave > originalPositions / lowFactor { return frequency / factor }
+      let share = (originalPositions / wave - lowFactor) / (highFactor - lowFactor)
+      return (1 - share) * frequency / factor + share * frequency
+    }
   }
 }
 

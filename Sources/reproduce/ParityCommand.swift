@@ -12,7 +12,7 @@ struct Parity: ParsableCommand {
       A folder of golden data holds config.json, model.safetensors, inputs.json, patches.json, \
       expected.safetensors and three recordings, as Tests/SpeechTests/Fixtures/qwen2-audio does; a \
       folder of log-mel features holds info.json and expected.safetensors. Ends with status 1 where \
-      a difference is past its tolerance.
+      a difference is past its tolerance or a folder cannot be compared; the others are.
       """)
 
   @Argument(help: "Folders of golden data.") var folders: [String]
@@ -24,8 +24,14 @@ struct Parity: ParsableCommand {
       let isLogMel =
         !FileManager.default.fileExists(atPath: "\(folder)/config.json")
         && FileManager.default.fileExists(atPath: "\(folder)/info.json")
-      let rows = isLogMel ? try logMelParity(folder: folder) : try parity(folder: folder)
       print("\(folder)")
+      let rows: [ParityRow]
+      do { rows = isLogMel ? try logMelParity(folder: folder) : try parity(folder: folder) } catch {
+        // The other folders are still compared.
+        FileHandle.standardError.write(Data("Error: \(error)\n".utf8))
+        failed += 1
+        continue
+      }
       let width = rows.map(\.name.count).max() ?? 0
       for row in rows {
         let name = row.name.padding(toLength: width, withPad: " ", startingAt: 0)
