@@ -37,7 +37,10 @@ struct Train: ParsableCommand {
   func run() throws {
     Runtime.pin()
     let repository = try Repository()
-    let utterances = try TrainingSet(repository).utterances()
+    let evaluation = Set(EvaluationPlan.pairs().flatMap { [$0.clean.text, $0.corrupt.text] })
+    let utterances =
+      try TrainingSet(repository).utterances()
+      + HumanTraining.utterances(repository, excluding: evaluation)
     for recipe in Recipe.all where names.isEmpty || names.contains(recipe.name) {
       try train(recipe, utterances, repository)
     }
