@@ -30,7 +30,8 @@ let package = Package(
     .target(
       name: "Speech", dependencies: ["Tensor", "JSON", "CSndFile", "CSoxr"],
       swiftSettings: vector),
-    .target(name: "Interventions", dependencies: ["Tensor", "Speech"], swiftSettings: vector),
+    .target(
+      name: "Interventions", dependencies: ["Tensor", "Speech", "Notebook"], swiftSettings: vector),
     .target(name: "Plot", dependencies: ["CCairo"], resources: [.copy("Fonts")]),
     .target(name: "Notebook", dependencies: ["JSON", "CCrypto"]),
     .target(name: "Figures", dependencies: ["Interventions", "Plot"]),
@@ -54,7 +55,8 @@ let package = Package(
       name: "SpeechTests", dependencies: ["Speech", "Interventions", "Tensor", "JSON"],
       resources: [.copy("Fixtures")]),
     .testTarget(
-      name: "InterventionsTests", dependencies: ["Interventions", "Speech", "Tensor", "JSON"]),
+      name: "InterventionsTests", dependencies: ["Interventions", "Speech", "Tensor", "JSON"],
+      resources: [.copy("Fixtures")]),
     .testTarget(name: "PlotTests", dependencies: ["Plot"]),
     .testTarget(name: "NotebookTests", dependencies: ["Notebook", "JSON"]),
     .testTarget(name: "ReproduceTests", dependencies: ["reproduce", "JSON"]),

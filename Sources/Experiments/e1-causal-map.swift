@@ -88,7 +88,7 @@ let measured = notebook.cell("exact map", over: suite.pairs, key: \.id) { pair i
   let questions = try speech.questions(for: pair, root: root)
   let clean = try model.trace(questions.clean)
   let corrupt = try model.trace(questions.corrupt)
-  let time = windows.ofTime(pair, clean.timeline)
+  let time = windows.ofTime(pair)
   let phones = windows.ofPhones(pair)
 
   var map = PairMap(clean: clean.logitDifference, corrupt: corrupt.logitDifference)
@@ -129,7 +129,7 @@ let null = notebook.cell("random weights", over: third, key: \.id) { pair in
   let corrupt = try untrained.model.trace(questions.corrupt)
   var map = PairMap(clean: clean.logitDifference, corrupt: corrupt.logitDifference)
   map.sufficiency = try untrained.model.map(
-    corrupt, with: .source(clean), windows: windows.ofTime(pair, clean.timeline))
+    corrupt, with: .source(clean), windows: windows.ofTime(pair))
   map.phoneSufficiency = try untrained.model.map(
     corrupt, with: .source(clean), windows: windows.ofPhones(pair))
   return map

@@ -13,8 +13,8 @@ extension AudioLanguageModel {
     let slopes = try slopes(of: base)
     return cells.map { cell in
       let positions = base.timeline.positions(in: cell.window, at: cell.site.stage)
-      guard !positions.isEmpty, let slope = slopes[cell.boundary] else { return nil }
-      let (a, b) = (source.state(at: cell.boundary), base.state(at: cell.boundary))
+      guard !positions.isEmpty, let slope = slopes[cell.site] else { return nil }
+      let (a, b) = (source.residual(cell.site), base.residual(cell.site))
       var sum = 0.0
       for position in positions {
         for j in 0..<a.width {
@@ -28,24 +28,24 @@ extension AudioLanguageModel {
   ///
   /// The reverse pass goes from boundary to boundary, each stretch run once more from the state that
   /// the trace kept, so that the record of one layer is in memory at a time.
-  func slopes(of base: Trace) throws -> [Boundary: Tensor] {
+  func slopes(of base: Trace) throws -> [Site: Tensor] {
     let question = base.question
     var batch = try Batch(
       config.sound, clips: [question.clip], prompts: [Prompt(question.tokens)])
-    let boundaries = residualSites.map(\.boundary)
-    var behind = base.state(at: boundaries.last!).variable
+    let sites = residualSites
+    var behind = base.state(at: sites.last!.boundary).variable
     let logits = self.logits(
-      after: boundaries.last!, behind, in: batch, rows: [question.tokens.count - 1])
+      after: sites.last!.boundary, behind, in: batch, rows: [question.tokens.count - 1])
     var seed = [Float](repeating: 0, count: logits.count)
     seed[question.answer] += 1
     seed[question.foil] -= 1
     var slope = logits.gradients(of: [behind], weights: Tensor(logits.shape, seed))[0]
-    var slopes = [boundaries.last!: slope]
-    for boundary in boundaries.dropLast().reversed() {
+    var slopes = [sites.last!.site: slope]
+    for (site, boundary) in sites.dropLast().reversed() {
       behind = base.state(at: boundary).variable
       guard let next = advanced(behind, from: boundary, in: &batch) else { continue }
       slope = next.x.gradients(of: [behind], weights: slope)[0]
-      slopes[boundary] = slope
+      slopes[site] = slope
     }
     return slopes
   }

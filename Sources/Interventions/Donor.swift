@@ -19,17 +19,25 @@ extension Donor {
     case .source(let source):
       let limit = source.timeline.count(at: cell.site.stage)
       guard positions.allSatisfy({ $0 < limit }) else { return nil }
-      return gatherRows(source.state(at: cell.boundary), positions)
+      return gatherRows(source.residual(cell.site), positions)
     case .unrelated(let other, let shift, let source):
       let mapped = positions.map {
         other.timeline.position(like: $0, of: base.timeline, shift: shift, at: cell.site.stage)
       }
-      let own = gatherRows(base.state(at: cell.boundary), positions)
-      let real = gatherRows(source.state(at: cell.boundary), positions) - own
-      let move = gatherRows(other.state(at: cell.boundary), mapped) - own
+      let own = gatherRows(base.residual(cell.site), positions)
+      let real = gatherRows(source.residual(cell.site), positions) - own
+      let move = gatherRows(other.residual(cell.site), mapped) - own
       let (wanted, length) = (real.norm, move.norm)
       return length > 0 ? own + move * Float(wanted / length) : own
     }
+  }
+}
+
+extension Trace {
+  /// The residual stream at one of the sites that are always kept.
+  func residual(_ site: Site) -> Tensor {
+    guard let x = kept[site] else { preconditionFailure("\(site) is no residual site") }
+    return x
   }
 }
 

@@ -25,7 +25,7 @@ public enum Factor: String, Sendable, CaseIterable {
 }
 
 /// How a moment of one member is found in the other.
-public enum Alignment: String, Sendable, CaseIterable {
+public enum Correspondence: String, Sendable, CaseIterable {
   /// The same boundaries, to the sample.
   case identity
   /// The same phones, of other lengths: linear within each.
@@ -48,7 +48,7 @@ public struct MinimalPair: Sendable {
   public let attribute: (prompt: String, clean: String, corrupt: String)?
   /// Index in `phones` of either member of the phone that tells the answers apart.
   public let changedPhone: Int
-  public let alignment: Alignment
+  public let alignment: Correspondence
   /// The place of the word in its frame.
   public let slot: String
   /// The resampling unit: sentence by speaker.
@@ -157,7 +157,7 @@ where T.RawValue == String {
   return value
 }
 
-extension Alignment {
+extension Correspondence {
   fileprivate func holds(between a: Utterance, and b: Utterance) -> Bool {
     let pairs = zip(a.phones, b.phones)
     guard a.phones.count == b.phones.count else { return self == .linear }

@@ -24,16 +24,15 @@ public struct LockedWindows: Sendable {
 
   /// Everything before, the fixed windows, everything behind, and the text positions one by one:
   /// together they hold every position of the language model behind the first.
-  public func ofTime(_ pair: MinimalPair, _ timeline: Timeline) -> [Window] {
+  public func ofTime(_ pair: MinimalPair) -> [Window] {
     let start = pair.onset + width * Double(fixed.lowerBound)
     let end = pair.onset + width * Double(fixed.upperBound)
     let middle = fixed.map { i -> Window in
       let from = pair.onset + width * Double(i)
       return .milliseconds(from, from + width)
     }
-    let last = timeline.tokens
     return [.milliseconds(-1000, start)] + middle + [.milliseconds(end, 1e6)]
-      + (0..<text).map { .tokens(last - text + $0, last - text + $0 + 1) }
+      + (0..<text).map { .text($0 - text, $0 + 1 < text ? $0 - text + 1 : nil) }
   }
 
   /// One window a phone, nil beyond the utterance.
@@ -103,7 +102,7 @@ extension AudioLanguageModel {
     -> [[Double?]]
   {
     let cells = mapSites.flatMap { site in
-      windows.compactMap { $0 }.map { Cell(site.site, site.boundary, $0) }
+      windows.compactMap { $0 }.map { Cell(site.site, $0) }
     }
     var values = try body(cells)[...]
     return mapSites.map { _ in windows.map { $0 == nil ? nil : values.removeFirst() } }
@@ -116,7 +115,7 @@ extension AudioLanguageModel {
   public func integrity(_ pair: PairMap, clean: Trace, corrupt: Trace) throws -> (
     own: [Double], all: [Double]
   ) {
-    let cells = mapSites.map { Cell($0.site, $0.boundary, .all) }
+    let cells = mapSites.map { Cell($0.site) }
     func recoveries(_ direction: Direction, from own: Bool) throws -> [Double] {
       let (base, other) = direction == .sufficiency ? (corrupt, clean) : (clean, corrupt)
       let values = try patched(

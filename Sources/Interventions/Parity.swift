@@ -84,7 +84,7 @@ extension GoldenData {
     let model = try model.run(input) { site, x in
       // The first activations of every branch become variables.
       var x = differentiated && !x.isDifferentiated ? x.variable : x
-      if let patch, let place, site == patch.site { x = patch.applied(to: x, at: place.rows) }
+      if let patch, let place, site == patch.site { x = Patch.applying([patch], to: x, at: place) }
       seen.append((site, x))
       return x
     }
@@ -196,20 +196,24 @@ extension GoldenData {
       else { throw bad("index_map has an entry outside the runs") }
       return (0..<perStep).map { (indices[0] * perStep + $0, indices[1] * perStep + $0) }
     }
-    var part = PatchedPart.whole
+    let rows = gatherRows(source, positions.map(\.source))
+    let places = positions.map(\.base)
     if let head = entry["head"]?.int {
       let heads = try run("base").model.place(of: site)?.heads ?? 1
       guard heads > 1, (0..<heads).contains(head) else { throw bad("no such head") }
-      part = .head(head, of: heads)
+      let width = source.width / heads
+      return Patch(
+        site, positions: places, index: head,
+        taking: rows.columns((head * width)..<((head + 1) * width)))
     }
     if try entry.string("kind") == "subspace" {
       let basis = try expected.tensor(try entry.string("basis"))
       guard basis.rows == source.width else {
         throw bad("the basis has \(basis.rows) rows, the site is \(source.width) wide")
       }
-      part = .subspace(basis)
+      return Patch(site, positions: places, subspace: basis, of: rows)
     }
-    return Patch(site, positions: positions, from: source, part: part)
+    return Patch(site, positions: places, taking: rows)
   }
 
   /// The connector's rows that became tokens in a run.

@@ -1,73 +1,78 @@
-// A trace: one run of the model with its residual stream kept at every residual site.
+// A trace: one run of a model with activations kept, from which patches are made and runs resumed.
 
 import Speech
 import Tensor
 
-/// What the model heard and was asked, and the two answers that are compared.
-public struct Question: Sendable {
-  public let clip: Clip
-  public let tokens: [Int]
-  /// First tokens of the two answers.
-  public let answer: Int
-  public let foil: Int
-
-  public init(clip: Clip, tokens: [Int], answer: Int, foil: Int) {
-    self.clip = clip
-    self.tokens = tokens
-    self.answer = answer
-    self.foil = foil
-  }
-
-  /// The logit difference log p(answer) - log p(foil) from one row of logits.
-  func logitDifference(_ logits: Tensor, row: Int = 0) -> Double {
-    Double(logits[row, answer]) - Double(logits[row, foil])
-  }
-}
-
-/// A run with its residual stream at each boundary, padded to blocks of rows.
+/// A run with the activations of some sites, padded to blocks of rows as the model computes them.
 public struct Trace: Sendable {
   public let question: Question
-  public let timeline: Timeline
-  /// The logits of the last position, [1, vocabulary].
-  public let logits: Tensor
-  /// log p(answer) - log p(foil) at the last position.
-  public let logitDifference: Double
-  let states: [Boundary: Tensor]
+  /// Where positions lie; its logits are those that the question reads.
+  public let run: ModelRun
+  /// What was read, without a divergence.
+  public let outcome: Outcome
+  let kept: [Site: Tensor]
   /// Keys and values of the language model, for runs resumed behind their first positions.
   let cache: KeyValueCache
 
-  /// The residual stream at a site, [rows, width]; rows beyond the positions are padding.
-  func state(at boundary: Boundary) -> Tensor {
-    guard let state = states[boundary] else { preconditionFailure("no boundary \(boundary)") }
-    return state
+  /// The logits that the question reads, [reads, vocabulary].
+  public var logits: Tensor { run.logits }
+  /// log p(answer) - log p(foil), in nats.
+  public var logitDifference: Double { outcome.logitDifference }
+  public var timeline: Timeline { Timeline(run) }
+
+  /// The activation of a site that was kept, [positions, width] (a pattern: [heads, queries, keys]).
+  ///
+  /// - Throws: where it was not kept.
+  public func activation(of site: Site) throws -> Tensor {
+    guard let x = kept[site], let own = run.positions(of: x, at: site) else {
+      throw CellError("the run has not kept \(site); name it when the run is traced")
+    }
+    return own
+  }
+
+  /// Where a site's positions lie.
+  ///
+  /// - Throws: where this run has no such site.
+  public func place(of site: Site) throws -> Place {
+    guard let place = run.place(of: site) else { throw CellError("the run has no site \(site)") }
+    return place
+  }
+
+  /// The connector's rows that became tokens, where the sound decides which do; else nil.
+  var spliced: [Int]? {
+    guard let (site, x) = kept.first(where: { $0.key.activation == .keep }),
+      let own = run.positions(of: x, at: site)
+    else { return nil }
+    return own.numbers.indices.filter { own.numbers[$0] != 0 }
   }
 }
 
-extension AudioLanguageModel {
-  /// Runs the model once and keeps the residual stream.
-  public func trace(_ question: Question) throws -> Trace {
-    let batch = try Batch(config.sound, clips: [question.clip], prompts: [Prompt(question.tokens)])
-    let boundaries = Dictionary(
-      uniqueKeysWithValues: residualSites.map { ($0.site, $0.boundary) })
-    var states: [Boundary: Tensor] = [:]
+extension SpeechLanguageModel {
+  /// Runs the model once and keeps what is wanted. Of an architecture that splices sound into a
+  /// prompt the residual stream, keys and values are always kept, so that runs can be resumed.
+  ///
+  /// - Throws: where a site is unknown or the question is not one for this model.
+  public func trace(_ question: Question, keeping sites: [Site] = []) throws -> Trace {
+    for site in sites { try check(site) }
+    if !question.input.continuations.isEmpty && !takesContinuations {
+      throw CellError(
+        "the architecture takes no continuations; its answers are compared at one token")
+    }
+    let splicing = self as? AudioLanguageModel
+    let wanted = Set(sites + (splicing.map { $0.residualSites.map(\.site) } ?? []))
+    var kept: [Site: Tensor] = [:]
     var cache = KeyValueCache()
-    let logits = self.logits(
-      after: .encoder(0), embedded(batch), in: batch, rows: [question.tokens.count - 1]
-    ) { site, x in
-      if let boundary = boundaries[site] { states[boundary] = x }
-      if site.stage == .lm && site.activation == .rotK { cache.keys.append(x) }
-      if site.stage == .lm && site.activation == .v { cache.values.append(x) }
+    let run = try self.run(question.input) { site, x in
+      if wanted.contains(site) || (splicing != nil && site.activation == .keep) { kept[site] = x }
+      if splicing != nil && site.stage == .lm {
+        if site.activation == .rotK { cache.keys.append(x) }
+        if site.activation == .v { cache.values.append(x) }
+      }
       return x
     }
+    let read = run.reading(question.reads(of: run.logits.rows))
     return Trace(
-      question: question, timeline: timeline(of: batch), logits: logits,
-      logitDifference: question.logitDifference(logits), states: states, cache: cache)
-  }
-
-  func timeline(of batch: Batch) -> Timeline {
-    Timeline(
-      encoder: batch.encoder.sequences[0].count, audio: batch.audio.sequences[0].count,
-      tokens: batch.lm.sequences[0].count,
-      firstAudio: batch.prompts[0].tokens.firstIndex(of: config.sound.placeholder) ?? 0)
+      question: question, run: read, outcome: question.outcome(read.logits), kept: kept,
+      cache: cache)
   }
 }

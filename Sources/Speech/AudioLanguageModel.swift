@@ -79,6 +79,8 @@ public struct AudioLanguageModel: SpeechLanguageModel {
 
   public var sites: [Site] { encoder.sites + connector.sites + lm.sites + (generator?.sites ?? []) }
 
+  public var takesContinuations: Bool { true }
+
   public var longestClip: Double { encoder.config.seconds }
 
   public func clip(_ wave: Waveform) throws -> Clip { try config.clip(wave) }
@@ -137,10 +139,19 @@ public struct AudioLanguageModel: SpeechLanguageModel {
     return (x, batch)
   }
 
-  private func batch(_ input: ModelInput) throws -> Batch {
+  /// An input, as often as wanted.
+  ///
+  /// - Parameter spliced: the connector's rows that become tokens, for a run that is resumed behind
+  ///   a connector that decides it by the sound
+  public func batch(_ input: ModelInput, copies: Int = 1, spliced: [Int]? = nil) throws -> Batch {
+    let prompt =
+      input.continuations.isEmpty
+      ? Prompt(input.tokens) : Prompt(trunk: input.tokens, branches: input.continuations)
     var batch = try Batch(
-      config.sound, clips: [input.clip], prompts: [Prompt(input.tokens)], extent: input.extent)
-    batch.frozen = input.kept.map { [$0] }
+      config.sound, clips: [Clip](repeating: input.clip, count: copies),
+      prompts: [Prompt](repeating: prompt, count: copies), extent: input.extent)
+    batch.frozen = input.kept.map { [[Int]](repeating: $0, count: copies) }
+    if let spliced { batch.splice(kept: [[Int]](repeating: spliced, count: copies)) }
     return batch
   }
 
@@ -244,19 +255,22 @@ extension AudioLanguageModel {
   /// - Parameters:
   ///   - x: the residual stream at `boundary`, in its layout
   ///   - batch: a connector that decides by the sound how many tokens a clip has says so here
-  public func advanced(_ x: Tensor, from boundary: Boundary, in batch: inout Batch)
-    -> (x: Tensor, boundary: Boundary)?
-  {
+  ///   - prefix: keys and values of the positions before the batch's rows
+  public func advanced(
+    _ x: Tensor, from boundary: Boundary, in batch: inout Batch, prefix: KeyValueCache? = nil,
+    tap: Tap? = nil
+  ) -> (x: Tensor, boundary: Boundary)? {
     switch boundary {
     case .encoder(let layer) where layer < encoder.blocks.count:
       let block = encoder.blocks[layer]
-      return (block(x, layer: layer, layout: batch.encoder, tap: nil), .encoder(layer + 1))
+      return (block(x, layer: layer, layout: batch.encoder, tap: tap), .encoder(layer + 1))
     case .encoder:
-      return (connector(x, norm: encoder.norm, in: &batch, tap: nil), .connector)
+      return (connector(x, norm: encoder.norm, in: &batch, tap: tap), .connector)
     case .connector:
-      return (spliced(x, batch, nil), .lm(0))
+      return (spliced(x, batch, tap), .lm(0))
     case .lm(let layer) where layer < lm.blocks.count:
-      let x = lm.layer(layer, x, layout: batch.lm, positions: batch.positions)
+      let x = lm.layer(
+        layer, x, layout: batch.lm, positions: batch.positions, prefix: prefix, tap: tap)
       return (x, .lm(layer + 1))
     case .lm:
       return nil

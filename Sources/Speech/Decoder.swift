@@ -67,7 +67,7 @@ public struct Decoder: Sendable {
   let blocks: [DecoderBlock]
   let norm: Tensor
   let head: Matrix
-  let rotaryTable: RotaryTable
+  public let rotaryTable: RotaryTable
   let stage: Site.Stage
 
   /// - Parameters:
@@ -123,11 +123,13 @@ public struct Decoder: Sendable {
   }
 
   /// One layer over whole sequences.
-  func layer(_ index: Int, _ x: Tensor, layout: Layout, positions: [Int]) -> Tensor {
+  func layer(
+    _ index: Int, _ x: Tensor, layout: Layout, positions: [Int], prefix: KeyValueCache?, tap: Tap?
+  ) -> Tensor {
     blocks[index](
       x, at: stage, layer: index,
-      span: DecoderSpan(rows: layout, positions: positions, prefix: nil),
-      rotaryTable: rotaryTable.covering(positions), tap: nil)
+      span: DecoderSpan(rows: layout, positions: positions, prefix: prefix),
+      rotaryTable: rotaryTable.covering(positions), tap: tap)
   }
 
   /// The sites of the stage, from its input on.

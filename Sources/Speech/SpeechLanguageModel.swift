@@ -12,6 +12,9 @@ public protocol SpeechLanguageModel: Sendable {
   /// The token of a prompt that the sound overwrites, where there is one.
   var placeholder: Int? { get }
 
+  /// Whether `ModelInput.continuations` may be given.
+  var takesContinuations: Bool { get }
+
   /// Seconds of sound that the model takes at most; it hears the beginning of a longer recording.
   var longestClip: Double { get }
 
@@ -30,12 +33,19 @@ public protocol SpeechLanguageModel: Sendable {
     -> Generated
 }
 
+extension SpeechLanguageModel {
+  public var takesContinuations: Bool { false }
+}
+
 /// What a model is run on once.
 public struct ModelInput: Sendable {
   public var clip: Clip
   /// The text side. Architectures that splice sound into a prompt take one placeholder token, or as
   /// many as the clip has audio tokens; an encoder-decoder takes the decoder's tokens.
   public var tokens: [Int]
+  /// Texts that continue `tokens` side by side, each seeing `tokens` and itself, so that one pass
+  /// reads the probabilities of several answers. Their logits follow those of `tokens`, in order.
+  public var continuations: [[Int]] = []
   /// Soundwave: the connector's rows that become tokens, such as those of another run; nil where this
   /// run's sound decides.
   public var kept: [Int]?
@@ -71,6 +81,11 @@ public struct ModelRun: Sendable {
 
   /// Where the positions of a site lie; nil where the model has no such site.
   public func place(of site: Site) -> Place? { places(site) }
+
+  /// The same run with the logits of some rows alone.
+  public func reading(_ rows: [Int]) -> ModelRun {
+    ModelRun(logits: gatherRows(logits, rows), units: units, places: places)
+  }
 
   /// The positions of a site without padding: [positions, width], or [heads, queries, keys] of a
   /// pattern.

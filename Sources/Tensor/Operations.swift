@@ -20,6 +20,20 @@ extension Tensor {
       node: Node.of([a]) { g in [g.mapped { $0 * Vector(repeating: factor) }] })
   }
 
+  /// Every number times its own constant, such as 1 for what is kept and 0 for what is dropped.
+  public func scaled(by factors: Tensor) -> Tensor {
+    precondition(shape == factors.shape, "cannot scale \(shape) by \(factors.shape)")
+    func product(_ x: Tensor) -> Tensor {
+      let out = Tensor(uninitialized: x.shape)
+      forEachVector(x.count) { i, n in
+        store(load(x.start, i, n) * load(factors.start, i, n), out.start, i, n)
+      }
+      return out
+    }
+    let out = product(self)
+    return Tensor(shape: shape, storage: out.storage, node: Node.of([self]) { [product($0)] })
+  }
+
   /// A new tensor of a function of every number, outside the record.
   @inline(__always)
   func mapped(_ f: (Vector) -> Vector) -> Tensor {

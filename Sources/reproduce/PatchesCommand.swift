@@ -36,7 +36,7 @@ struct Patches: ParsableCommand {
       let clean = try speech.model.trace(questions.clean)
       let corrupt = try speech.model.trace(questions.corrupt)
       // The first and the last window reach to the ends of the clip and are left out.
-      let time = Array(windows.ofTime(pair, clean.timeline).dropFirst().prefix(windows.fixed.count))
+      let time = Array(windows.ofTime(pair).dropFirst().prefix(windows.fixed.count))
       return try Direction.allCases.flatMap { direction -> [String] in
         let (base, source) = direction == .sufficiency ? (corrupt, clean) : (clean, corrupt)
         let exact = try speech.model.map(base, with: .source(source), windows: time)

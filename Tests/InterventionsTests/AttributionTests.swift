@@ -27,7 +27,8 @@ import Testing
     let (base, source) = (try model.trace(small.question), try model.trace(small.source))
     let there = try small.run(small.source).states
     let cells = small.cells([
-      .all, .milliseconds(113, 213), .milliseconds(400, 1e6), .tokens(16, 17), .tokens(19, 20),
+      .all, .milliseconds(113, 213), .milliseconds(400, 1e6), .positions(16, 17),
+      .positions(19, 20),
     ])
     let estimates = try model.attribution(of: source, into: base, cells: cells)
     var (compared, worst) = (0, 0.0)
@@ -57,13 +58,13 @@ import Testing
     let model = small.model
     let (base, source) = (try model.trace(small.question), try model.trace(small.source))
     let parts: [Window] = [
-      .milliseconds(-1, 77), .milliseconds(77, 300), .milliseconds(300, 1e6), .tokens(0, 1),
-      .tokens(16, 20),
+      .milliseconds(-1, 77), .milliseconds(77, 300), .milliseconds(300, 1e6), .text(0, 1),
+      .text(1, nil),
     ]
     for site in model.residualSites {
       func sum(_ windows: [Window]) throws -> Double {
         try model.attribution(
-          of: source, into: base, cells: windows.map { Cell(site.site, site.boundary, $0) }
+          of: source, into: base, cells: windows.map { Cell(site.site, $0) }
         ).reduce(0) { $0 + ($1 ?? 0) }
       }
       let whole = try sum([.all])
@@ -84,8 +85,8 @@ import Testing
       let values = try model.attribution(
         of: source, into: base,
         cells: [
-          Cell(Site(.connector, nil, .out), .connector, window),
-          Cell(Site(.lm, nil, .embed), .lm(0), window),
+          Cell(Site(.connector, nil, .out), window),
+          Cell(Site(.lm, nil, .embed), window),
         ])
       #expect(abs(values[0]! - values[1]!) < 1e-6 * max(1, abs(values[0]!)))
     }

@@ -86,9 +86,9 @@ import Testing
     let values = try model.patched(
       base, with: .source(source),
       cells: [
-        Cell(Site(.encoder, 0, .residPost), .encoder(1), .milliseconds(430, 470)),
-        Cell(Site(.encoder, 0, .residPost), .encoder(1), .milliseconds(380, 420)),
-        Cell(Site(.encoder, 0, .residPost), .encoder(1), .all),
+        Cell(Site(.encoder, 0, .residPost), .milliseconds(430, 470)),
+        Cell(Site(.encoder, 0, .residPost), .milliseconds(380, 420)),
+        Cell(Site(.encoder, 0, .residPost), .all),
       ])
     #expect(values[0] == nil && values[1] != nil && values[2] == nil)
   }

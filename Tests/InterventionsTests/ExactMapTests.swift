@@ -79,7 +79,7 @@ func sameBits(_ a: [Double?], _ b: [Double?]) -> Bool {
     let model = small.model
     let (base, source) = (try model.trace(small.question), try model.trace(small.source))
     for site in model.residualSites {
-      let cells = manyWindows.map { Cell(site.site, site.boundary, $0) }
+      let cells = manyWindows.map { Cell(site.site, $0) }
       let together = try model.patched(base, with: .source(source), cells: cells, skipping: false)
       let backwards = try model.patched(
         base, with: .source(source), cells: cells.reversed(), skipping: false)
@@ -99,19 +99,19 @@ func sameBits(_ a: [Double?], _ b: [Double?]) -> Bool {
     let last = base.timeline.tokens - 1
     let site = model.residualSites.last!
     #expect(site.site == Site(.lm, 2, .residPost) && site.boundary == .lm(3))
-    let cells = (0..<last).map { Cell(site.site, site.boundary, .tokens($0, $0 + 1)) }
+    let cells = (0..<last).map { Cell(site.site, .positions($0, $0 + 1)) }
     for resuming in [true, false] {
       let values = try model.patched(
         base, with: .source(source),
-        cells: cells + [Cell(site.site, site.boundary, .tokens(0, last))],
+        cells: cells + [Cell(site.site, .positions(0, last))],
         resuming: resuming, skipping: false)
       for value in values { #expect(value == base.logitDifference) }
     }
     let whole = try model.patched(
-      base, with: .source(source), cells: [Cell(site.site, site.boundary, .tokens(last, last + 1))])
+      base, with: .source(source), cells: [Cell(site.site, .positions(last, last + 1))])
     #expect(whole[0] == source.logitDifference)
     // One layer further down the same positions do count.
-    let below = cells.map { Cell(Site(.lm, 1, .residPost), .lm(2), $0.window) }
+    let below = cells.map { Cell(Site(.lm, 1, .residPost), $0.window) }
     let effects = try model.patched(base, with: .source(source), cells: below)
     #expect(effects.contains { $0! != base.logitDifference })
   }
@@ -120,13 +120,13 @@ func sameBits(_ a: [Double?], _ b: [Double?]) -> Bool {
     let small = Small(seed: 7)
     let model = small.model
     let (base, source) = (try model.trace(small.question), try model.trace(small.source))
-    let windows: [Window?] = [.milliseconds(0, 100), nil, .tokens(15, 16), .milliseconds(100, 300)]
+    let windows: [Window?] = [.milliseconds(0, 100), nil, .text(2, 3), .milliseconds(100, 300)]
     let map = try model.map(base, with: .source(source), windows: windows)
     let search = try model.searchMap(of: source, into: base, windows: windows)
     #expect(map.count == 7 && search.count == 7)
     for (s, site) in model.mapSites.enumerated() {
       for (w, window) in windows.enumerated() {
-        let cells = window.map { [Cell(site.site, site.boundary, $0)] } ?? []
+        let cells = window.map { [Cell(site.site, $0)] } ?? []
         let exact = try model.patched(base, with: .source(source), cells: cells)
         let slope = try model.attribution(of: source, into: base, cells: cells)
         #expect(map[s][w] == (exact.first ?? nil) && search[s][w] == (slope.first ?? nil))

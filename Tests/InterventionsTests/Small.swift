@@ -51,7 +51,7 @@ struct Small {
   }
 
   func cells(_ windows: [Window]) -> [Cell] {
-    model.residualSites.flatMap { site in windows.map { Cell(site.site, site.boundary, $0) } }
+    model.residualSites.flatMap { site in windows.map { Cell(site.site, $0) } }
   }
 
   /// One run from the sound on, with one site rewritten: the logit difference of the last position
@@ -84,13 +84,13 @@ struct Small {
 let manyWindows: [Window] = {
   var windows: [Window] = [
     .all, .milliseconds(-1000, 95), .milliseconds(95, 205), .milliseconds(205, 1e6),
-    .milliseconds(20, 40), .milliseconds(50, 50), .milliseconds(5_000, 6_000), .tokens(0, 100),
-    .tokens(16, 18), .tokens(30, 40),
+    .milliseconds(20, 40), .milliseconds(50, 50), .milliseconds(5_000, 6_000), .positions(0, 100),
+    .positions(16, 18), .positions(30, 40),
   ]
   for start in stride(from: 13.0, to: 600, by: 100) {
     windows.append(.milliseconds(start, start + 100))
   }
-  for token in 0..<20 { windows.append(.tokens(token, token + 1)) }
+  for token in 0..<20 { windows.append(.positions(token, token + 1)) }
   return windows
 }()
 

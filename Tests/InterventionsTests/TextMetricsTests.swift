@@ -7,7 +7,8 @@ import Testing
   @Test func wordErrorsAreTheCheapestAlignment() {
     #expect(WordErrors(of: "red bat", against: "red bat") == WordErrors(errors: 0, words: 2))
     #expect(WordErrors(of: "", against: "red bat") == WordErrors(errors: 2, words: 2))
-    #expect(WordErrors(of: "the red cat sat", against: "red bat") == WordErrors(errors: 3, words: 2))
+    #expect(
+      WordErrors(of: "the red cat sat", against: "red bat") == WordErrors(errors: 3, words: 2))
     #expect(WordErrors(of: "b c d", against: "a b c") == WordErrors(errors: 2, words: 3))
     // The normaliser takes case and punctuation away, and leaves accents.
     #expect(WordErrors(of: "Red, BAT!", against: "red bat").errors == 0)
@@ -31,7 +32,9 @@ import Testing
     ])
     #expect(abs(corpus - 52.478_664_424_164_28) < 1e-10)
     #expect(abs(bleu([("a b c d e", "a b d c e f")]) - 21.994_586_237_921_105) < 1e-10)
-    #expect(abs(bleu([("a b c d", "a b c d e f"), ("x y z w v", "x q z w p")]) - 39.507_465_520_836_03) < 1e-10)
+    #expect(
+      abs(bleu([("a b c d", "a b c d e f"), ("x y z w v", "x q z w p")]) - 39.507_465_520_836_03)
+        < 1e-10)
     // Too short for four words in a row.
     #expect(bleu([("uno dos tres", "uno dos cuatro cinco")]) == 0)
     #expect(bleu([("", "uno")]) == 0)

@@ -33,10 +33,16 @@ import Testing
       }
     }
     for stage in [Site.Stage.encoder, .connector] {
-      #expect(line.positions(in: .tokens(0, 100), at: stage) == [])
+      #expect(line.positions(in: .text(0, 100), at: stage) == [])
+      #expect(line.positions(in: .sound, at: stage) == line.positions(in: .all, at: stage))
     }
-    #expect(line.positions(in: .tokens(-3, 2), at: .lm) == [0, 1])
-    #expect(line.positions(in: .tokens(line.tokens - 1, 999), at: .lm) == [line.tokens - 1])
+    let behind = Array((line.audio + 1)..<line.tokens)
+    #expect(line.positions(in: .text(0, nil), at: .lm) == [0] + behind)
+    #expect(line.positions(in: .text(-4, nil), at: .lm) == behind)
+    #expect(line.positions(in: .text(-2, -1), at: .lm) == [line.tokens - 2])
+    #expect(line.positions(in: .sound, at: .lm) == Array(1...line.audio))
+    #expect(line.positions(in: .positions(-1, nil), at: .lm) == [line.tokens - 1])
+    #expect(line.positions(in: .positions(line.tokens - 1, 999), at: .lm) == [line.tokens - 1])
   }
 
   @Test(arguments: [0.0, 17.5, 200, 333.3, 900], [20.0, 25, 40, 61.7])
@@ -47,7 +53,7 @@ import Testing
     #expect(pair.onset == onset)
     for fixed in [-3..<4, 0..<1, -10..<0] {
       let locked = LockedWindows(width: width, fixed: fixed, phones: -2...2, text: 4)
-      let windows = locked.ofTime(pair, line)
+      let windows = locked.ofTime(pair)
       #expect(windows.count == fixed.count + 2 + 4)
       for stage in [Site.Stage.encoder, .connector, .lm] {
         let found = windows.flatMap { line.positions(in: $0, at: stage) }
@@ -68,7 +74,7 @@ import Testing
     let line = try small.model.trace(small.question).timeline
     for window in [
       Window.milliseconds(100, 100), .milliseconds(200, 100), .milliseconds(.nan, 100),
-      .tokens(5, 5), .tokens(9, 3), .tokens(100, 200), .tokens(-9, -3), .tokens(-1, 0),
+      .positions(5, 5), .positions(9, 3), .positions(100, 200), .positions(-1, 0), .text(9, 3),
     ] {
       for stage in [Site.Stage.encoder, .connector, .lm] {
         #expect(line.positions(in: window, at: stage) == [], "\(window) \(stage)")

@@ -56,6 +56,22 @@ extension SpeechModel {
     }
   }
 
+  /// The logits of the first token of an answer, [vocabulary].
+  func nextLogits(to prompt: String, hearing: Hearing) throws -> [Float] {
+    let tokens = try PromptTemplate().tokens(prompt, for: config, tokenizer)
+    let logits: Tensor
+    switch hearing {
+    case .nothing:
+      logits = try model.logits(ofText: tokens.filter { $0 != config.sound.placeholder })
+    case .sound(let wave):
+      logits = try model.run(ModelInput(clip: try clip(wave), tokens: tokens), tap: nil).logits
+    case .silence(let seconds):
+      let wave = Hearing.silence(seconds)
+      logits = try model.run(ModelInput(clip: try clip(wave), tokens: tokens), tap: nil).logits
+    }
+    return gatherRows(logits, [logits.rows - 1]).numbers
+  }
+
   /// Whether each answer is what greedy decoding gives behind its prompt.
   private func areGreedy(_ answers: [[Int]], after prompts: [[Int]], _ clip: Speech.Clip) throws
     -> [Bool]

@@ -70,7 +70,8 @@ struct Train: ParsableCommand {
       guard let other = try openConfig(folder: warm) as? any AudioLanguageConfig else {
         throw CheckpointError("\(warm): is not a model that splices sound into a prompt")
       }
-      training.begin(with: other, try other.weights(from: Checkpoint(folder: warm)).parameters)
+      try training.begin(
+        with: other, other.weights(from: Checkpoint(folder: warm)).parameters)
       key.append("\(try Digest(ofFile: "\(warm)/model.safetensors"))")
     }
     let stages = recipe.stages.map { stage in

@@ -44,18 +44,29 @@ struct Training {
   }
 
   /// Takes the encoder and the language model of another checkpoint of the same sizes.
-  mutating func begin(with other: any AudioLanguageConfig, _ given: Parameters) {
+  ///
+  /// - Throws: where the other one lacks a parameter, or has it in another shape
+  mutating func begin(with other: any AudioLanguageConfig, _ given: Parameters) throws {
     let own = preparation.config
-    let prefixes = [(own.encoderPrefix, other.encoderPrefix), (own.lmPrefix, other.lmPrefix)]
+    let language = own.languageModelParameters
     for name in parameters.keys.sorted() {
-      let source =
-        name == own.headName
-        ? other.headName
-        : prefixes.lazy.compactMap { mine, theirs in
-          name.hasPrefix(mine) ? theirs + name.dropFirst(mine.count) : nil
-        }.first { given[$0] != nil }
-      guard let source, let tensor = given[source], tensor.shape == parameters[name]!.shape else {
+      let source: String
+      if name == own.headName {
+        source = other.headName
+      } else if language.contains(name) {
+        // Low-rank adapters are this checkpoint's own.
+        if name.contains("lora_") { continue }
+        source = other.lmPrefix + name.dropFirst(own.lmPrefix.count)
+      } else if name.hasPrefix(own.encoderPrefix) {
+        source = other.encoderPrefix + name.dropFirst(own.encoderPrefix.count)
+      } else {
         continue
+      }
+      guard let tensor = given[source], tensor.shape == parameters[name]!.shape else {
+        throw CheckpointError(
+          "\(source) of the checkpoint to begin with is "
+            + (given[source].map { "\($0.shape)" } ?? "missing")
+            + "; \(name) needs \(parameters[name]!.shape)")
       }
       parameters[name] = tensor
     }

@@ -1,0 +1,98 @@
+// Correlations of two lists: linear, by rank, and by concordant pairs; and the line between them.
+
+/// Pearson's correlation; NaN where one side does not vary.
+public func pearson(_ x: [Double], _ y: [Double]) -> Double {
+  precondition(x.count == y.count)
+  let n = Double(x.count)
+  let (mx, my) = (x.reduce(0, +) / n, y.reduce(0, +) / n)
+  var (xx, yy, xy) = (0.0, 0.0, 0.0)
+  for (a, b) in zip(x, y) {
+    xx += (a - mx) * (a - mx)
+    yy += (b - my) * (b - my)
+    xy += (a - mx) * (b - my)
+  }
+  return xy / (xx * yy).squareRoot()
+}
+
+/// Spearman's rank correlation, with mean ranks for ties.
+public func spearman(_ x: [Double], _ y: [Double]) -> Double { pearson(ranks(x), ranks(y)) }
+
+/// Ranks from 1, with the mean rank for ties; NaN where any value is, as it has no place.
+public func ranks(_ x: [Double]) -> [Double] {
+  guard !x.contains(where: \.isNaN) else { return x.map { _ in .nan } }
+  let order = x.indices.sorted { x[$0] < x[$1] }
+  var ranks = [Double](repeating: 0, count: x.count)
+  var start = 0
+  while start < order.count {
+    var end = start + 1
+    while end < order.count, x[order[end]] == x[order[start]] { end += 1 }
+    for i in start..<end { ranks[order[i]] = Double(start + end + 1) / 2 }
+    start = end
+  }
+  return ranks
+}
+
+/// Kendall's tau-b (Kendall, 1945): concordant minus discordant pairs over the geometric mean of the
+/// pairs that are no tie in x and of those that are none in y; NaN where one side does not vary.
+///
+/// Discordant pairs are the exchanges of a merge sort (Knight, 1966), n log n steps.
+public func kendall(_ x: [Double], _ y: [Double]) -> Double {
+  precondition(x.count == y.count)
+  guard !x.contains(where: \.isNaN), !y.contains(where: \.isNaN) else { return .nan }
+  let order = x.indices.sorted { (x[$0], y[$0]) < (x[$1], y[$1]) }
+  var sorted = order.map { y[$0] }
+  let tiedX = tiedPairs(order.count) { x[order[$0]] == x[order[$1]] }
+  let tiedBoth = tiedPairs(order.count) {
+    x[order[$0]] == x[order[$1]] && y[order[$0]] == y[order[$1]]
+  }
+  var buffer = sorted
+  let discordant = exchanges(&sorted, &buffer, 0..<sorted.count)
+  let tiedY = tiedPairs(sorted.count) { sorted[$0] == sorted[$1] }
+  let all = x.count * (x.count - 1) / 2
+  // Pairs that are tied nowhere are concordant or discordant.
+  let difference = all - tiedX - tiedY + tiedBoth - 2 * discordant
+  return Double(difference) / (Double(all - tiedX) * Double(all - tiedY)).squareRoot()
+}
+
+/// How many pairs lie within runs of equal neighbours.
+private func tiedPairs(_ count: Int, _ equal: (Int, Int) -> Bool) -> Int {
+  var (pairs, run) = (0, 0)
+  for i in 0..<count {
+    run = i > 0 && equal(i - 1, i) ? run + 1 : 0
+    pairs += run
+  }
+  return pairs
+}
+
+/// Sorts a range and says how many pairs of it stood the wrong way round.
+private func exchanges(_ x: inout [Double], _ buffer: inout [Double], _ range: Range<Int>) -> Int {
+  guard range.count > 1 else { return 0 }
+  let middle = (range.lowerBound + range.upperBound) / 2
+  var count = exchanges(&x, &buffer, range.lowerBound..<middle)
+  count += exchanges(&x, &buffer, middle..<range.upperBound)
+  var (left, right) = (range.lowerBound, middle)
+  for place in range {
+    if right == range.upperBound || (left < middle && x[left] <= x[right]) {
+      buffer[place] = x[left]
+      left += 1
+    } else {
+      buffer[place] = x[right]
+      right += 1
+      count += middle - left
+    }
+  }
+  for place in range { x[place] = buffer[place] }
+  return count
+}
+
+/// The slope of the least-squares line through all points, y against x.
+public func slope(_ x: [Double], _ y: [Double]) -> Double {
+  let n = Double(x.count)
+  let (mx, my) = (x.reduce(0, +) / n, y.reduce(0, +) / n)
+  var (xx, xy) = (0.0, 0.0)
+  for (a, b) in zip(x, y) {
+    xx += (a - mx) * (a - mx)
+    xy += (a - mx) * (b - my)
+  }
+  return xy / xx
+}
