@@ -18,12 +18,13 @@ PACKAGES := pkg-config libopenblas-dev libsndfile1-dev libsoxr-dev libcairo2-dev
   libjson-c-dev libssl-dev flite1-dev
 SPEECH := festival festvox-kallpc16k festvox-kdlpc16k espeak-ng
 TOOLS := poppler-utils pandoc
+FETCH := curl ca-certificates
 BIN := .build/release
 
 # `make -B figure2` also forgets what an interrupted run has stored.
 FRESH := $(if $(findstring B,$(firstword -$(MAKEFLAGS))),--fresh)
 
-.PHONY: help deps deps-all build figure2 test models corpus check evaluate parity pages lint clean
+.PHONY: help deps deps-fetch deps-all build figure2 test models data corpus check evaluate parity pages lint clean
 
 help: ## This list.
 	@echo "Times are for two cores, once built; the first build takes 3 minutes."
@@ -53,8 +54,11 @@ endef
 deps:
 	@$(call install,$(PACKAGES))
 
+deps-fetch:
+	@$(call install,$(PACKAGES) $(FETCH))
+
 deps-all:
-	@$(call install,$(PACKAGES) $(SPEECH) $(TOOLS))
+	@$(call install,$(PACKAGES) $(SPEECH) $(TOOLS) $(FETCH))
 
 build: deps ## Build everything in release mode (3 min the first time).
 	@swift build -c release
@@ -82,7 +86,11 @@ models: deps-all ## Train the small checkpoint again, bit for bit (25 min; resum
 	@$(BIN)/reproduce corpus --part training
 	@$(BIN)/reproduce train
 
-corpus: deps-all ## Speak the corpus again and compare it with its manifests (4 min).
+data: deps-fetch ## Find the human recordings (TAP_DATA) or fetch them, 20 MB, into build/data.
+	@swift build -c release --product reproduce
+	@$(BIN)/reproduce data
+
+corpus: deps-all ## Speak the corpus again and compare it with its manifests (6 min).
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce corpus
 

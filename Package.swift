@@ -59,7 +59,9 @@ let package = Package(
       resources: [.copy("Fixtures")]),
     .testTarget(name: "PlotTests", dependencies: ["Plot"]),
     .testTarget(name: "NotebookTests", dependencies: ["Notebook", "JSON"]),
-    .testTarget(name: "ReproduceTests", dependencies: ["reproduce", "JSON"]),
+    .testTarget(
+      name: "ReproduceTests",
+      dependencies: ["reproduce", "Speech", "Interventions", "Notebook", "JSON"]),
   ]
     + experiments.map { name in
       .executableTarget(

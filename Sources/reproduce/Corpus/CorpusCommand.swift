@@ -46,6 +46,8 @@ struct Corpus: ParsableCommand {
 struct Repository {
   let root: URL
 
+  init(root: URL) { self.root = root }
+
   init() throws {
     var folder = URL(fileURLWithPath: FileManager.default.currentDirectoryPath)
     let exists = FileManager.default.fileExists(atPath:)
@@ -55,7 +57,7 @@ struct Repository {
       }
       folder.deleteLastPathComponent()
     }
-    root = folder
+    self.init(root: folder)
   }
 
   func url(_ path: String) -> URL { root.appendingPathComponent(path) }

@@ -64,7 +64,12 @@ struct Download {
   /// - Throws: an error that lists what could not be had; what arrived stays.
   func run() throws {
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    let missing = manifest.recordings.filter { manifest.fault(of: $0, in: folder.path) != nil }
+    let missing = manifest.recordings.filter { recording in
+      guard let fault = manifest.fault(of: recording, in: folder.path) else { return false }
+      let file = folder.appendingPathComponent("\(recording.name).wav")
+      if (try? FileManager.default.removeItem(at: file)) != nil { print("\(fault); removed") }
+      return true
+    }
     let total = manifest.recordings.count
     if missing.isEmpty {
       print("\(total) recordings verified in \(HumanRecordings.fetched)")
