@@ -97,7 +97,8 @@ private func rowAxis(_ rows: [GridRow]) -> Axis {
     guard let layer = row.site.layer else { return "\(row)" }
     // Where all rows of layers are one activation, its name would only be repeated.
     let part = row.index.map { "[\($0)]" } ?? ""
-    return activations.count == 1 ? "\(layer)\(part)" : "\(layer).\(row.site.activation.rawValue)\(part)"
+    return activations.count == 1
+      ? "\(layer)\(part)" : "\(layer).\(row.site.activation.rawValue)\(part)"
   }
   return .categories("", names, groups: groups)
 }

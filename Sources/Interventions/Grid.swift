@@ -44,7 +44,8 @@ public enum SiteFamily: String, CaseIterable, Sendable {
     }
     switch self {
     case .residual:
-      return name == "resid_post" || site == Site(.encoder, .embed) || site == Site(.connector, .out)
+      return name == "resid_post" || site == Site(.encoder, .embed)
+        || site == Site(.connector, .out)
         || (name == "embed" && site.stage.rawValue == "decoder")
     case .attention: return name == "attn.out" || name == "cross.out"
     case .mlp: return name == "mlp.out"

@@ -58,7 +58,8 @@ struct InputPath {
     var patches: [Patch] = []
     if let clip { question.input.clip = question.clip.towards(clip, by: Float(alpha)) }
     if let selection { patches = [selection.patch(by: Float(alpha))] }
-    return try model.trace(question, keeping: sites, recording: recording, patches: patches, like: base)
+    return try model.trace(
+      question, keeping: sites, recording: recording, patches: patches, like: base)
   }
 }
 

@@ -145,7 +145,8 @@ extension RecordedPair {
     id = row["id"] ?? "line-\(line)"
     group = row["group"] ?? id
     guard answer != foil else { throw CellError("answer and foil are both \"\(answer)\"") }
-    guard FileManager.default.contents(atPath: clean) != FileManager.default.contents(atPath: corrupt)
+    guard
+      FileManager.default.contents(atPath: clean) != FileManager.default.contents(atPath: corrupt)
     else { throw CellError("both recordings are the same, so that nothing could differ") }
     for path in [clean, corrupt] { try Waveform(contentsOf: path).checkAudible(path) }
     guard (row["textgrid_clean"] == nil) == (row["textgrid_corrupt"] == nil) else {
@@ -164,7 +165,8 @@ extension RecordedPair {
     let (first, second) = (try boundaries("textgrid_clean"), try boundaries("textgrid_corrupt"))
     guard first.count == second.count else {
       throw CellError(
-        "the TextGrids have \(first.count) and \(second.count) intervals; a pair needs as many in both")
+        "the TextGrids have \(first.count) and \(second.count) intervals; a pair needs as many in both"
+      )
     }
     segments = (first, second)
   }

@@ -47,7 +47,8 @@ struct Confirm: ParsableCommand {
     let directed = Random(seed: UInt64(seed)).split("directions")
     let measured = try resumable(
       "confirm", over: items, key: { $0.pair.pair.id },
-      inputs: run.inputs(["\(top)", "\(random)", "\(seed)", try Digest(ofFile: search).description]),
+      inputs: run.inputs(["\(top)", "\(random)", "\(seed)", try Digest(ofFile: search).description]
+      ),
       journal: journal(beside: out), fresh: fresh
     ) { item in
       try ConfirmedPair(
@@ -258,7 +259,9 @@ struct ConfirmReport {
   /// Estimates and exact effects of the cells that have both, in nats.
   private func compared(_ d: Int) -> (estimates: [Double], effects: [Double]) {
     let both = chosen.indices.compactMap { cell -> (Double, Double)? in
-      guard let estimate = chosen[cell].estimates[d], let exact = effect(d, cell) else { return nil }
+      guard let estimate = chosen[cell].estimates[d], let exact = effect(d, cell) else {
+        return nil
+      }
       return (estimate, exact)
     }
     return (both.map(\.0), both.map(\.1))
@@ -328,7 +331,8 @@ struct ConfirmReport {
       if let largest = rest.map({ abs($0) }).max() {
         print(
           String(
-            format: "largest recovery among %d cells drawn from the rest: %.4f", rest.count, largest))
+            format: "largest recovery among %d cells drawn from the rest: %.4f", rest.count, largest
+          ))
       }
     }
   }

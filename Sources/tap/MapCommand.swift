@@ -58,7 +58,8 @@ struct MapCells: ParsableCommand {
       "map", over: items, key: { $0.pair.pair.id }, inputs: inputs,
       journal: journal(beside: out), fresh: list.fresh
     ) { item in
-      try MeasuredPair(item, model, named, directions, control: control, plain: plain) { direction in
+      try MeasuredPair(item, model, named, directions, control: control, plain: plain) {
+        direction in
         let windows = Dictionary(
           uniqueKeysWithValues: try run.windows(item.pair, direction).map { ($0.name, $0.window) })
         return rows.map { row in
@@ -81,7 +82,8 @@ struct MapCells: ParsableCommand {
         labels: run.kept[0].segments(.sufficiency)?.base.map(\.label),
         maps: directions.indices.map { (directions[$0], report.recovery($0, metric)) },
         metric: metric, pairs: measured.count)
-      let stamp = "tap map; pairs \(run.pairsDigest.prefix(12)); model \(run.modelDigest.prefix(12))"
+      let stamp =
+        "tap map; pairs \(run.pairsDigest.prefix(12)); model \(run.modelDigest.prefix(12))"
       try publish([
         Output(figure) { path in
           let url = URL(fileURLWithPath: path)
@@ -265,7 +267,9 @@ struct MapReport {
       let cells = rows.indices.flatMap { row in
         columns.indices.compactMap { column in map[row][column].map { (row, column, $0) } }
       }
-      print("\n\(direction.rawValue): strongest of \(cells.count) cells (recovery of \(metric.rawValue))")
+      print(
+        "\n\(direction.rawValue): strongest of \(cells.count) cells (recovery of \(metric.rawValue))"
+      )
       for (row, column, value) in cells.sorted(by: { abs($0.2) > abs($1.2) }).prefix(count) {
         print(String(format: "%8.4f  ", value) + "\(rows[row])@\(columns[column])")
       }

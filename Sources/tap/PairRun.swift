@@ -11,7 +11,8 @@ import Tensor
 
 struct PairListOptions: ParsableArguments {
   @Option(help: "The list that tap pairs has written.") var pairs: String
-  @Option(help: "auto, identity, linear, segments or dtw.") var alignment = AlignmentChoice.automatic
+  @Option(help: "auto, identity, linear, segments or dtw.") var alignment = AlignmentChoice
+    .automatic
   @Option(help: "The smallest gap of the logit difference of a pair that enters, in nats.")
   var minimumGap = 1.0
   @Option(help: "Windows of the sound: time:80 (ms), segments or whole.") var windows = "time:80"

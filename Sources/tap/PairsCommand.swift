@@ -25,7 +25,8 @@ struct Pairs: ParsableCommand {
 
   @Option(help: "The table.") var table: String
   @Option(help: "The list to write.") var out: String
-  @Option(help: "The tier of the TextGrids that holds the boundaries; phones or words where not given.")
+  @Option(
+    help: "The tier of the TextGrids that holds the boundaries; phones or words where not given.")
   var tier: String?
   @Flag(help: "Leave out rows that cannot be used, and list them; else they are an error.")
   var skip = false

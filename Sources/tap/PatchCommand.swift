@@ -31,7 +31,8 @@ struct PatchOne: ParsableCommand {
   var answer: String
   @Option(help: "The answer that it is compared with.") var foil: String
   @Option(help: "SITE[index][@WINDOW]; several are patched together.") var site: [String]
-  @Option(help: "auto, identity, linear, segments or dtw.") var alignment = AlignmentChoice.automatic
+  @Option(help: "auto, identity, linear, segments or dtw.") var alignment = AlignmentChoice
+    .automatic
   @Option(help: "A TextGrid of the base recording, for the alignment by segments.")
   var baseTextgrid: String?
   @Option(help: "A TextGrid of the source recording.") var sourceTextgrid: String?
@@ -108,23 +109,27 @@ struct PatchOne: ParsableCommand {
     _ opened: OpenedModel, _ cells: [Interventions.Cell], _ here: Trace, _ there: Trace,
     _ joined: Alignment, _ outcomes: [Outcome], _ positions: [[Int]], _ cost: Cost
   ) throws {
-    let (patched, unpatched) = (outcomes[0], here.outcome)
+    let patched = outcomes[0]
+    let question = here.question
+    let unpatched = question.outcome(here.logits, reference: there.logits)
+    let whole = question.outcome(there.logits, reference: there.logits)
     let names = cells.map(\.description).joined(separator: " + ")
     guard json else {
       print("site        \(names), alpha \(alpha)")
       print("positions   \(positions.map { "\($0)" }.joined(separator: " "))")
-      print("alignment   \(joined.name)" + (joined.cost.map { String(format: ", cost %.4f", $0) } ?? ""))
+      print(
+        "alignment   \(joined.name)" + (joined.cost.map { String(format: ", cost %.4f", $0) } ?? "")
+      )
       print("\nmetric               base     source    patched   recovery")
-      for metric in Metric.allCases where metric != .divergence {
-        guard let b = unpatched[metric], let s = there.outcome[metric], let p = patched[metric]
+      for metric in Metric.allCases {
+        guard let b = unpatched[metric], let s = whole[metric], let p = patched[metric]
         else { continue }
-        let share = metric.recovery(of: patched, from: unpatched, to: there.outcome)
+        let share = metric.recovery(of: patched, from: unpatched, to: whole)
         print(
           metric.rawValue.padding(toLength: 17, withPad: " ", startingAt: 0)
             + String(format: "%9.5f  %9.5f  %9.5f", b, s, p)
             + (share.map { String(format: "  %9.4f", $0) } ?? "          -"))
       }
-      print(String(format: "KL to the source run %35.5f", patched.divergence ?? .nan))
       if outcomes.count > 1 {
         print(
           String(
@@ -140,11 +145,11 @@ struct PatchOne: ParsableCommand {
       "sites": .array(cells.map { .string($0.description) }), "alpha": .number(Double(alpha)),
       "positions": .array(positions.map { .array($0.map { .integer($0) }) }),
       "alignment": joined.json, "corruption": "source recording", "excluded": [],
-      "base_run": unpatched.json, "source_run": there.outcome.json, "patched": patched.json,
+      "base_run": unpatched.json, "source_run": whole.json, "patched": patched.json,
       "effect": .number(patched.logitDifference - unpatched.logitDifference), "cost": cost.json,
     ]
     let recovery = Metric.allCases.reduce(into: [String: JSON]()) { all, metric in
-      if let share = metric.recovery(of: patched, from: unpatched, to: there.outcome) {
+      if let share = metric.recovery(of: patched, from: unpatched, to: whole) {
         all[metric.rawValue] = .number(share)
       }
     }
