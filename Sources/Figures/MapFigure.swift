@@ -20,8 +20,8 @@ public func mapFigure(
   let rowHeight = rows.count > 40 ? 1.6 : rows.count > 20 ? 2.6 : 3.6
   let panelHeight = max(32, rowHeight * Double(rows.count)) + 22
   var figure = Figure(
-    width: Figure.full, height: panelHeight * Double(maps.count) + 14)
-  let areas = figure.area.rows(maps.map { _ in panelHeight } + [12], gap: 0.5)
+    width: Figure.full, height: panelHeight * Double(maps.count) + 11)
+  let areas = figure.area.rows(maps.map { _ in panelHeight } + [9], gap: 0.5)
   let present = maps.flatMap { $0.values.joined().compactMap { $0 } }
   let limit = max(1, (present.map { abs($0) }.max() ?? 1).rounded(.up))
   let colors = ColorScale.diverging(limit: limit > 2 ? 2 : 1)
@@ -38,7 +38,7 @@ public func mapFigure(
   figure.add(
     ColorBar(
       "Share of the gap (\(metric.rawValue)) moved by the patch; \(pairs) \(noun)",
-      in: Rect(left: 65, top: areas[maps.count].top + 1, width: 50, height: 2), of: drawn))
+      in: Rect(left: 88, top: areas[maps.count].top + 1, width: 50, height: 2), of: drawn))
   return figure
 }
 

@@ -22,14 +22,14 @@ public struct Cost: Codable, Hashable, Sendable {
     return sum
   }
 
-  /// What `body` gives, with its time and the memory behind it added.
-  public mutating func timed<T>(_ body: () throws -> T) rethrows -> T {
+  /// What `body` gives, and its time and the memory behind it.
+  public static func timed<T>(_ body: () throws -> T) rethrows -> (value: T, cost: Cost) {
     let start = Cost.now()
-    defer {
-      seconds += Cost.now() - start
-      peakBytes = max(peakBytes, Cost.peak())
-    }
-    return try body()
+    let value = try body()
+    var cost = Cost()
+    cost.seconds = Cost.now() - start
+    cost.peakBytes = Cost.peak()
+    return (value, cost)
   }
 
   /// Seconds on a clock that nobody sets.

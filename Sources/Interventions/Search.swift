@@ -97,18 +97,17 @@ extension SpeechLanguageModel {
         throw CellError("\(site): the logits are what is explained; search sites before them")
       }
     }
-    var cost = Cost()
-    var result: SearchResult?
-    try cost.timed {
+    var (result, cost) = try Cost.timed {
       switch options.method {
       case .conductance(let steps), .integratedGradients(let steps):
-        result = try alongPath(base, source, options, steps: steps)
-      default: result = try atBase(base, source, options)
+        try alongPath(base, source, options, steps: steps)
+      default: try atBase(base, source, options)
       }
     }
-    result!.cost.seconds = cost.seconds
-    result!.cost.peakBytes = cost.peakBytes
-    return result!
+    cost.forwards = result.cost.forwards
+    cost.backwards = result.cost.backwards
+    result.cost = cost
+    return result
   }
 
   /// Two forward passes and one back, or one back for each layer with GradDrop.

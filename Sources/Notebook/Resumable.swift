@@ -19,7 +19,8 @@ public func resumable<Item: Sendable, Value: Codable & Sendable>(
 ) throws -> [Value] {
   Interruption.watch(resumable: true)
   if fresh { removeJournal(at: path) }
-  let journal = try Journal(at: path, program: try Digest.ofExecutable.get())
+  let journal = try Journal(
+    at: path, program: try Digest.ofExecutable.get(), isExclusive: true)
   let keys = items.map(key)
   return try storedValues(
     of: name, items: items, keys: keys,

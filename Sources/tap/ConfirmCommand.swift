@@ -44,9 +44,10 @@ struct Confirm: ParsableCommand {
     let sites = Array(Set(chosen.map(\.row.site)))
     for site in sites { try model.check(site) }
     let items = run.kept.indices.map { PairWithStranger(run.kept[$0], run.stranger(to: $0)) }
+    run.warnOfMissingStrangers()
     let directed = Random(seed: UInt64(seed)).split("directions")
     let measured = try resumable(
-      "confirm", over: items, key: { $0.pair.pair.id },
+      "confirm", over: items, key: \.id,
       inputs: run.inputs(["\(top)", "\(random)", "\(seed)", try Digest(ofFile: search).description]
       ),
       journal: journal(beside: out), fresh: fresh
@@ -98,13 +99,16 @@ struct Proposal {
     let file = try readJSON(path)
     do {
       var model = try ModelOptions.parse(["--model", try file.string("model")])
-      model.chat = file["chat"]?.bool ?? false
+      model.chat = try file.bool("chat")
+      model.language = try file.string("language")
+      model.translate = try file.bool("translate")
       self.model = model
       var list = try PairListOptions.parse(["--pairs", try pairs ?? file.string("pairs")])
       list.alignment = AlignmentChoice(rawValue: try file.string("alignment")) ?? .automatic
       list.windows = try file.string("windows")
       list.text = try file.int("text")
       list.minimumGap = try file.double("minimum_gap")
+      list.limit = pairs == nil ? file["limit"]?.int : nil
       (list.fresh, list.json) = (fresh, json)
       self.list = list
       modelDigest = file["model_sha256"]?.string
@@ -165,12 +169,12 @@ struct ConfirmedPair: Codable, Sendable {
     windows: (Direction) throws -> [GridWindow]
   ) throws {
     let pair = item.pair
-    var cost = Cost()
+    var runs = 2.0
     var patched: [[Outcome?]] = []
     var controls: [[[Outcome?]]] = MatchedControl.allCases.map { _ in [] }
     let cleanRun = try model.trace(pair.clean, keeping: sites)
     let corruptRun = try model.trace(pair.corrupt, keeping: sites)
-    try cost.timed {
+    var (_, cost) = try Cost.timed {
       for direction in directions {
         let (base, source) =
           direction == .sufficiency ? (corruptRun, cleanRun) : (cleanRun, corruptRun)
@@ -198,7 +202,7 @@ struct ConfirmedPair: Codable, Sendable {
           }
           let found = try model.patched(
             base, patches.compactMap { $0.map { [$0] } }, reference: cleanRun)
-          cost.forwards += Double(found.count)
+          runs += Double(found.count)
           var next = found[...]
           return patches.map { $0 == nil ? nil : next.removeFirst() }
         }
@@ -214,7 +218,7 @@ struct ConfirmedPair: Codable, Sendable {
         }
       }
     }
-    cost.forwards += 2
+    cost.forwards = runs
     clean = cleanRun.question.outcome(cleanRun.logits, reference: cleanRun.logits)
     corrupt = cleanRun.question.outcome(corruptRun.logits, reference: cleanRun.logits)
     (self.patched, self.controls, self.cost) = (patched, controls, cost)

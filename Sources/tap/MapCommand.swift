@@ -50,12 +50,10 @@ struct MapCells: ParsableCommand {
     let (directions, control, plain) = (direction.directions, control, plain)
     let named = Array(Set(rows.map(\.site)))
     let items = run.kept.indices.map { PairWithStranger(run.kept[$0], run.stranger(to: $0)) }
-    if control && items.contains(where: { $0.stranger == nil }) {
-      warn("some pairs have no other item without their answers; they have no wrong-item control")
-    }
+    if control { run.warnOfMissingStrangers() }
     let inputs = run.inputs(["map", sites, direction.rawValue, "\(control)", "\(plain)"])
     let measured = try resumable(
-      "map", over: items, key: { $0.pair.pair.id }, inputs: inputs,
+      "map", over: items, key: \.id, inputs: inputs,
       journal: journal(beside: out), fresh: list.fresh
     ) { item in
       try MeasuredPair(item, model, named, directions, control: control, plain: plain) {
@@ -107,6 +105,8 @@ struct PairWithStranger: Sendable {
   let pair: OpenedPair
   let stranger: OpenedPair?
 
+  var id: String { pair.pair.id }
+
   init(_ pair: OpenedPair, _ stranger: OpenedPair?) {
     self.pair = pair
     self.stranger = stranger
@@ -130,16 +130,13 @@ struct MeasuredPair: Codable, Sendable {
     _ directions: [Direction], control: Bool, plain: Bool,
     cells: (Direction) throws -> [[Interventions.Cell?]]
   ) throws {
-    var cost = Cost()
+    var runs = 2.0
     var (patched, wrong): ([[[Outcome?]]], [[[Outcome?]]]) = ([], [])
     var (alignments, costs): ([String], [Double?]) = ([], [])
     let pair = item.pair
-    let (cleanRun, corruptRun) = try cost.timed {
-      (
-        try model.trace(pair.clean, keeping: sites), try model.trace(pair.corrupt, keeping: sites)
-      )
-    }
-    try cost.timed {
+    let cleanRun = try model.trace(pair.clean, keeping: sites)
+    let corruptRun = try model.trace(pair.corrupt, keeping: sites)
+    var (_, cost) = try Cost.timed {
       for direction in directions {
         let (base, source) =
           direction == .sufficiency ? (corruptRun, cleanRun) : (cleanRun, corruptRun)
@@ -155,7 +152,7 @@ struct MeasuredPair: Codable, Sendable {
           let found = try model.patched(
             base, patches.flatMap { $0.compactMap { $0.map { [$0] } } }, reference: cleanRun,
             resuming: !plain)
-          cost.forwards += Double(found.count)
+          runs += Double(found.count)
           var next = found[...]
           return patches.map { $0.map { $0 == nil ? nil : next.removeFirst() } }
         }
@@ -175,7 +172,7 @@ struct MeasuredPair: Codable, Sendable {
         }
       }
     }
-    cost.forwards += 2
+    cost.forwards = runs
     let question = cleanRun.question
     clean = question.outcome(cleanRun.logits, reference: cleanRun.logits)
     corrupt = question.outcome(corruptRun.logits, reference: cleanRun.logits)

@@ -41,10 +41,12 @@ struct PairRun {
   let modelDigest: String
   let pairsDigest: String
   private let options: PairListOptions
+  private let prompting: ModelOptions
   private let count: Int
 
   init(_ model: ModelOptions, _ options: PairListOptions) throws {
     self.options = options
+    prompting = model
     var pairs = try RecordedPair.list(contentsOf: options.pairs)
     if let limit = options.limit { pairs = Array(pairs.prefix(limit)) }
     plan = try WindowPlan(options.windows)
@@ -91,6 +93,15 @@ struct PairRun {
     return lists.max { $0.count < $1.count } ?? []
   }
 
+  /// Says where the wrong-item control is missing.
+  func warnOfMissingStrangers() {
+    let alone = kept.indices.count { stranger(to: $0) == nil }
+    guard alone > 0 else { return }
+    warn(
+      "\(alone) of \(kept.count) pairs have no other item without their answers in the list, so they "
+        + "have no wrong-item control; add pairs with other answers")
+  }
+
   /// Another item for the wrong-item control: the next pair that shares no answer.
   func stranger(to index: Int) -> OpenedPair? {
     let own = kept[index].clean.answers
@@ -111,7 +122,7 @@ struct PairRun {
 
   /// What every result states.
   var provenance: [String: JSON] {
-    [
+    var members: [String: JSON] = [
       "model": .string(opened.folder), "model_sha256": .string(modelDigest),
       "pairs": .string(options.pairs), "pairs_sha256": .string(pairsDigest),
       "corruption": "the corrupt recording of each pair",
@@ -121,7 +132,11 @@ struct PairRun {
       "pairs_kept": .array(kept.map { .string($0.pair.id) }),
       "excluded": .array(
         excluded.map { ["id": .string($0.id), "reason": .string($0.reason)] }),
+      "chat": .bool(prompting.chat), "language": .string(prompting.language),
+      "translate": .bool(prompting.translate),
     ]
+    if let limit = options.limit { members["limit"] = .integer(limit) }
+    return members
   }
 
   /// How many pairs enter, in a line.

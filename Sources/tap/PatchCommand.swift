@@ -60,9 +60,8 @@ struct PatchOne: ParsableCommand {
     let prompt =
       try promptIds.map { try parsedTokens($0, placeholder: opened.model.placeholder) }
       ?? opened.tokens(ofPrompt: self.prompt!)
-    var cost = Cost()
     let sites = cells.map(\.site)
-    let (here, there, joined, outcomes, positions) = try cost.timed {
+    let (found, time) = try Cost.timed {
       let here = try opened.model.trace(
         opened.question(base, prompt: prompt, answers: answers), keeping: sites)
       let there = try opened.model.trace(
@@ -82,6 +81,8 @@ struct PatchOne: ParsableCommand {
         here, sets, reference: there, resuming: !plain, skipping: false)
       return (here, there, joined, outcomes, selections.map(\.positions))
     }
+    let (here, there, joined, outcomes, positions) = found
+    var cost = time
     cost.forwards = 2 + Double(outcomes.count)
     if let note = opened.note(on: answers) { warn(note) }
     let gap = there.logitDifference - here.logitDifference
