@@ -77,7 +77,7 @@ struct MapCells: ParsableCommand {
     if let figure {
       let drawn = mapFigure(
         rows: rows, columns: columns, plan: run.plan,
-        labels: run.kept[0].segments(.sufficiency)?.base.map(\.label),
+        labels: run.labels,
         maps: directions.indices.map { (directions[$0], report.recovery($0, metric)) },
         metric: metric, pairs: measured.count)
       let stamp =

@@ -93,6 +93,15 @@ struct PairRun {
     return lists.max { $0.count < $1.count } ?? []
   }
 
+  /// The labels of the segments in which all pairs agree; the others are counted.
+  var labels: [String]? {
+    let lists = kept.compactMap { $0.pair.segments?.clean.map(\.label) }
+    guard let longest = lists.max(by: { $0.count < $1.count }) else { return nil }
+    return longest.enumerated().map { i, label in
+      lists.allSatisfy { $0.indices.contains(i) && $0[i] == label } ? label : "\(i)"
+    }
+  }
+
   /// Says where the wrong-item control is missing.
   func warnOfMissingStrangers() {
     let alone = kept.indices.count { stranger(to: $0) == nil }
