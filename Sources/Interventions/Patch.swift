@@ -18,6 +18,9 @@ public struct Patch: Sendable {
   /// is that of the head or neuron where there is one. Must be a function of its argument alone.
   let change: @Sendable (Tensor) -> Tensor
 
+  /// What takes the place of the base run's values, of the same shape.
+  public func changed(_ own: Tensor) -> Tensor { change(own) }
+
   public init(
     _ site: Site, positions: [Int], index: Int? = nil,
     change: @escaping @Sendable (Tensor) -> Tensor

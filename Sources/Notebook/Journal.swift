@@ -27,12 +27,17 @@ final class Journal: Sendable {
 
   /// Opens the journal, cuts off a record that a crash left incomplete, and forgets the values of
   /// another program.
-  init(at path: String, program: Digest) throws {
+  ///
+  /// - Parameter isExclusive: whether it is an error that another run has it open
+  init(at path: String, program: Digest, isExclusive: Bool = false) throws {
     self.path = path
     let header = Journal.magic + program.bytes
     file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
     guard file >= 0 else { throw Failure.system("cannot open \(path)") }
     do {
+      guard !isExclusive || flock(file, LOCK_EX | LOCK_NB) == 0 else {
+        throw Failure("\(path): another run is under way with these values; wait for its end")
+      }
       let (values, size) = Journal.records(in: try contents(of: path), header: header)
       guard ftruncate(file, size) == 0, lseek(file, size, SEEK_SET) >= 0 else {
         throw Failure.system("cannot cut \(path)")
