@@ -9,7 +9,7 @@ struct Reproduce: ParsableCommand {
     abstract: "Makes again what the paper stands on.",
     subcommands: [
       Corpus.self, Train.self, Evaluate.self, Parity.self, Compare.self, Patches.self,
-      FullSize.self,
+      FullSize.self, Oracles.self,
       SpeakVoice.self,
     ])
 }
