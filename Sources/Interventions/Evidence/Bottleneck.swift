@@ -10,7 +10,8 @@ import Tensor
 public struct BottleneckRules: Sendable {
   /// LD_clean - LD_corrupt from which a pair enters, in nats.
   public var minimumGap = 1.0
-  /// How many cells the search proposes.
+  /// By what cells are proposed, and how many.
+  public var search = SearchMethod.conductance(steps: 4)
   public var proposed = 16
   /// The recovery to be reached in both directions.
   public var recovery = 0.5
@@ -80,7 +81,7 @@ extension AudioLanguageModel {
       return BottleneckFinding(
         entered: entered, confirmed: [], bottleneck: [], subspace: nil, size: nil)
     }
-    let scores = try searchScores(of: cells, on: splits[0])
+    let scores = try searchScores(of: cells, on: splits[0], rules.search)
     let proposed = byStrength(scores.map { $0 ?? 0 }).prefix(rules.proposed)
       .filter { scores[$0] != nil }.map { cells[$0] }
     let confirmed = try confirm(proposed, on: splits[2], rules, random.split("confirm"))
@@ -105,17 +106,22 @@ extension AudioLanguageModel {
         chosen, on: try effects(splits[2]), draws: rules.draws, random.split("size")))
   }
 
-  /// Attribution's recovery, the weaker of both directions, as a ratio of means over pairs.
-  private func searchScores(of cells: [Cell], on pairs: [TracedPair]) throws -> [Double?] {
+  /// The search's recovery of each cell, the weaker of both directions, as a ratio of means over
+  /// pairs; nil where the site has no position in the window.
+  private func searchScores(
+    of cells: [Cell], on pairs: [TracedPair], _ method: SearchMethod
+  ) throws -> [Double?] {
+    let options = SearchOptions(method, sites: Array(Set(cells.map(\.site))))
     let gap = pairs.reduce(0) { $0 + $1.gap }
     let sums = try Direction.allCases.map { direction -> [Double?] in
       var sum = [Double?](repeating: 0, count: cells.count)
       for pair in pairs {
         let (base, source) = pair.runs(direction)
-        let change = try attribution(of: source, into: base, cells: cells)
-        for i in cells.indices {
+        let result = try search(base: base.question, source: source.question, options)
+        for (i, cell) in cells.enumerated() {
+          let change = result.scores[cell.site]?.score(cell.window, index: cell.index)
           sum[i] = sum[i].flatMap { old in
-            change[i].map { old + (direction == .sufficiency ? $0 : -$0) }
+            change.map { old + (direction == .sufficiency ? $0 : -$0) }
           }
         }
       }

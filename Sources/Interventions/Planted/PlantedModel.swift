@@ -49,6 +49,8 @@ public struct Plant: Sendable, Codable, Equatable {
 public struct PlantedModel: Sendable {
   public let plant: Plant
   public let model: AudioLanguageModel
+  /// The model's parameters, by their published names.
+  public let parameters: Parameters
   /// An orthonormal basis of the subspace that the content is written to.
   public let subspace: Subspace
   /// Equal windows that hold all of the sound.
@@ -76,7 +78,8 @@ public struct PlantedModel: Sendable {
   public init(_ plant: Plant) {
     self.plant = plant
     let weights = PlantedWeights(plant)
-    model = AudioLanguageModel(PlantedWeights.config, weights.parameters)
+    parameters = weights.parameters
+    model = AudioLanguageModel(PlantedWeights.config, parameters)
     subspace = Subspace(orthonormal: weights.written)
   }
 

@@ -33,13 +33,14 @@ struct Oracle: Sendable {
 
 /// A model with a pair of runs, on which oracles are asked.
 struct OracleSubject: Sendable {
+  let planted: PlantedModel
   let model: AudioLanguageModel
   let clean: Trace
   let corrupt: Trace
 
   /// A planted model: random weights, and a plant that makes the logit difference large.
   init(seed: UInt64) throws {
-    let planted = PlantedModel(Plant(.bottleneck, seed: seed))
+    planted = PlantedModel(Plant(.bottleneck, seed: seed))
     let pair = planted.pairs("oracles", voices: 1)[0]
     model = planted.model
     let sites = model.sites.filter { $0.activation != .logits }

@@ -54,7 +54,8 @@ struct Oracles: ParsableCommand {
 /// The 15 oracles in their order.
 private func methodOracles() throws -> [Oracle] {
   let subject = try OracleSubject(seed: 5)
-  let oracles = try patchingOracles(subject) + gradientOracles(subject) + subspaceOracles(subject)
+  let oracles =
+    try patchingOracles(subject) + gradientOracles(subject) + verificationOracles(subject)
   return (oracles + [comparesNonZeros(oracles)]).sorted { $0.number < $1.number }
 }
 
