@@ -1,42 +1,61 @@
-// The evaluation suite: utterances with their boundaries, and the pairs that differ in one phone.
+// Minimal pairs: two utterances that differ in one factor, as a manifest lists them.
 
 import JSON
 import Speech
 
-/// A recording of the suite and what is known of it.
-public struct Utterance: Sendable {
-  /// A phone or word with its bounds in milliseconds.
-  public struct Span: Sendable {
-    public let label: String
-    public let start: Double
-    public let end: Double
-  }
+/// What differs between the members of a pair.
+public enum Factor: String, Sendable, CaseIterable {
+  /// One phone of one word.
+  case phoneme
+  /// The spelling of one word, and nothing that can be heard: a negative control.
+  case homophone
+  /// Who speaks.
+  case speaker
+  /// Pitch, rate, the place of emphasis, or asking against telling.
+  case prosody
+  /// Noise or a competing talker.
+  case noise
+  /// One digit of a string of human recordings.
+  case digit
+  /// The text and the speaker, with the two runs in which only one of them differs at hand.
+  case factorial
 
-  public let id: String
-  /// Path below the package.
-  public let file: String
-  public let text: String
-  public let voice: String
-  public let split: String
-  public let phones: [Span]
-  public let questions: [(prompt: String, answer: String)]
+  /// Whether the members say different words, so that their right answers differ.
+  public var changesText: Bool { self == .phoneme || self == .digit || self == .factorial }
 }
 
-/// Two utterances of the same length that differ in one phone, and the question whose answer
-/// depends on it.
+/// How a moment of one member is found in the other.
+public enum Correspondence: String, Sendable, CaseIterable {
+  /// The same boundaries, to the sample.
+  case identity
+  /// The same phones, of other lengths: linear within each.
+  case phones
+  /// Boundaries unknown: linear over the whole.
+  case linear
+}
+
+/// Two utterances that differ in one factor, and a question about a word of theirs.
 public struct MinimalPair: Sendable {
   public let id: String
+  public let factor: Factor
   public let clean: Utterance
   public let corrupt: Utterance
   public let prompt: String
-  /// The answers to the clean and to the corrupt member.
+  /// The answers to the clean and to the corrupt member. Where the factor leaves the text alone the
+  /// first is right for both, and the second is its foil: the word that differs in one phone.
   public let answers: (clean: String, corrupt: String)
-  /// Index of the changed phone in `phones` of either member.
+  /// A question about the voice that the factor changes, with the answers of the two members.
+  public let attribute: (prompt: String, clean: String, corrupt: String)?
+  /// Index in `phones` of either member of the phone that tells the answers apart.
   public let changedPhone: Int
+  public let alignment: Correspondence
   /// The place of the word in its frame.
   public let slot: String
   /// The resampling unit: sentence by speaker.
   public let group: String
+  /// In a factorial pair: the corrupt member's speaker with the clean member's text, and the clean
+  /// member's speaker with the corrupt member's text.
+  public let crossed: (text: Utterance, speaker: Utterance)?
 
   public var voice: String { clean.voice }
   public var split: String { clean.split }
@@ -62,40 +81,24 @@ public struct PairSuite: Sendable {
     }
     let rate = try at("header") { try json.double("sampleRate") }
     guard rate > 0 else { throw JSONError("\(path): header: \"sampleRate\" is \(rate)") }
+    var listed: [Utterance] = []
     var byID: [String: Utterance] = [:]
-    utterances = try at("header") { try json.array("utterances") }.enumerated().map { i, entry in
-      let id = entry["id"]?.string ?? "utterance \(i)"
-      let utterance = try at(id) { try Utterance(entry, id: id, rate: rate) }
-      guard byID.updateValue(utterance, forKey: id) == nil else {
-        throw JSONError("\(path): two utterances are called \"\(id)\"; name them apart")
+    func list(_ key: String, _ read: (JSON, String) throws -> Utterance) throws {
+      for (i, entry) in try at("header", { try json.array(key) }).enumerated() {
+        let id = entry["id"]?.string ?? "\(key.dropLast()) \(i)"
+        let utterance = try at(id) { try read(entry, id) }
+        guard byID.updateValue(utterance, forKey: id) == nil else {
+          throw JSONError("\(path): two utterances are called \"\(id)\"; name them apart")
+        }
+        listed.append(utterance)
       }
-      return utterance
     }
+    try list("utterances") { try Utterance($0, id: $1, rate: rate) }
+    if json["mixtures"] != nil { try list("mixtures") { try Utterance($0, id: $1, of: byID) } }
+    utterances = listed
     pairs = try at("header") { try json.array("pairs") }.enumerated().map { i, entry in
       let id = entry["id"]?.string ?? "pair \(i)"
       return try at(id) { try MinimalPair(entry, id: id, byID) }
-    }
-  }
-}
-
-extension Utterance {
-  fileprivate init(_ json: JSON, id: String, rate: Double) throws {
-    self.id = id
-    file = try json.string("file")
-    text = try json.string("text")
-    voice = try json.string("voice")
-    split = try json.string("split")
-    phones = try json.array("phones").map { row in
-      guard let cells = row.elements, cells.count >= 3, let label = cells[0].string,
-        let start = cells[1].double, let end = cells[2].double, start >= 0, start < end
-      else { throw JSONError("\"phones\" should hold [phone, start, end] in samples") }
-      return Span(label: label, start: 1000 * start / rate, end: 1000 * end / rate)
-    }
-    questions = try json.array("questions").map { row in
-      guard let cells = row.elements, cells.count == 2, let prompt = cells[0].string,
-        let answer = cells[1].string
-      else { throw JSONError("\"questions\" should hold [prompt, answer]") }
-      return (prompt, answer)
     }
   }
 }
@@ -108,6 +111,8 @@ extension MinimalPair {
       return utterance
     }
     self.id = id
+    factor = try json["factor"].map { _ in try named(json, "factor") } ?? .phoneme
+    alignment = try json["alignment"].map { _ in try named(json, "alignment") } ?? .identity
     clean = try member("clean")
     corrupt = try member("corrupt")
     guard clean.id != corrupt.id else { throw JSONError("both members are \"\(clean.id)\"") }
@@ -119,13 +124,48 @@ extension MinimalPair {
       throw JSONError("should have two answers that differ, not \(JSON.array(texts).compactText)")
     }
     answers = (first, second)
+    attribute = try json["attribute"].map { try MinimalPair.attribute($0) }
+    crossed = factor == .factorial ? (try member("crossedText"), try member("crossedSpeaker")) : nil
     changedPhone = try json.int("changedPhone")
     slot = try json.string("slot")
     group = try json.string("group")
-    guard clean.phones.count == corrupt.phones.count,
-      zip(clean.phones, corrupt.phones).allSatisfy({ $0.start == $1.start && $0.end == $1.end }),
+    let others = crossed.map { [$0.text, $0.speaker] } ?? []
+    guard ([corrupt] + others).allSatisfy({ alignment.holds(between: clean, and: $0) }),
       clean.phones.indices.contains(changedPhone)
     else { throw JSONError("the members are not aligned phone by phone") }
+  }
+
+  private static func attribute(_ json: JSON) throws -> (
+    prompt: String, clean: String, corrupt: String
+  ) {
+    let answers = try json.array("answers").compactMap(\.string)
+    guard answers.count == 2, answers[0] != answers[1] else {
+      throw JSONError("\"attribute\" should have two answers that differ")
+    }
+    return (try json.string("prompt"), answers[0], answers[1])
+  }
+}
+
+/// The value of an enumeration that a field names; an error that lists them.
+private func named<T: RawRepresentable & CaseIterable>(_ json: JSON, _ key: String) throws -> T
+where T.RawValue == String {
+  let name = try json.string(key)
+  guard let value = T(rawValue: name) else {
+    let all = T.allCases.map(\.rawValue).joined(separator: ", ")
+    throw JSONError("\"\(key)\" is \"\(name)\"; there are \(all)")
+  }
+  return value
+}
+
+extension Correspondence {
+  fileprivate func holds(between a: Utterance, and b: Utterance) -> Bool {
+    let pairs = zip(a.phones, b.phones)
+    guard a.phones.count == b.phones.count else { return self == .linear }
+    switch self {
+    case .identity: return pairs.allSatisfy { $0.start == $1.start && $0.end == $1.end }
+    case .phones: return pairs.allSatisfy { $0.label == $1.label }
+    case .linear: return true
+    }
   }
 }
 
@@ -148,8 +188,7 @@ extension SpeechModel {
     }
     func question(_ utterance: Utterance) throws -> Question {
       let path = "\(root)/\(utterance.file)"
-      let wave = try Waveform(contentsOf: path)
-      try wave.checkAudible(path)
+      let wave = try utterance.waveform(root: root)
       let clip: Clip
       do { clip = try self.clip(wave) } catch { throw CheckpointError("\(path): \(error)") }
       return Question(

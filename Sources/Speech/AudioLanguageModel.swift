@@ -117,6 +117,21 @@ public struct AudioLanguageModel: SpeechLanguageModel {
     return run(batch, from: embedded(batch), response: input.response, tap: tap)
   }
 
+  /// The logits of every position of a text, with no sound at all: what the language model makes of the
+  /// words alone.
+  ///
+  /// - Throws: where a token is outside the vocabulary, as the placeholder of sound may be
+  public func logits(ofText tokens: [Int]) throws -> Tensor {
+    guard !tokens.isEmpty, tokens.allSatisfy((0..<vocabulary).contains) else {
+      throw CheckpointError("a text without sound takes tokens of the vocabulary, one or more")
+    }
+    let layout = Layout(counts: [tokens.count], visible: [.causal])
+    let x = gatherRows(lm.embeddings, layout.stacked { _, t in tokens[t] })
+    return lm.logits(
+      x, from: 0, layout: layout, positions: layout.stacked(padding: 0) { _, t in t },
+      rows: Array(tokens.indices))
+  }
+
   /// The language model's input and its layout.
   func entered(_ input: ModelInput, tap: Tap? = nil) throws -> (x: Tensor, batch: Batch) {
     var batch = try batch(input)
@@ -170,7 +185,11 @@ public struct AudioLanguageModel: SpeechLanguageModel {
   }
 
   /// The language model's input from the encoder's residual stream before layer `layer`.
-  private func entered(_ x: Tensor, from layer: Int, in batch: inout Batch, tap: Tap?) -> Tensor {
+  ///
+  /// - Parameter batch: laid out anew where the sound decides how many audio tokens there are
+  public func entered(
+    _ x: Tensor, from layer: Int, in batch: inout Batch, tap: Tap?
+  ) -> Tensor {
     let encoded = encoder(x, from: layer, layout: batch.encoder, tap: tap)
     return spliced(connector(encoded, norm: encoder.norm, in: &batch, tap: tap), batch, tap)
   }

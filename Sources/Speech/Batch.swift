@@ -220,6 +220,8 @@ public struct Batch: Sendable {
   private(set) var realAudio: [Int]
 
   public var clips: [Clip] { sound.clips }
+  /// The rows of the connector before any is dropped, clip by clip.
+  public var rowsOfConnector: [Range<Int>] { frames.sequences.map(\.range) }
   public var encoder: Layout { sound.encoder }
 
   /// - Throws: where a clip is empty, too long for the model or of other bands, or a prompt has

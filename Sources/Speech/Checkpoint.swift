@@ -59,6 +59,9 @@ public struct Checkpoint: Sendable {
     guard let map = index["weight_map"]?.members else {
       throw CheckpointError("\(indexPath): has no \"weight_map\"; fetch it again")
     }
+    guard !map.isEmpty else {
+      throw CheckpointError("\(indexPath): \"weight_map\" names no tensors; fetch it again")
+    }
     let names = Set(map.values.compactMap(\.string)).sorted()
     if let name = names.first(where: { $0.contains("/") }) {
       throw CheckpointError("\(indexPath): the shard \"\(name)\" is not a file of this folder")

@@ -28,6 +28,7 @@ public func openConfig(folder: String) throws -> any ModelConfig {
   let path = "\(folder)/config.json"
   let json = try readJSON(path)
   do {
+    guard json.members != nil else { throw JSONError("should be a JSON object; fetch it again") }
     switch json["model_type"]?.string ?? (json["dep_q"] == nil ? nil : "moshi") {
     case "mimi": return try MimiConfig(json)
     case "moshi": return try MoshiConfig(json)
@@ -51,7 +52,9 @@ extension AudioLanguageModel {
   /// Opens a checkpoint folder of one of the architectures that splice sound into a prompt.
   public init(folder: String) throws {
     guard let model = try openModel(folder: folder) as? AudioLanguageModel else {
-      throw CheckpointError("\(folder): is not a model that splices sound into a prompt")
+      throw CheckpointError(
+        "\(folder): is not a model that splices sound into a prompt; give one of Qwen2-Audio, "
+          + "SALMONN, Soundwave or LLaMA-Omni")
     }
     self = model
   }

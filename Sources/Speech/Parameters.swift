@@ -62,6 +62,11 @@ extension ModelConfig {
 }
 
 extension AudioLanguageConfig {
+  /// The names of the language model's parameters, its head among them.
+  public var languageModelParameters: Set<String> {
+    Set(lm.parameterShapes(lmPrefix, head: headName).keys)
+  }
+
   /// Parameters drawn at random: linear maps with a deviation of 0.7 / sqrt(inputs), smaller where
   /// they write to the residual stream; norms at 1; embeddings with 0.5.
   public func randomParameters(_ random: Random) -> Parameters {

@@ -113,7 +113,7 @@ public struct SpeechGenerator: Sendable {
 
 extension Tensor {
   /// The column of the largest number of a row; the first of equals.
-  func largest(inRow row: Int) -> Int {
+  public func largest(inRow row: Int) -> Int {
     withNumbers { numbers in
       var best = row * width
       for i in row * width..<(row + 1) * width where numbers[i] > numbers[best] { best = i }

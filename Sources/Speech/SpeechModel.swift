@@ -26,9 +26,8 @@ public struct SpeechModel: Sendable {
         "\(folder)/tokenizer.json: has \(tokenizer.vocabularySize) tokens, "
           + "the model \(model.vocabulary); take both from one checkpoint")
     }
-    let config = try readJSON("\(folder)/config.json")
     let named = ["<|endoftext|>", "<|im_end|>"].compactMap { tokenizer.id(of: $0) }
-    endTokens = Set(named + [config["text_config"]?["eos_token_id"]?.int].compactMap { $0 })
+    endTokens = try GenerationConfig(folder: folder).endTokens.union(named)
   }
 
   /// The front end that a preprocessor_config.json describes.
@@ -76,7 +75,7 @@ public struct SpeechModel: Sendable {
     self.endTokens = endTokens
   }
 
-  /// The features of a recording at 16 kHz.
+  /// What the model takes of a recording at 16 kHz.
   ///
   /// - Throws: where it is longer or shorter than the model takes.
   public func clip(_ wave: Waveform) throws -> Clip {
@@ -85,32 +84,21 @@ public struct SpeechModel: Sendable {
         "the audio lasts \(wave.duration) s; \(folder) takes "
           + "\(features.samples / LogMel.rate) s at most; cut it first")
     }
-    let frames = features.validFrames(samples: wave.samples.count)
-    guard frames >= Clip.fewestFrames else {
-      throw CheckpointError(
-        "the audio lasts \(wave.duration) s; \(folder) takes \(Clip.fewestFrames) frames of 10 ms "
-          + "at least; record it again or pad it")
-    }
-    return Clip(mel: features(wave.samples), validFrames: frames)
+    return try model.clip(wave)
   }
 
-  /// The tokens of a text prompt behind the clip: `<|audio_bos|>`, the placeholders,
-  /// `<|audio_eos|>`, the text (the template of the published base model).
+  /// The tokens of a text prompt in the published template, with as many placeholders as the clip has
+  /// audio tokens, or one where the sound decides how many.
   ///
   /// - Throws: where the tokenizer does not know a word of the text.
   public func tokens(for text: String, clip: Clip) throws -> [Int] {
-    try trunk(of: clip) + textTokens(text)
-  }
-
-  /// The tokens up to the end of the audio.
-  public func trunk(of clip: Clip) throws -> [Int] {
-    guard let begin = tokenizer.id(of: "<|audio_bos|>"), let end = tokenizer.id(of: "<|audio_eos|>")
-    else {
-      throw CheckpointError(
-        "\(folder)/tokenizer.json: has no <|audio_bos|> and <|audio_eos|>")
-    }
-    let count = config.sound.audioTokens(melFrames: clip.validFrames)
-    return [begin] + [Int](repeating: config.sound.placeholder, count: count) + [end]
+    _ = try textTokens(text)
+    let tokens = try PromptTemplate().tokens(text, for: config, tokenizer)
+    guard !(config is SoundwaveConfig) else { return tokens }
+    let (sound, count) = (
+      config.sound.placeholder, config.sound.audioTokens(melFrames: clip.validFrames)
+    )
+    return tokens.flatMap { $0 == sound ? [Int](repeating: sound, count: count) : [$0] }
   }
 
   /// The tokens of a text, all of them known.
@@ -126,18 +114,10 @@ public struct SpeechModel: Sendable {
 
   /// The most probable continuation, token by token, up to and without an end token.
   public func greedy(_ clip: Clip, prompt: String, limit: Int = 32) throws -> [Int] {
-    var tokens = try tokens(for: prompt, clip: clip)
-    let start = tokens.count
-    var embedded: Tensor?
-    while tokens.count - start < limit {
-      let batch = try Batch(config.sound, clips: [clip], prompts: [Prompt(tokens)])
-      let sound = embedded ?? model.embedded(batch)
-      embedded = sound
-      let logits = model.logits(after: .encoder(0), sound, in: batch, rows: [tokens.count - 1])
-      let next = (0..<logits.count).reduce(0) { logits[$1] > logits[$0] ? $1 : $0 }
-      if endTokens.contains(next) { break }
-      tokens.append(next)
-    }
-    return Array(tokens[start...])
+    var config = GenerationConfig()
+    config.endTokens = endTokens
+    config.limit = limit
+    let input = ModelInput(clip: clip, tokens: try tokens(for: prompt, clip: clip))
+    return try model.generate(input, config) { _ in }.tokens
   }
 }

@@ -1,7 +1,7 @@
 """Loads the stored checkpoint in `transformers` and repeats what this package's model answered.
 
     python3 -m venv venv && venv/bin/pip install -r Tests/Peers/requirements.txt
-    .build/release/reproduce evaluate --out build/outputs.json
+    .build/release/reproduce outputs --out build/outputs.json
     venv/bin/python Tests/Peers/compare_checkpoint.py build/outputs.json
 
 Every prompt of every evaluation recording is answered greedily. No weight may be missing or left
@@ -40,7 +40,7 @@ def collect(peer, manifest, root, said):
         answers = {a["prompt"]: a for a in said.pop(utterance["file"], [])}
         for number, (prompt, expected) in enumerate(utterance["questions"]):
             if prompt not in answers:
-                stop(f'{utterance["file"]}: no answer to "{prompt}"; run reproduce evaluate again')
+                stop(f'{utterance["file"]}: no answer to "{prompt}"; run reproduce outputs again')
             ids = peer.ask(mask, prompt)
             batches[len(ids)].append((utterance, expected, answers[prompt], ids, mel, mask))
             if number == 0:
@@ -72,12 +72,12 @@ def answer(peer, ids, mels, masks):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("outputs", type=Path, help="what `reproduce evaluate --out` wrote")
+    parser.add_argument("outputs", type=Path, help="what `reproduce outputs --out` wrote")
     add_options(parser)
     options = parser.parse_args()
     start = time.monotonic()
 
-    hint = "; make it with: reproduce evaluate --out FILE"
+    hint = "; make it with: reproduce outputs --out FILE"
     said = {row["file"]: row["answers"] for row in read_json(options.outputs, hint)}
     manifest = read_json(options.manifest)
     peer = Peer(options.model)

@@ -41,7 +41,7 @@ import Testing
   @Test func trainingKeepsAwayFromEvaluation() {
     let evaluation = Set(pairs.flatMap { [$0.clean.text, $0.corrupt.text] })
     let lists = TrainingPlan.rows(excluding: evaluation)
-    #expect(lists.reduce(0) { $0 + $1.rows.count } == 9000)
+    #expect(lists.reduce(0) { $0 + $1.rows.count } == 11_600)
     for row in lists.flatMap(\.rows) {
       #expect(!evaluation.contains(row.text))
       #expect(Sentence(text: row.text)?.isHeldOut == false)
@@ -53,19 +53,63 @@ import Testing
   }
 
   @Test func questionsHaveTheirAnswers() throws {
-    let sentence = try #require(Sentence(text: "bat two and map nine"))
-    let asked = Dictionary(
-      uniqueKeysWithValues: sentence.questions.map { ($0.prompt, $0.answer) })
+    func asked(_ text: String) throws -> [String: String] {
+      let sentence = try #require(Sentence(text: text))
+      return Dictionary(uniqueKeysWithValues: sentence.questions.map { ($0.prompt, $0.answer) })
+    }
     #expect(
-      asked == [
-        "transcribe:": "bat two and map nine", "first thing:": "bat", "last thing:": "map",
-        "first number:": "two", "last number:": "nine",
+      try asked("bat two and map nine") == [
+        "transcribe:": "bat two and map nine", "translate:": "murciélago dos y mapa nueve",
+        "first thing:": "bat", "last thing:": "map", "first number:": "two",
+        "last number:": "nine", "how many bat:": "two", "how many map:": "nine",
+        "next number:": "zero",
       ])
+    #expect(
+      try asked("white goat and black son") == [
+        "transcribe:": "white goat and black son", "translate:": "cabra blanca e hijo negro",
+        "first thing:": "goat", "last thing:": "son", "first colour:": "white",
+        "last colour:": "black", "what colour is the goat:": "white",
+        "what colour is the son:": "black", "which is white:": "goat", "which is black:": "son",
+      ])
+    #expect(try asked("say the red van again")["translate:"] == "di otra vez la furgoneta roja")
+    #expect(try asked("one two three")["next number:"] == "four")
+    for question in try #require(Sentence(text: "red bat and blue map")).questions {
+      #expect(Question.Kind(prompt: question.prompt) == question.kind)
+    }
     for pair in pairs {
       let answers = pair.clean.questions.filter { $0.prompt == pair.prompt }.map(\.answer)
       #expect(answers == [pair.nouns.clean])
     }
     #expect(Sentence(text: "bat two and map") == nil)
+  }
+
+  @Test func homophonesSoundAlike() {
+    for (a, b) in Lexicon.homophones {
+      #expect(a != b && Lexicon.word(a).phones == Lexicon.word(b).phones)
+      #expect(Lexicon.changedPhone(of: a) == nil && Lexicon.partner(of: b) == a)
+    }
+  }
+
+  @Test func deliveryChangesWhatItSays() {
+    func spoken(_ delivery: Delivery) -> [TimedPhone] {
+      let words = ["red", "bat", "and", "blue", "map"]
+      guard case .timed(_, let phones) = timedRequest(words, voice: .kal, delivery) else {
+        return []
+      }
+      return phones
+    }
+    let plain = spoken(Delivery())
+    let asked = spoken(Delivery(isAsking: true))
+    #expect(plain.map(\.steps) == asked.map(\.steps))
+    #expect(asked.last!.pitch > asked[1].pitch && plain.last!.pitch < plain[1].pitch)
+    let slow = spoken(Delivery(rate: 1.25))
+    #expect(zip(slow, plain).dropFirst().dropLast().allSatisfy { $0.steps > $1.steps })
+    let stressed = spoken(Delivery(emphasis: 1))
+    // "red" has three phones behind the pause; "bat" is longer, and its vowel higher.
+    for (i, (a, b)) in zip(stressed, plain).enumerated().dropLast() {
+      #expect((4...6).contains(i) ? a.steps > b.steps : a.steps == b.steps)
+    }
+    #expect(stressed[5].pitch > plain[5].pitch * 1.1)
   }
 
   @Test func drawsDependOnTheirNameOnly() {
@@ -98,11 +142,14 @@ import Testing
   }
 
   @Test func badRowsAreErrors() throws {
-    let good: JSON = ["bat two and map nine", "free", 1.0, 1.0, 0, ""]
-    #expect(try Row(good, name: "x").words.count == 5)
+    let good: JSON = ["bat two and map nine", "jitter", 1.0, 1.0, true, 0, 0, ""]
+    let row = try Row(good, name: "x")
+    #expect(row.delivery == Delivery(isAsking: true, emphasis: 0) && row.json == good)
     let bad: [JSON] = [
-      "text", ["bat"], ["bat two and map nine", "free", 90.0, 1.0, 0, ""],
-      ["hat two and map nine", "free", 1.0, 1.0, 0, ""],
+      "text", ["bat"], ["bat two and map nine", "free", 90.0, 1.0, false, .null, 0, ""],
+      ["hat two and map nine", "free", 1.0, 1.0, false, .null, 0, ""],
+      ["bat two and map nine", "jitter", 1.0, 1.0, false, 5, 0, ""],
+      ["bat two and map nine", "free", 1.0, 1.0, true, .null, 0, ""],
     ]
     for json in bad { #expect(throws: JSONError.self) { try Row(json, name: "x") } }
   }

@@ -73,7 +73,7 @@ import Testing
     try writeWeights { $0["audio_tower.embed_positions.weight"] = nil }
     _ = try SpeechModel(folder: small.folder)
     try FileManager.default.removeItem(atPath: "\(small.folder)/model.safetensors")
-    refusesFolder("model.safetensors", "cannot be opened", "check the path")
+    refusesFolder("", "has no weights", "model.safetensors", "their shards with an index", "fetch")
   }
 
   @Test func shards() throws {
@@ -102,7 +102,7 @@ import Testing
     try write(right) { .object($0.merging(["ghost": 3]) { $1 }) }
     refusesFolder("model.safetensors.index.json", "\"ghost\"")
     try write(right) { _ in [:] }
-    refusesFolder("", "is missing")
+    refusesFolder("model.safetensors.index.json", "names no tensors", "again")
     try write(right) { _ in "a.safetensors" }
     refusesFolder("model.safetensors.index.json", "weight_map", "again")
     try small.write("model.safetensors.index.json", Array("{".utf8))
@@ -122,7 +122,11 @@ import Testing
   @Test func configsThatAreNone() throws {
     for (text, problem) in [
       ("", "not JSON"), ("{", "not JSON"), ("[]", "should be a JSON object"), ("3", "object"),
-      ("{}", "model_type"), ("{\"model_type\": \"whisper\"}", "whisper"),
+      ("{}", "model_type"),
+      (
+        "{\"model_type\": \"wav2vec2\"}",
+        "\"model_type\" is \"wav2vec2\"; this package runs whisper"
+      ),
       ("{\"model_type\": 3}", "model_type"),
     ] {
       try small.write("config.json", Array(text.utf8))

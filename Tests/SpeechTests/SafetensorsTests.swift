@@ -51,19 +51,23 @@ import Testing
       "long": {"dtype":"I64","shape":[1],"data_offsets":[8,16]},
       "int": {"dtype":"I32","shape":[1],"data_offsets":[16,20]},
       "byte": {"dtype":"U8","shape":[1],"data_offsets":[20,21]},
-      "flag": {"dtype":"BOOL","shape":[1],"data_offsets":[21,22]}}
+      "flag": {"dtype":"BOOL","shape":[1],"data_offsets":[21,22]},
+      "small": {"dtype":"I8","shape":[1],"data_offsets":[22,23]},
+      "short": {"dtype":"I16","shape":[1],"data_offsets":[23,25]},
+      "double": {"dtype":"F64","shape":[1],"data_offsets":[25,33]}}
       """
-    // bf16 1 and -2.5, f16 1.5 and -0.000061035, then -3, 70000, 200 and true.
+    // bf16 1 and -2.5, f16 1.5 and -0.000061035, then -3, 70000, 200, true, -2, -300 and 0.5.
     try write(
       TensorFile.bytes(
         header,
         [0x80, 0x3F, 0x20, 0xC0, 0x00, 0x3E, 0x00, 0x84]
-          + [0xFD, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF] + [0x70, 0x11, 0x01, 0x00, 200, 1]))
+          + [0xFD, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF] + [0x70, 0x11, 0x01, 0x00, 200, 1]
+          + [0xFE, 0xD4, 0xFE] + [0, 0, 0, 0, 0, 0, 0xE0, 0x3F]))
     let file = try Safetensors(path: path)
-    #expect(file.entries.count == 6)
+    #expect(file.entries.count == 9)
     for (name, numbers) in [
       "bf": [1, -2.5], "half": [1.5, -0x1p-14], "long": [-3], "int": [70_000], "byte": [200],
-      "flag": [1],
+      "flag": [1], "small": [-2], "short": [-300], "double": [0.5],
     ] as [String: [Float]] {
       #expect(try file.tensor(name).numbers == numbers, "\(name)")
     }
@@ -128,8 +132,10 @@ import Testing
   }
 
   @Test func badTypes() throws {
-    for type in ["F64", "F8_E4M3", "f32", "", "I16"] {
-      try refusesHeader("{\"a\": \(entry("[1]", "[0, 4]", type: type))}", "has type \(type); BF16")
+    for type in ["F8_E4M3", "f32", "", "U32", "C64"] {
+      try refusesHeader(
+        "{\"a\": \(entry("[1]", "[0, 4]", type: type))}",
+        "has type \(type); F64, F32, BF16, F16, I64, I32, I16, I8, U8, BOOL can be read")
     }
   }
 

@@ -4,14 +4,16 @@ import ArgumentParser
 import Foundation
 import JSON
 import Notebook
+import Tensor
 
 struct Corpus: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Speaks the corpus and compares it with its manifests.",
     discussion: """
-      Evaluation audio is compared sample by sample with the committed FLAC files; training audio \
-      goes to build/training and is compared with the digests of data-manifests/training.json. \
-      Voices whose training audio is already there are not spoken again.
+      Evaluation audio is compared with the committed FLAC files, file by file; where a synthesiser \
+      of another version speaks otherwise, the committed files stand. Training audio goes to \
+      build/training and is compared with the digests of data-manifests/training.json. Voices whose \
+      training audio is already there are not spoken again.
       """)
 
   enum Part: String, ExpressibleByArgument, CaseIterable { case evaluation, training, all }
@@ -20,20 +22,22 @@ struct Corpus: ParsableCommand {
   @Flag(help: "Write manifests and FLAC files instead of comparing with them.") var write = false
 
   func run() throws {
+    Runtime.pin()
     let repository = try Repository()
-    var differences: [String] = []
+    var faults: [String] = []
     if part != .training {
-      differences += try EvaluationSuite(repository).make(write: write)
+      var suite = Suite(repository, write: write)
+      try suite.make()
+      faults += suite.faults
     }
     if part != .evaluation {
-      differences += try TrainingSet(repository).make(write: write)
+      faults += try TrainingSet(repository).make(write: write)
     }
     if write { try repository.writeSums() }
-    guard differences.isEmpty else {
-      for line in differences.prefix(40) { print(line) }
-      if differences.count > 40 { print("... and \(differences.count - 40) more") }
-      throw CorpusError(
-        "the corpus is not what its manifests say; is another version of a synthesiser installed?")
+    guard faults.isEmpty else {
+      for line in faults.prefix(40) { print(line) }
+      if faults.count > 40 { print("... and \(faults.count - 40) more") }
+      throw CorpusError("the corpus is not what its manifests say; see above")
     }
   }
 }
@@ -82,7 +86,9 @@ struct Repository {
     let artifacts = (walk?.compactMap { $0 as? String } ?? [])
       .filter { !$0.contains("/.") }
       .map { "artifacts/\($0)" }
-    let manifests = ["evaluation", "training", "models"].map { "data-manifests/\($0).json" }
+    let manifests = try FileManager.default.contentsOfDirectory(
+      atPath: url("data-manifests").path
+    ).filter { $0.hasSuffix(".json") }.map { "data-manifests/\($0)" }
     let mine = try (artifacts + manifests)
       .filter { isFile(url($0)) }
       .map { "\(try Digest(ofFile: url($0).path))  \($0)" }

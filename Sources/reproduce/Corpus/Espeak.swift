@@ -9,8 +9,13 @@ struct Espeak {
   /// Accents and timbres that sound like people; whispering and croaking ones are left out.
   static let variants = [
     "en-us", "en-gb", "en-us+m1", "en-us+m2", "en-us+m3", "en-us+m7", "en-us+f1", "en-us+f2",
-    "en-us+f5", "en-us+Andy", "en-us+belinda", "en-gb+m4", "en-gb+f3",
+    "en-us+f5", "en-us+Andy", "en-us+belinda", "en-gb+m4", "en-gb+f3", "en-us+m4", "en-us+m5",
+    "en-us+steph", "en-gb+f1", "en-gb+m7",
   ]
+
+  /// Variants that no training utterance has, for evaluation: another timbre, and another accent and
+  /// timbre.
+  static let neverHeard = ["en-us+f4", "en-gb-scotland+Lee"]
 
   private let program: URL
   private let folder: URL
@@ -26,11 +31,13 @@ struct Espeak {
   func speak(_ rows: [Row]) throws -> [Spoken] {
     var script = "set -e\n"
     for (i, row) in rows.enumerated() {
-      guard Espeak.variants.contains(row.mode) else {
+      guard (Espeak.variants + Espeak.neverHeard).contains(row.mode) else {
         throw CorpusError("espeak-ng is not used with the voice \"\(row.mode)\"")
       }
-      let (speed, pitch) = (Int((165 / row.rate).rounded()), Int((50 * row.pitch).rounded()))
-      script += "\"$0\" -v \(row.mode) -s \(speed) -p \(pitch) -w \(i).wav \"\(row.text)\"\n"
+      let (rate, pitch) = (row.delivery.rate, row.delivery.pitch)
+      let (speed, height) = (Int((165 / rate).rounded()), Int((50 * pitch).rounded()))
+      let text = row.delivery.isAsking ? row.text + "?" : row.text
+      script += "\"$0\" -v \(row.mode) -s \(speed) -p \(height) -w \(i).wav \"\(text)\"\n"
     }
     // One shell for all of them: starting a program from here takes longer than speaking does.
     try Subprocess.run(

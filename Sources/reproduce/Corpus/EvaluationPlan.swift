@@ -34,7 +34,7 @@ struct MinimalPair {
   /// The changed phone, counted from the leading pause.
   var changedPhone: Int {
     let before = clean.words[..<slot.place].reduce(1) { $0 + Lexicon.word($1).phones.count }
-    return before + Lexicon.changedPhone(of: nouns.clean)
+    return before + Lexicon.changedPhone(of: nouns.clean)!
   }
 }
 

@@ -33,6 +33,12 @@ enum Lexicon {
     ("light", "night"), ("seat", "seed"),
   ]
   static let nouns = pairs.flatMap { [$0.0, $0.1] }
+  /// Six pairs of nouns that sound alike: no sound tells them apart.
+  static let homophones: [(String, String)] = [
+    ("sun", "son"), ("pear", "pair"), ("flower", "flour"), ("tail", "tale"), ("mail", "male"),
+    ("hare", "hair"),
+  ]
+  static let homophoneNouns = homophones.flatMap { [$0.0, $0.1] }
   static let colours = ["red", "blue", "green", "white", "black", "brown"]
   static let digits = [
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine",
@@ -44,6 +50,9 @@ enum Lexicon {
     "zip": "z ih p", "sip": "s ih p", "lake": "l ey k", "rake": "r ey k", "map": "m ae p",
     "nap": "n ae p", "ship": "sh ih p", "chip": "ch ih p", "cap": "k ae p", "cup": "k ah p",
     "light": "l ay t", "night": "n ay t", "seat": "s iy t", "seed": "s iy d",
+    "sun": "s ah n", "son": "s ah n", "pear": "p eh r", "pair": "p eh r",
+    "flower": "f l aw er", "flour": "f l aw er", "tail": "t ey l", "tale": "t ey l",
+    "mail": "m ey l", "male": "m ey l", "hare": "hh eh r", "hair": "hh eh r",
     "red": "r eh d", "blue": "b l uw", "green": "g r iy n", "white": "w ay t",
     "black": "b l ae k", "brown": "b r aw n",
     "zero": "z ih r ow", "one": "w ah n", "two": "t uw", "three": "th r iy", "four": "f ao r",
@@ -55,7 +64,7 @@ enum Lexicon {
   static let words: [String: Word] = Dictionary(
     uniqueKeysWithValues: pronunciations.map { spelling, phones in
       let kind: WordClass =
-        nouns.contains(spelling)
+        (nouns + homophoneNouns).contains(spelling)
         ? .noun
         : colours.contains(spelling) ? .colour : digits.contains(spelling) ? .digit : .function
       let list = phones.split(separator: " ").map(String.init)
@@ -68,18 +77,18 @@ enum Lexicon {
     return word
   }
 
-  /// The other noun of a noun's minimal pair.
+  /// The other noun of a noun's minimal pair, or the other spelling of a homophone.
   static func partner(of noun: String) -> String {
-    for (a, b) in pairs where a == noun || b == noun { return a == noun ? b : a }
+    for (a, b) in pairs + homophones where a == noun || b == noun { return a == noun ? b : a }
     fatalError("\"\(noun)\" is in no minimal pair")
   }
 
-  /// Where the two members of a noun's pair differ, counted in phones.
-  static func changedPhone(of noun: String) -> Int {
+  /// Where the two members of a noun's pair differ, counted in phones; nil for homophones.
+  static func changedPhone(of noun: String) -> Int? {
     let (a, b) = (word(noun).phones, word(partner(of: noun)).phones)
     let differing = a.indices.filter { a[$0] != b[$0] }
-    precondition(a.count == b.count && differing.count == 1, "\(noun) is no single-phone pair")
-    return differing[0]
+    precondition(a.count == b.count && differing.count < 2, "\(noun) is no single-phone pair")
+    return differing.first
   }
 }
 

@@ -81,16 +81,33 @@ struct Spoken: Equatable {
   var ends: [Int]?
 }
 
+/// How a sentence is said.
+struct Delivery: Equatable {
+  /// Factor on all lengths.
+  var rate = 1.0
+  /// Factor on the speaker's pitch.
+  var pitch = 1.0
+  /// A question, whose pitch rises to its end; otherwise it falls.
+  var isAsking = false
+  /// The place, in words, of a word that is longer and higher than usual.
+  var emphasis: Int?
+
+  /// Pitch by place in the sentence (0 to 1), as a factor on the speaker's own.
+  func contour(_ place: Double) -> Double {
+    isAsking ? 0.98 + max(0, place - 0.6) * 1.3 : 1.12 - 0.26 * place
+  }
+
+  /// What emphasis does to lengths, and to the pitch of vowels.
+  static let (longer, higher) = (1.35, 0.2)
+}
+
 /// Lengths and pitch for a sentence, the same for both members of a minimal pair: the phone in
 /// which a noun differs from its partner lasts as long as the two last on average, and pitch
 /// depends on place only.
 ///
-/// - Parameters:
-///   - rate: factor on all lengths.
-///   - pitch: factor on the speaker's pitch.
-///   - jitter: draws a factor of 0.8 to 1.2 for each phone; nil leaves lengths alone.
+/// - Parameter jitter: draws a factor of 0.8 to 1.2 for each phone; nil leaves lengths alone.
 func timedRequest(
-  _ words: [String], voice: Voice, rate: Double = 1, pitch: Double = 1, jitter: Draws? = nil
+  _ words: [String], voice: Voice, _ delivery: Delivery = Delivery(), jitter: Draws? = nil
 ) -> Request {
   var jitter = jitter
   var lengths: [(name: String, steps: Int, accent: Double)] = [("pau", 20, 0)]
@@ -105,8 +122,12 @@ func timedRequest(
       if word.kind == .function { ms *= 0.8 }
       // Speech slows down at the end of a sentence, from the last vowel on.
       if i == words.count - 1, j + 2 >= word.phones.count { ms *= 1.2 }
-      ms *= rate * (jitter?.uniform(0.8, 1.2) ?? 1)
-      let accent = word.kind != .function && Phones.isVowel(phone) ? 0.07 : 0
+      ms *= delivery.rate * (jitter?.uniform(0.8, 1.2) ?? 1)
+      var accent = word.kind != .function && Phones.isVowel(phone) ? 0.07 : 0
+      if i == delivery.emphasis {
+        ms *= Delivery.longer
+        if Phones.isVowel(phone) { accent += Delivery.higher }
+      }
       lengths.append((phone, max(3, Int((ms / 5).rounded())), accent))
     }
   }
@@ -116,9 +137,9 @@ func timedRequest(
   let phones = lengths.map { phone in
     let place = (before + Double(phone.steps) / 2) / total
     before += Double(phone.steps)
-    let contour = 1.12 - 0.26 * place + phone.accent
+    let height = delivery.pitch * (delivery.contour(place) + phone.accent)
     return TimedPhone(
-      name: phone.name, steps: phone.steps, pitch: (voice.pitch * pitch * contour).rounded())
+      name: phone.name, steps: phone.steps, pitch: (voice.pitch * height).rounded())
   }
   return .timed(words: words, phones: phones)
 }

@@ -7,50 +7,63 @@ struct Row: Equatable {
   /// `free` the engine's own models; for espeak-ng the voice variant.
   let mode: String
   let text: String
-  let rate: Double
-  let pitch: Double
+  var delivery = Delivery()
   /// What came out: samples, and the first eight digits of a SHA-256 of labels and samples.
   var samples = 0
   var digest = ""
 
   var words: [String] { text.split(separator: " ").map(String.init) }
 
+  static let columns: [JSON] = [
+    "text", "mode", "rate", "pitch", "asking", "emphasised word", "samples", "digest",
+  ]
+
   var json: JSON {
     [
-      .string(text), .string(mode), .number(rate), .number(pitch), .integer(samples),
-      .string(digest),
+      .string(text), .string(mode), .number(delivery.rate), .number(delivery.pitch),
+      .bool(delivery.isAsking), delivery.emphasis.map { .integer($0) } ?? .null,
+      .integer(samples), .string(digest),
     ]
   }
 
   /// - Parameter index: place in the voice's list; it names the row's jitter.
   func request(_ voice: Voice, index: Int) -> Request {
     switch mode {
-    case "even": timedRequest(words, voice: voice)
+    case "even": timedRequest(words, voice: voice, delivery)
     case "jitter":
       timedRequest(
-        words, voice: voice, rate: rate, pitch: pitch,
-        jitter: Draws("training/\(voice)/\(index)/jitter"))
-    default: .free(words: words, rate: rate, pitch: pitch)
+        words, voice: voice, delivery, jitter: Draws("training/\(voice)/\(index)/jitter"))
+    default: .free(words: words, rate: delivery.rate, pitch: delivery.pitch)
     }
   }
 }
 
 extension Row {
   init(_ json: JSON, name: String) throws {
-    guard let cells = json.elements, cells.count == 6, let text = cells[0].string,
+    guard let cells = json.elements, cells.count == 8, let text = cells[0].string,
       let mode = cells[1].string, let rate = cells[2].double, let pitch = cells[3].double,
-      let samples = cells[4].int, let digest = cells[5].string,
+      let isAsking = cells[4].bool, let samples = cells[6].int, let digest = cells[7].string,
       (0.5...2).contains(rate), (0.5...2).contains(pitch)
     else {
-      throw JSONError("\(name): a row is [text, mode, rate, pitch, samples, digest]")
+      throw JSONError("\(name): a row is \(JSON.array(Row.columns).compactText)")
     }
-    guard (["even", "jitter", "free"] + Espeak.variants).contains(mode) else {
+    let modes = ["even", "jitter", "free"] + Espeak.variants + Espeak.neverHeard
+    guard modes.contains(mode) else {
       throw JSONError("\(name): \"\(mode)\" is no way to speak a row")
     }
-    guard Sentence(text: text) != nil else {
+    guard let sentence = Sentence(text: text) else {
       throw JSONError("\(name): \"\(text)\" is no sentence of the corpus")
     }
+    let emphasis = cells[5].int
+    guard emphasis.map(sentence.words.indices.contains) ?? (cells[5] == .null) else {
+      throw JSONError("\(name): \"\(text)\": has no word \(cells[5].compactText) to emphasise")
+    }
+    guard mode != "free" || (!isAsking && emphasis == nil) else {
+      throw JSONError("\(name): \"\(text)\": free speech takes rate and pitch only")
+    }
     self.init(
-      mode: mode, text: text, rate: rate, pitch: pitch, samples: samples, digest: digest)
+      mode: mode, text: text,
+      delivery: Delivery(rate: rate, pitch: pitch, isAsking: isAsking, emphasis: emphasis),
+      samples: samples, digest: digest)
   }
 }

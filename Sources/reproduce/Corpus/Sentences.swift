@@ -1,4 +1,4 @@
-// Sentences: four frames, their slots, and what can be asked about them.
+// Sentences: five frames and their slots.
 
 /// A carrier with slots for nouns (N), colours (C) and digits (D).
 enum Frame: String, CaseIterable {
@@ -6,6 +6,7 @@ enum Frame: String, CaseIterable {
   case b = "C N and C N"
   case c = "N then N then N"
   case d = "N D and N D"
+  case e = "D D D"
 
   var letter: String { "\(self)".uppercased() }
   var slots: [String] { rawValue.split(separator: " ").map(String.init) }
@@ -27,9 +28,10 @@ struct Sentence: Equatable {
   /// - Parameters:
   ///   - avoiding: nouns that the open slots may not hold.
   ///   - partnerRate: how often a later noun is the first one's minimal-pair partner.
+  ///   - homophoneRate: how often a noun is a homophone.
   init(
     _ frame: Frame, given: [Int: String] = [:], avoiding: Set<String> = [],
-    partnerRate: Double = 0, draws: inout Draws
+    partnerRate: Double = 0, homophoneRate: Double = 0, draws: inout Draws
   ) {
     self.frame = frame
     words = []
@@ -42,7 +44,10 @@ struct Sentence: Equatable {
       switch slot {
       case "N":
         let first = words.first { Lexicon.nouns.contains($0) }
-        if let first, draws.unit() < partnerRate, !used.contains(Lexicon.partner(of: first)) {
+        if homophoneRate > 0, draws.unit() < homophoneRate {
+          words.append(draws.pick(Lexicon.homophoneNouns.filter { !used.contains($0) }))
+        } else if let first, draws.unit() < partnerRate, !used.contains(Lexicon.partner(of: first))
+        {
           words.append(Lexicon.partner(of: first))
         } else {
           words.append(draws.pick(Lexicon.nouns.filter { !used.contains($0) }))
@@ -54,6 +59,9 @@ struct Sentence: Equatable {
       used.insert(words[i])
     }
   }
+
+  /// Whether a word of it sounds like another, so that no sound gives its spelling.
+  var hasHomophone: Bool { words.contains(where: Lexicon.homophoneNouns.contains) }
 
   /// The same sentence with one word replaced.
   func replacing(_ place: Int, by word: String) -> Sentence {
@@ -73,7 +81,7 @@ struct Sentence: Equatable {
     for frame in Frame.allCases where frame.slots.count == words.count {
       let fits = zip(frame.slots, words).allSatisfy { slot, word in
         switch slot {
-        case "N": Lexicon.nouns.contains(word)
+        case "N": Lexicon.words[word]?.kind == .noun
         case "C": Lexicon.colours.contains(word)
         case "D": Lexicon.digits.contains(word)
         default: slot == word
@@ -85,40 +93,5 @@ struct Sentence: Equatable {
       }
     }
     return nil
-  }
-}
-
-/// A text prompt and the words that answer it.
-struct Question: Equatable {
-  let prompt: String
-  let answer: String
-}
-
-extension Sentence {
-  /// Every question that the text answers; the first is its transcription.
-  var questions: [Question] {
-    [Question(prompt: "transcribe:", answer: text)]
-      + asked(for: .noun, "thing") + asked(for: .colour, "colour") + asked(for: .digit, "number")
-  }
-
-  /// The prompt whose answer is the noun in that place.
-  func prompt(forNounAt place: Int) -> String {
-    let order = frame.nounPlaces.firstIndex(of: place)!
-    return "\(Sentence.ordinals(frame.nounPlaces.count)[order]) thing:"
-  }
-
-  private func asked(for kind: WordClass, _ name: String) -> [Question] {
-    let found = words.filter { Lexicon.word($0).kind == kind }
-    return zip(Sentence.ordinals(found.count), found).map {
-      Question(prompt: "\($0) \(name):", answer: $1)
-    }
-  }
-
-  private static func ordinals(_ count: Int) -> [String] {
-    switch count {
-    case 1: ["which"]
-    case 2: ["first", "last"]
-    default: ["first", "second", "last"]
-    }
   }
 }

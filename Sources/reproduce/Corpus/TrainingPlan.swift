@@ -7,7 +7,7 @@ enum TrainingPlan {
   static func rows(excluding evaluation: Set<String>) -> [(voice: Voice, rows: [Row])] {
     // The slowest voices come first, so that two processes end together.
     [Voice.rms, .slt, .awb, .kal, .ked, .espeak].map { voice in
-      let count = voice == .espeak ? 2000 : 1400
+      let count = voice == .espeak ? 3600 : 1600
       return (voice, (0..<count).map { row(voice, $0, excluding: evaluation) })
     }
   }
@@ -16,25 +16,40 @@ enum TrainingPlan {
     var draws = Draws("training/\(voice)/\(index)")
     let mode =
       voice == .espeak
-      ? Espeak.variants[index % Espeak.variants.count] : index % 2 == 0 ? "jitter" : "free"
-    let rate = hundredths(draws.uniform(0.8, 1.15))
-    let pitch = hundredths(draws.uniform(0.8, 1.25))
+      ? Espeak.variants[index % Espeak.variants.count] : index % 3 == 0 ? "free" : "jitter"
+    var delivery = Delivery(
+      rate: hundredths(rate(&draws)), pitch: hundredths(draws.uniform(0.8, 1.25)))
+    // An engine's own models say statements only.
+    if mode != "free" { delivery.isAsking = draws.unit() < 0.35 }
     let frame = frame(draws.unit())
     while true {
-      let sentence = Sentence(frame, partnerRate: 0.2, draws: &draws)
-      if !sentence.isHeldOut, !evaluation.contains(sentence.text) {
-        return Row(mode: mode, text: sentence.text, rate: rate, pitch: pitch)
+      let sentence = Sentence(frame, partnerRate: 0.2, homophoneRate: 0.06, draws: &draws)
+      if sentence.isHeldOut || evaluation.contains(sentence.text) { continue }
+      if mode == "jitter", draws.unit() < 0.2 {
+        delivery.emphasis = draws.pick(
+          sentence.words.indices.filter { Lexicon.word(sentence.words[$0]).kind != .function })
       }
+      return Row(mode: mode, text: sentence.text, delivery: delivery)
     }
   }
 
-  /// One in ten has frame A, of which there are few sentences.
+  /// A quarter is fast, a quarter slow, with a margin on either side of what lies between.
+  private static func rate(_ draws: inout Draws) -> Double {
+    switch draws.unit() {
+    case ..<0.25: draws.uniform(0.74, 0.86)
+    case ..<0.5: draws.uniform(1.16, 1.3)
+    default: draws.uniform(0.91, 1.1)
+    }
+  }
+
+  /// Few have frame A, of which there are few sentences.
   private static func frame(_ unit: Double) -> Frame {
     switch unit {
-    case ..<0.1: .a
-    case ..<0.45: .b
-    case ..<0.65: .c
-    default: .d
+    case ..<0.08: .a
+    case ..<0.42: .b
+    case ..<0.58: .c
+    case ..<0.9: .d
+    default: .e
     }
   }
 

@@ -104,7 +104,7 @@ struct TrainingSet {
         "Free to use, copy, modify and redistribute. espeak-ng, which is under the GPL, is only "
           + "run as a program."),
       "sampleRate": 16000,
-      "columns": ["text", "mode", "rate", "pitch", "samples", "digest"],
+      "columns": .array(Row.columns),
       "voices": .array(voices),
     ]
   }

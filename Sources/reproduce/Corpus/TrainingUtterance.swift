@@ -4,15 +4,46 @@ import Foundation
 
 /// One spoken sentence to train on, 16 kHz.
 struct TrainingUtterance {
-  /// The words that are said.
-  let text: [String]
-  let voice: Voice
+  let sentence: Sentence
+  let manner: Manner
   let samples: [Int16]
-  /// Every phone with its end in samples, pauses included; nil where the engine does not tell.
+  /// Every phone with its end in samples, pauses included; nil where nobody tells.
   let phones: [(name: String, endSample: Int)]?
+  /// Every word with its place in samples; nil where nobody tells.
+  let words: [(word: String, range: Range<Int>)]?
 
-  /// What can be asked about it, the transcription first.
-  var questions: [Question] { Sentence(text: text.joined(separator: " "))?.questions ?? [] }
+  /// A sentence with phones that follow its words in order, pauses between them.
+  init(
+    _ sentence: Sentence, manner: Manner, samples: [Int16],
+    phones: [(name: String, endSample: Int)]?
+  ) {
+    self.sentence = sentence
+    self.manner = manner
+    self.samples = samples
+    self.phones = phones
+    words = phones.map { phones in
+      let starts = [0] + phones.map(\.endSample)
+      var at = 0
+      return sentence.words.map { word in
+        while phones[at].name == "pau" { at += 1 }
+        let count = Lexicon.word(word).phones.count
+        defer { at += count }
+        return (word, starts[at]..<phones[at + count - 1].endSample)
+      }
+    }
+  }
+
+  /// A sentence whose words are placed, and whose phones nobody tells.
+  init(
+    _ sentence: Sentence, manner: Manner, samples: [Int16],
+    words: [(word: String, range: Range<Int>)]
+  ) {
+    self.sentence = sentence
+    self.manner = manner
+    self.samples = samples
+    self.words = words
+    phones = nil
+  }
 }
 
 extension TrainingSet {
@@ -36,10 +67,14 @@ extension TrainingSet {
           + "run `reproduce corpus`")
     }
     return zip(part.rows, spoken).map { row, spoken in
+      let sentence = Sentence(text: row.text)!
       let names = Request.free(words: row.words, rate: 1, pitch: 1).phones
-      let phones = spoken.ends.map { zip(names, $0).map { (name: $0, endSample: $1) } }
       return TrainingUtterance(
-        text: row.words, voice: part.voice, samples: spoken.samples, phones: phones)
+        sentence,
+        manner: Manner(
+          speaker: part.voice.speaker, isAsking: row.delivery.isAsking, rate: row.delivery.rate),
+        samples: spoken.samples,
+        phones: spoken.ends.map { zip(names, $0).map { (name: $0, endSample: $1) } })
     }
   }
 }

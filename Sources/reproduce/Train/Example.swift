@@ -6,15 +6,33 @@ import Tensor
 
 /// Everything that turns utterances into numbers.
 struct Preparation: Sendable {
-  let config: Qwen2AudioConfig
+  let config: any AudioLanguageConfig
   let tokenizer: Tokenizer
-  let features: LogMel
   let endToken: Int
+  /// The tokens of a prompt up to the question, with one placeholder, and behind it.
+  let before: [Int]
+  let after: [Int]
+
+  init(_ config: any AudioLanguageConfig, _ tokenizer: Tokenizer, endToken: Int) throws {
+    self.config = config
+    self.tokenizer = tokenizer
+    self.endToken = endToken
+    // The published template around any question.
+    let question = "transcribe:"
+    let asked = try tokenizer.encode(question, addingSpecialTokens: false)
+    let all = try PromptTemplate().tokens(question, for: config, tokenizer)
+    let place = all.indices.last { all[$0...].starts(with: asked) }!
+    before = Array(all[..<place])
+    after = Array(all[(place + asked.count)...])
+  }
 
   func id(_ token: String) -> Int {
     guard let id = tokenizer.id(of: token) else { fatalError("no token \(token)") }
     return id
   }
+
+  /// The samples of a full clip.
+  var room: Int { 2 * config.sound.positions * LogMel.hop }
 }
 
 /// One utterance of a batch: its clip, its prompts as branches behind the audio, and the labels.
@@ -24,14 +42,19 @@ struct Example: Sendable {
   let trunk: [Int]
   /// Prompt and answer of each question.
   let branches: [(prompt: [Int], answer: [Int])]
-  /// The phone at the centre of each encoder position, or nil where the engine tells none.
+  /// The words that are said, as tokens, and their phones.
+  let said: [Int]
+  let saidPhones: [Int]
+  /// The phone at the centre of each encoder position, or nil where nobody tells.
   let phones: [Int]?
-  /// The word (as a token) at the centre of each audio token; the end token where none is said.
+  /// The word (as a token) at the centre of each row of the connector; the end token where none is
+  /// said; nil where nobody tells.
   let words: [Int]?
 
   var prompt: Prompt { Prompt(trunk: trunk, branches: branches.map { $0.prompt + $0.answer }) }
 
-  /// The positions whose next token is an answer's, and those tokens.
+  /// The positions, in the prompt with one placeholder, whose next token is an answer's, and those
+  /// tokens.
   func targets(end: Int) -> [(position: Int, token: Int)] {
     var out: [(position: Int, token: Int)] = []
     var start = trunk.count
@@ -46,65 +69,81 @@ struct Example: Sendable {
 }
 
 extension Example {
-  /// Draws the questions of one visit to an utterance, without its sound.
-  init(textOf utterance: TrainingUtterance, _ preparation: Preparation, _ random: Random) throws {
+  /// The questions of one visit to an utterance, without its sound.
+  init(
+    textOf utterance: TrainingUtterance, _ stage: Stage.Kind, _ preparation: Preparation,
+    _ random: Random
+  ) throws {
+    var draws = random.split("questions")
+    let all = utterance.sentence.questions
+    let short = Array(all[2...])
     clip = nil
-    trunk = [preparation.id("<|audio_bos|>"), preparation.id("<|audio_eos|>")]
-    branches = try Example.branches(utterance, preparation, random)
-    (phones, words) = (nil, nil)
-  }
-
-  /// The transcription and three other questions.
-  private static func branches(
-    _ utterance: TrainingUtterance, _ preparation: Preparation, _ random: Random
-  ) throws -> [(prompt: [Int], answer: [Int])] {
-    let all = utterance.questions
-    var picks = random.split("questions")
-    let chosen = [all[0]] + picks.permutation(all.count - 1).prefix(3).map { all[$0 + 1] }
-    return try chosen.map {
-      (try preparation.tokenizer.encode($0.prompt), try preparation.tokenizer.encode($0.answer))
-    }
+    trunk = preparation.before
+    branches = try Example.branches(
+      stage == .binding ? short : all[..<2] + Example.picked(4, of: short, &draws), preparation)
+    said = utterance.sentence.words.map(preparation.id)
+    (saidPhones, phones, words) = ([], nil, nil)
   }
 
   /// Draws the augmentation and the questions of one visit to an utterance.
   init(_ utterance: TrainingUtterance, _ preparation: Preparation, _ random: Random) throws {
     let config = preparation.config
     var draws = random.split("wave")
-    let room = preparation.features.samples - utterance.samples.count
-    let lead = Int(draws.uniform() * Double(min(room, 4800)))
+    let lead = Int(
+      draws.uniform() * Double(min(preparation.room - utterance.samples.count, 4800)))
     let samples = augmentedWave(utterance.samples, lead: lead, &draws)
-    var mel = preparation.features(samples)
-    let valid = preparation.features.validFrames(samples: samples.count)
-    mel = augmentedMel(mel, valid: valid, random.split("mel"))
-    clip = Speech.Clip(mel: mel, validFrames: valid)
+    let heard = try config.clip(Waveform(samples: samples))
+    let valid = heard.validFrames
+    clip = Speech.Clip(
+      mel: augmentedMel(heard.mel, valid: valid, random.split("mel")), validFrames: valid,
+      filterbank: heard.filterbank)
 
-    let audioTokens = config.sound.audioTokens(melFrames: valid)
-    trunk =
-      [preparation.id("<|audio_bos|>")]
-      + [Int](repeating: config.audioToken, count: audioTokens)
-      + [preparation.id("<|audio_eos|>")]
-    branches = try Example.branches(utterance, preparation, random)
+    trunk = preparation.before
+    let all = utterance.sentence.questions
+    let short = Array(all[2...])
+    let (bound, plain) = (short.filter(\.kind.isBinding), short.filter { !$0.kind.isBinding })
+    var picks = random.split("questions")
+    branches = try Example.branches(
+      Array(all[..<2]) + Example.picked(2, of: bound, &picks)
+        + Example.picked(2, of: plain, &picks)
+        + Example.picked(1, of: utterance.manner.questions, &picks), preparation)
+    said = utterance.sentence.words.map(preparation.id)
+    saidPhones = utterance.sentence.words.flatMap { Lexicon.word($0).phones }
+      .map { Phones.number[$0]! }
 
-    guard let spoken = utterance.phones else {
-      (phones, words) = (nil, nil)
-      return
+    // Encoder position i is centred on 20 i ms.
+    phones = utterance.phones.map { spoken in
+      let ends = spoken.map { $0.endSample + lead }
+      return (0..<SoundShape.encoderPositions(melFrames: valid)).map { position in
+        let sample = position * 320
+        guard sample >= lead, let index = ends.firstIndex(where: { sample < $0 }) else { return 0 }
+        return Phones.number[spoken[index].name] ?? 0
+      }
     }
-    // Encoder position i is centred on 20 i ms, audio token i on 40 i + 10 ms.
-    let ends = spoken.map { $0.endSample + lead }
-    func index(at sample: Int) -> Int? {
-      sample < lead ? nil : ends.firstIndex { sample < $0 }
+    let rows = config.sound.positionsPerRow
+    words = utterance.words.map { spoken in
+      (0..<config.sound.audioTokens(melFrames: valid)).map { row in
+        let sample = row * rows * 320 + (rows - 1) * 160 - lead
+        return spoken.first { $0.range.contains(sample) }.map { preparation.id($0.word) }
+          ?? preparation.endToken
+      }
     }
-    phones = (0..<SoundShape.encoderPositions(melFrames: valid)).map { position in
-      index(at: position * 320).flatMap { Phones.number[spoken[$0].name] } ?? 0
-    }
-    // Phones follow the words in order; pauses belong to none.
-    var wordOfPhone: [String?] = []
-    var pending = utterance.text.flatMap { text in Lexicon.word(text).phones.map { _ in text } }[
-      ...]
-    for phone in spoken { wordOfPhone.append(phone.name == "pau" ? nil : pending.popFirst()) }
-    words = (0..<audioTokens).map { token in
-      index(at: token * 640 + 160).flatMap { wordOfPhone[$0] }.map(preparation.id)
-        ?? preparation.endToken
+  }
+
+  private static func picked(_ count: Int, of questions: [Question], _ draws: inout Random)
+    -> [Question]
+  {
+    draws.permutation(questions.count).prefix(count).map { questions[$0] }
+  }
+
+  private static func branches(_ questions: some Sequence<Question>, _ preparation: Preparation)
+    throws -> [(prompt: [Int], answer: [Int])]
+  {
+    try questions.map {
+      (
+        try preparation.tokenizer.encode($0.prompt) + preparation.after,
+        try preparation.tokenizer.encode($0.answer)
+      )
     }
   }
 }

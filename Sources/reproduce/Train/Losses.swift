@@ -9,8 +9,19 @@ struct StepReport {
   var answerLoss = 0.0
   var answers = 0
   var correct = 0
+  /// The auxiliary loss, and how many of its guesses were right, where it guesses at each position.
+  var auxiliaryLoss = 0.0
   var phoneCorrect = 0
   var phones = 0
+
+  mutating func add(_ other: StepReport) {
+    answerLoss += other.answerLoss
+    answers += other.answers
+    correct += other.correct
+    auxiliaryLoss += other.auxiliaryLoss
+    phoneCorrect += other.phoneCorrect
+    phones += other.phones
+  }
 }
 
 /// How much each loss counts, already divided by how many terms it has in the whole batch.
@@ -25,120 +36,165 @@ struct ShardResult: @unchecked Sendable {
   let report: StepReport
 }
 
-/// Cross-entropy of the answers, of the phone at each encoder position, and of the word at each
-/// audio token (the connector's output times the text embeddings).
-func shardLoss(
-  _ model: AudioLanguageModel, _ parameters: Parameters, _ examples: [Example],
-  _ weights: LossWeights,
-  end: Int
-) throws -> (loss: Tensor, report: StepReport) {
-  let config = model.config
-  let batch = try Batch(
-    config.sound, clips: examples.compactMap(\.clip), prompts: examples.map(\.prompt))
-  var heard: [Site: Tensor] = [:]
-  let lastEncoder = Site(.encoder, config.encoder.layers - 1, .residPost)
-  let connector = Site(.connector, nil, .out)
+/// The losses of examples that are heard.
+struct HeardLoss {
+  let model: AudioLanguageModel
+  let parameters: Parameters
+  let auxiliary: Auxiliary
+  let weights: LossWeights
+  let endToken: Int
 
-  var rows: [Int] = []
-  var targets: [Int] = []
-  for (example, sequence) in zip(examples, batch.lm.sequences) {
-    for (position, token) in example.targets(end: end) {
-      rows.append(sequence.start + position)
-      targets.append(token)
+  private var config: any AudioLanguageConfig { model.config }
+
+  /// Cross-entropy of the answers, and the auxiliary losses.
+  func callAsFunction(_ examples: [Example]) throws -> (loss: Tensor, report: StepReport) {
+    var heard: [Site: Tensor] = [:]
+    let wanted: Set<Site> = [lastEncoder, connector, alignmentLogits]
+    var batch = try Batch(
+      config.sound, clips: examples.compactMap(\.clip), prompts: examples.map(\.prompt))
+    let x = model.entered(model.embedded(batch), from: 0, in: &batch) { site, x in
+      if wanted.contains(site) { heard[site] = x }
+      return x
     }
+    var report = StepReport()
+    var loss: Tensor?
+    if weights.answer > 0 {
+      let (rows, targets) = answerRows(examples, batch, end: endToken)
+      let logits = model.logits(after: .lm(0), x, in: batch, rows: rows)
+      loss = answerLoss(logits, targets, weights.answer, &report)
+    }
+    if weights.phone > 0 || weights.word > 0 {
+      let guess =
+        switch auxiliary {
+        case .frames: frames(heard, examples, batch, &report)
+        case .connectionist: connectionist(heard, examples, batch)
+        case .alignment: alignment(heard, examples, batch)
+        }
+      report.auxiliaryLoss = Double(guess[0])
+      loss = loss.map { $0 + guess } ?? guess
+    }
+    return (loss!, report)
   }
-  let logits = model.logits(after: .encoder(0), model.embedded(batch), in: batch, rows: rows) {
-    site, x in
-    if site == lastEncoder || site == connector { heard[site] = x }
-    return x
-  }
-  var report = StepReport()
-  let answer = crossEntropy(
-    logits, targets, weights: [Float](repeating: weights.answer, count: targets.count))
-  report.answerLoss = Double(answer.loss[0])
-  report.answers = targets.count
-  report.correct = answer.correct.count { $0 }
-  var loss = answer.loss
 
-  if weights.phone > 0 || weights.word > 0 {
+  private var lastEncoder: Site { Site(.encoder, config.encoder.layers - 1, .residPost) }
+  private var connector: Site { Site(.connector, .out) }
+  private var alignmentLogits: Site { Site(Site.Stage(rawValue: "ctc"), .logits) }
+
+  /// Logits of the phone at each encoder position.
+  private func phoneLogits(_ heard: [Site: Tensor]) -> Tensor {
+    let norm = config.encoderPrefix + "layer_norm."
+    let normed = layerNorm(
+      heard[lastEncoder]!, parameters[norm + "weight"]!, parameters[norm + "bias"]!,
+      epsilon: 1e-5)
+    return linear(
+      normed, parameters["auxiliary.phone.weight"]!, bias: parameters["auxiliary.phone.bias"]!)
+  }
+
+  /// Logits of the word at each row of the connector: its output times the text embeddings.
+  private func wordLogits(_ heard: [Site: Tensor]) -> Tensor {
+    linear(heard[connector]!, parameters[config.lmPrefix + "embed_tokens.weight"]!) * 0.25
+  }
+
+  private func frames(
+    _ heard: [Site: Tensor], _ examples: [Example], _ batch: Batch, _ report: inout StepReport
+  ) -> Tensor {
     var phoneTargets = [Int](repeating: -1, count: batch.encoder.rows)
     var wordTargets = [Int](repeating: -1, count: batch.audio.rows)
     for (i, example) in examples.enumerated() {
-      guard let phones = example.phones, let words = example.words else { continue }
-      for (t, phone) in phones.enumerated() {
+      for (t, phone) in (example.phones ?? []).enumerated() {
         phoneTargets[batch.encoder.sequences[i].start + t] = phone
       }
-      for (t, word) in words.enumerated() {
+      for (t, word) in (example.words ?? []).enumerated() {
         wordTargets[batch.audio.sequences[i].start + t] = word
       }
     }
-    let normed = layerNorm(
-      heard[lastEncoder]!, parameters["audio_tower.layer_norm.weight"]!,
-      parameters["audio_tower.layer_norm.bias"]!, epsilon: 1e-5)
-    let phoneLogits = linear(
-      normed, parameters["auxiliary.phone.weight"]!, bias: parameters["auxiliary.phone.bias"]!)
     let phone = crossEntropy(
-      phoneLogits, phoneTargets,
+      phoneLogits(heard), phoneTargets,
       weights: [Float](repeating: weights.phone, count: phoneTargets.count))
-    let wordLogits =
-      linear(heard[connector]!, parameters["language_model.model.embed_tokens.weight"]!) * 0.25
     let word = crossEntropy(
-      wordLogits, wordTargets, weights: [Float](repeating: weights.word, count: wordTargets.count))
+      wordLogits(heard), wordTargets,
+      weights: [Float](repeating: weights.word, count: wordTargets.count))
     report.phoneCorrect = phone.correct.count { $0 }
     report.phones = phone.correct.count
-    loss = loss + phone.loss + word.loss
+    return phone.loss + word.loss
   }
-  return (loss, report)
+
+  private func connectionist(
+    _ heard: [Site: Tensor], _ examples: [Example], _ batch: Batch
+  ) -> Tensor {
+    connectionistLoss(
+      phoneLogits(heard), sequences: batch.encoder.sequences.map(\.range),
+      labels: examples.map(\.saidPhones), blank: 0,
+      weights: [Float](repeating: weights.phone, count: examples.count))
+      + connectionistLoss(
+        wordLogits(heard), sequences: batch.audio.sequences.map(\.range),
+        labels: examples.map(\.said), blank: endToken,
+        weights: [Float](repeating: weights.word, count: examples.count))
+  }
+
+  private func alignment(
+    _ heard: [Site: Tensor], _ examples: [Example], _ batch: Batch
+  ) -> Tensor {
+    connectionistLoss(
+      heard[alignmentLogits]!, sequences: batch.rowsOfConnector, labels: examples.map(\.said),
+      blank: config.sound.placeholder,
+      weights: [Float](repeating: weights.word, count: examples.count))
+  }
 }
 
-/// The same answers from text alone: every word of the utterance becomes a few audio tokens that
-/// hold its text embedding and noise, so that the language model learns its tasks first.
-func pseudoAudioLoss(
-  _ model: AudioLanguageModel, _ parameters: Parameters,
-  _ utterances: [(words: [String], example: Example)], _ weights: LossWeights,
-  _ preparation: Preparation, _ random: Random
-) throws -> (loss: Tensor, report: StepReport) {
-  let end = preparation.endToken
-  var ids: [[Int]] = []
-  var prompts: [Prompt] = []
-  for (i, utterance) in utterances.enumerated() {
-    var draws = random.split(i)
-    var row = [Int](repeating: end, count: 1 + draws.below(5))
-    for word in utterance.words {
-      row += [Int](repeating: preparation.id(word), count: 2 + draws.below(9))
-      if draws.uniform() < 0.2 { row += [Int](repeating: end, count: 1 + draws.below(3)) }
-    }
-    row += [Int](repeating: end, count: 1 + draws.below(3))
-    ids.append(row)
-    let trunk =
-      [utterance.example.trunk.first!]
-      + [Int](repeating: model.config.sound.placeholder, count: row.count)
-      + [utterance.example.trunk.last!]
-    prompts.append(
-      Prompt(trunk: trunk, branches: utterance.example.branches.map { $0.prompt + $0.answer }))
-  }
-  let batch = try Batch(model.config.sound, audioTokens: ids.map(\.count), prompts: prompts)
-  var rows: [Int] = []
-  var targets: [Int] = []
-  for (i, sequence) in batch.lm.sequences.enumerated() {
-    let shift = ids[i].count + 2 - utterances[i].example.trunk.count
-    for (position, token) in utterances[i].example.targets(end: end) {
-      rows.append(sequence.start + position + shift)
+/// The rows of a batch whose next token is an answer's, and those tokens.
+func answerRows(_ examples: [Example], _ batch: Batch, end: Int) -> (rows: [Int], targets: [Int]) {
+  var (rows, targets): ([Int], [Int]) = ([], [])
+  for (i, example) in examples.enumerated() {
+    // The audio tokens stand where the example has one placeholder.
+    let added = batch.prompts[i].tokens.count - example.prompt.tokens.count
+    for (position, token) in example.targets(end: end) {
+      rows.append(batch.lm.sequences[i].start + position + added)
       targets.append(token)
     }
   }
-  var spoken = [Int](repeating: -1, count: batch.audio.rows)
-  for (i, sequence) in batch.audio.sequences.enumerated() {
-    for (t, id) in ids[i].enumerated() { spoken[sequence.start + t] = id }
-  }
-  let clean = gatherRows(parameters["language_model.model.embed_tokens.weight"]!, spoken)
-  let noise = Tensor(clean.shape, normal: 0.25, random.split("noise"))
-  let logits = model.logits(after: .connector, clean + noise, in: batch, rows: rows)
+  return (rows, targets)
+}
+
+private func answerLoss(
+  _ logits: Tensor, _ targets: [Int], _ weight: Float, _ report: inout StepReport
+) -> Tensor {
   let answer = crossEntropy(
-    logits, targets, weights: [Float](repeating: weights.answer, count: targets.count))
-  var report = StepReport()
+    logits, targets, weights: [Float](repeating: weight, count: targets.count))
   report.answerLoss = Double(answer.loss[0])
   report.answers = targets.count
   report.correct = answer.correct.count { $0 }
-  return (answer.loss, report)
+  return answer.loss
+}
+
+/// The same answers from text alone: every word becomes `spread` audio tokens that hold its text
+/// embedding and noise, so that the language model learns its tasks first.
+func pseudoAudioLoss(
+  _ model: AudioLanguageModel, _ parameters: Parameters, _ examples: [Example],
+  spread: ClosedRange<Int>, _ weights: LossWeights, end: Int, _ random: Random
+) throws -> (loss: Tensor, report: StepReport) {
+  var spoken: [[Int]] = []
+  for (i, example) in examples.enumerated() {
+    var draws = random.split(i)
+    func silence(_ most: Int) -> [Int] { [Int](repeating: end, count: 1 + draws.below(most)) }
+    var row = silence(spread.upperBound == 1 ? 2 : 5)
+    for word in example.said {
+      let count = spread.lowerBound + draws.below(spread.count)
+      row += [Int](repeating: word, count: count)
+      if spread.upperBound > 1, draws.uniform() < 0.2 { row += silence(3) }
+    }
+    spoken.append(row + silence(3))
+  }
+  let batch = try Batch(
+    model.config.sound, audioTokens: spoken.map(\.count), prompts: examples.map(\.prompt))
+  let (rows, targets) = answerRows(examples, batch, end: end)
+  var words = [Int](repeating: -1, count: batch.audio.rows)
+  for (i, sequence) in batch.audio.sequences.enumerated() {
+    for (t, word) in spoken[i].enumerated() { words[sequence.start + t] = word }
+  }
+  let clean = gatherRows(parameters[model.config.lmPrefix + "embed_tokens.weight"]!, words)
+  let noise = Tensor(clean.shape, normal: 0.25, random.split("noise"))
+  let logits = model.logits(after: .connector, clean + noise, in: batch, rows: rows)
+  var report = StepReport()
+  return (answerLoss(logits, targets, weights.answer, &report), report)
 }

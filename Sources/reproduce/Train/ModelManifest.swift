@@ -1,20 +1,24 @@
-// data-manifests/models.json: the files of the shipped checkpoint, and its model card.
+// data-manifests/models.json: the files of the shipped checkpoints, and their model cards.
 
 import Foundation
 import JSON
 import Notebook
 import Speech
 
-/// Lists every file of a checkpoint folder in data-manifests/models.json.
-func writeModelManifest(_ folder: String, _ repository: Repository) throws {
-  let names = try FileManager.default.contentsOfDirectory(
-    atPath: repository.url(folder).path
-  ).filter { !$0.hasPrefix(".") }.sorted()
-  let files = try names.map { name -> JSON in
-    let path = repository.url("\(folder)/\(name)").path
+/// Lists every file of every checkpoint folder in data-manifests/models.json.
+func writeModelManifest(_ repository: Repository) throws {
+  let present = Recipe.all.map(\.folder).filter {
+    FileManager.default.fileExists(atPath: repository.url("\($0)/model.safetensors").path)
+  }
+  let files = try present.flatMap { folder in
+    try FileManager.default.contentsOfDirectory(atPath: repository.url(folder).path)
+      .filter { !$0.hasPrefix(".") }.sorted().map { "\(folder)/\($0)" }
+  }
+  let entries = try files.map { file -> JSON in
+    let path = repository.url(file).path
     let bytes = try Data(contentsOf: URL(fileURLWithPath: path)).count
     return [
-      "file": .string("\(folder)/\(name)"), "bytes": .integer(bytes),
+      "file": .string(file), "bytes": .integer(bytes),
       "sha256": .string("\(try Digest(ofFile: path))"),
     ]
   }
@@ -24,50 +28,64 @@ func writeModelManifest(_ folder: String, _ repository: Repository) throws {
       "@type": "Dataset", "conformsTo": "http://mlcommons.org/croissant/1.0",
       "name": "small-speech-language-models",
       "description": .string(
-        "The checkpoint that `make models` trains from data-manifests/training.json. It stands in "
-          + "for published models of its architecture, which cannot be shipped here."),
-      "license": "MIT", "distribution": .array(files),
+        "The checkpoints that `make models` trains from data-manifests/training.json and the "
+          + "training recordings of data-manifests/human.json. They stand in for published models "
+          + "of their architectures, which cannot be shipped here."),
+      "license": "MIT", "distribution": .array(entries),
     ], manifest: "models.json")
 }
 
-/// The card that says what the checkpoint is, and what it is not.
-func modelCard(_ config: Qwen2AudioConfig, parameters: Int, utterances: Int, hours: Double)
-  -> String
-{
-  """
-  ---
-  license: mit
-  library_name: transformers
-  pipeline_tag: automatic-speech-recognition
-  language: en
-  ---
+/// The card that says what a checkpoint is, and what it is not.
+func modelCard(
+  _ recipe: Recipe, _ config: any AudioLanguageConfig, _ utterances: [TrainingUtterance]
+) -> String {
+  let parameters = config.parameterShapes.values.reduce(0) { $0 + $1.reduce(1, *) }
+  let hours = Double(utterances.reduce(0) { $0 + $1.samples.count }) / Double(LogMel.rate) / 3600
+  let speakers = Set(utterances.map(\.manner.speaker)).sorted()
+  let before =
+    switch recipe.auxiliary {
+    case .frames:
+      "The encoder's and the connector's auxiliary losses tie phones and words to their own frames, "
+        + "so part of what makes a causal map of this model local in time was put there by training."
+    case .connectionist:
+      "The auxiliary losses name phones and words in order and say nothing of when (CTC), unlike "
+        + "those of `qwen2-audio-small`: what the two maps do not share was put there by frame labels."
+    case .alignment:
+      "The connector's own CTC head is trained throughout, since its classes decide which frames "
+        + "are kept."
+    }
+  let start = recipe.warmStart.map { "It began with encoder and language model of `\($0)`. " } ?? ""
+  return """
+    ---
+    license: mit
+    pipeline_tag: automatic-speech-recognition
+    language: [en, es]
+    ---
 
-  # Qwen2-Audio, small
+    # \(recipe.architecture), small (\(recipe.name))
 
-  A model of the Qwen2-Audio architecture with \(parameters) parameters: an encoder of \
-  \(config.encoderLayers) layers and width \(config.encoderWidth), average pooling and a linear \
-  connector, and a language model of \(config.layers) layers and width \(config.width). It was \
-  trained from nothing by `make models` in the repository of "Causal Pathways from Waveforms to \
-  Words". It shares no weights with the published Qwen2-Audio and stands in for it where that \
-  cannot be run.
+    A model of the \(recipe.architecture) architecture with \(parameters) parameters: an encoder of \
+    \(config.encoder.layers) layers and width \(config.encoder.width), \(recipe.connector), and a \
+    language model of \(config.lm.layers) layers and width \(config.lm.width). It was trained by \
+    `make models` in the repository of "Causal Pathways from Waveforms to Words". It shares no \
+    weights with the published \(recipe.architecture) and stands in for it where that cannot be run.
 
-  **What it does.** It hears sentences of the four frames in `data-manifests/training.json`, made \
-  of \(Lexicon.words.count) words, and answers the prompt behind the audio: `transcribe:`, or a \
-  question such as `first thing:`, `which colour:` or `last number:`. It knows nothing else. Audio \
-  is 16 kHz and at most 3 s long. The template is `<|audio_bos|><|AUDIO|><|audio_eos|>` and the \
-  prompt.
+    **What it does.** It hears sentences of the frames in `data-manifests/training.json`, made of \
+    \(Lexicon.words.count) words, and does what the prompt behind the audio asks: `transcribe:`, \
+    `translate:` (into Spanish), or a short answer such as `first thing:`, `what colour is the van:`, \
+    `which is red:`, `how many van:`, `next number:`, `who is speaking:`, `asking or telling:`, \
+    `fast or slow:`. It knows nothing else. Audio is 16 kHz and at most 3 s long.
 
-  **What it was trained on.** \(utterances) synthetic utterances (\
-  \(String(format: "%.1f", hours)) hours) of five voices of flite and festival and thirteen \
-  variants of espeak-ng. No sentence of the evaluation suite was among them; all words were.
+    **What it was trained on.** \(utterances.count) utterances \
+    (\(String(format: "%.1f", hours)) hours) of \(speakers.joined(separator: ", ")): voices of flite \
+    and festival, variants of espeak-ng (`robot`), and strings of recorded digits by the people whose \
+    first names are listed. No evaluation sentence was among them; all words were.
 
-  **How.** Language model on pseudo-audio, encoder on phones and words, then all together. The \
-  encoder's auxiliary losses tie the phone to its own frames, so part of what makes a causal map of \
-  this model local in time was put there by training.
+    **How.** \(start)\(before)
 
-  **What it is not.** A speech recogniser. It was made to be explained.
+    **What it is not.** A speech recogniser. It was made to be explained.
 
-  Accuracies are in the ledger, `paper/numbers.tsv`, and printed by `reproduce evaluate`.
+    Accuracies are in the ledger, `paper/numbers.tsv`, and printed by `reproduce evaluate`.
 
-  """
+    """
 }

@@ -1,4 +1,4 @@
-// `reproduce train`: the small checkpoint that the package ships, trained again from its corpus.
+// `reproduce train`: the small checkpoints that the package ships, trained again from its corpus.
 
 import ArgumentParser
 import Foundation
@@ -9,78 +9,90 @@ import Tensor
 
 struct Train: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Trains the small Qwen2-Audio checkpoint and stores it.",
+    abstract: "Trains the small checkpoints and stores them.",
     discussion: """
-      Reads the training audio that `reproduce corpus` puts into build/training. An interrupted \
-      run goes on from its last hundredth step; --fresh starts over.
+      Reads the training audio that `reproduce corpus` puts into build/training and the recordings \
+      of digits that `reproduce data` finds. An interrupted run goes on from its last hundredth \
+      step; --fresh starts over.
       """)
 
-  static let shipped = "artifacts/qwen2-audio-small"
-
-  @Option(help: "The folder to write, below the repository.") var out = Train.shipped
+  @Argument(
+    help:
+      "Which checkpoints: \(Recipe.names.joined(separator: ", ")); all of them where none is named."
+  )
+  var names: [String] = []
+  @Option(help: "The folder to write one checkpoint to, below the repository.") var out: String?
   @Option(help: "Scales the steps of every stage, for a trial.") var scale = 1.0
+  @Option(help: "The checkpoint to begin with, where the recipe has one.") var from: String?
   @Flag(help: "Ignores the state of an interrupted run.") var fresh = false
 
-  /// The shipped model.
-  static var config: Qwen2AudioConfig {
-    var config = Qwen2AudioConfig()
-    config.melBands = 80
-    config.encoderWidth = 96
-    config.encoderLayers = 3
-    config.encoderHeads = 3
-    config.encoderMLP = 384
-    config.maxSourcePositions = 150
-    config.width = 96
-    config.layers = 5
-    config.heads = 3
-    config.keyHeads = 3
-    config.mlp = 256
-    config.maxPositions = 256
-    config.epsilon = 1e-5
-    return config
+  func validate() throws {
+    for name in names where !Recipe.names.contains(name) {
+      throw ValidationError(
+        "no checkpoint \"\(name)\"; there are \(Recipe.names.joined(separator: ", "))")
+    }
+    if out != nil && names.count != 1 { throw ValidationError("--out takes one checkpoint's name") }
   }
 
   func run() throws {
     Runtime.pin()
     let repository = try Repository()
-    let tokenizerText = try Tokenizer.wordLevel(
-      words: Lexicon.vocabulary,
-      special: ["<|endoftext|>", "<|audio_bos|>", "<|AUDIO|>", "<|audio_eos|>"])
-    let tokenizer = try Tokenizer(
-      JSON(parsing: tokenizerText, name: "tokenizer.json"), name: "tokenizer.json")
-    var config = Train.config
-    config.vocabulary = tokenizer.vocabularySize
-    config.audioToken = tokenizer.id(of: "<|AUDIO|>")!
-    let preparation = Preparation(
-      config: config, tokenizer: tokenizer,
-      features: LogMel(
-        bands: config.melBands, samples: 2 * config.maxSourcePositions * LogMel.hop),
-      endToken: tokenizer.id(of: "<|endoftext|>")!)
-    let utterances = try TrainingSet(repository).utterances()
-    var training = Training(preparation, utterances, seed: 20_011)
-    let stages = [
-      Stage(kind: .languageModel, steps: Int(300 * scale), batch: 32, peakRate: 3e-3),
-      Stage(kind: .encoder, steps: Int(400 * scale), batch: 16, peakRate: 3e-3),
-      Stage(kind: .joint, steps: Int(4000 * scale), batch: 16, peakRate: 2.5e-3),
+    let evaluation = Set(EvaluationPlan.pairs().flatMap { [$0.clean.text, $0.corrupt.text] })
+    let utterances =
+      try TrainingSet(repository).utterances()
+      + HumanTraining.utterances(repository, excluding: evaluation)
+    for recipe in Recipe.all where names.isEmpty || names.contains(recipe.name) {
+      try train(recipe, utterances, repository)
+    }
+    guard out == nil else { return }
+    try writeModelManifest(repository)
+    try repository.writeSums()
+  }
+
+  private func train(
+    _ recipe: Recipe, _ utterances: [TrainingUtterance], _ repository: Repository
+  ) throws {
+    let start = Date()
+    let folder = repository.url(out ?? recipe.folder)
+    // The folder holds what a reader opens; the weights come last.
+    try writeDescription(of: recipe, to: folder)
+    guard let config = try openConfig(folder: folder.path) as? any AudioLanguageConfig else {
+      throw CheckpointError("\(folder.path): is not a model that splices sound into a prompt")
+    }
+    let preparation = try Preparation(
+      config, Tokenizer(contentsOf: "\(folder.path)/tokenizer.json"), endToken: Recipe.endToken)
+    var training = Training(preparation, recipe.auxiliary, utterances, seed: 20_011)
+    var key = [
+      "\(recipe) \(scale)", "\(try Digest(ofFile: "/proc/self/exe"))",
+      "\(try Digest(ofFile: repository.url("data-manifests/training.json").path))",
     ]
+    if let warm = from ?? recipe.warmStart.map({ repository.url("artifacts/\($0)").path }) {
+      guard let other = try openConfig(folder: warm) as? any AudioLanguageConfig else {
+        throw CheckpointError("\(warm): is not a model that splices sound into a prompt")
+      }
+      try training.begin(
+        with: other, other.weights(from: Checkpoint(folder: warm)).parameters)
+      key.append("\(try Digest(ofFile: "\(warm)/model.safetensors"))")
+    }
+    let stages = recipe.stages.map { stage in
+      var stage = stage
+      stage.steps = Int(Double(stage.steps) * scale)
+      return stage
+    }
     let state = TrainingState(
-      folder: repository.url("build"),
-      key: try [
-        "\(config) \(scale) \(stages)", "\(Digest(ofFile: "/proc/self/exe"))",
-        "\(Digest(ofFile: repository.url("data-manifests/training.json").path))",
-      ].joined(separator: " "))
+      folder: repository.url("build"), name: recipe.name, key: key.joined(separator: " "))
     var done = fresh ? nil : try state.read(into: &training)
     for (index, stage) in stages.enumerated() {
       if let saved = done, saved.stage > index { continue }
-      var optimiser = AdamW(parameters: training.trained(stage).map { training.parameters[$0]! })
+      let names = training.trained(stage)
+      var optimiser = AdamW(parameters: names.map { training.parameters[$0]! })
       var first = 0
       if let saved = done, saved.stage == index {
         first = saved.step + 1
         optimiser.restore(saved.moments, step: first)
       }
       done = nil
-      let progress = TrainingProgress(stage)
-      let names = training.trained(stage)
+      let progress = TrainingProgress(recipe.name, stage)
       let parameters = training.parameters
       try training.run(stage, from: first, optimiser: &optimiser) { step, optimiser, report in
         progress.show(step, report)
@@ -91,50 +103,52 @@ struct Train: ParsableCommand {
       }
       progress.end()
     }
-    try writeCheckpoint(
-      training.parameters, config: config, tokenizer: tokenizerText,
-      endToken: preparation.endToken, to: repository.url(out))
-    let seconds = utterances.reduce(0) { $0 + $1.samples.count } / LogMel.rate
-    try Data(
-      modelCard(
-        config, parameters: config.parameterShapes.values.reduce(0) { $0 + $1.reduce(1, *) },
-        utterances: utterances.count, hours: Double(seconds) / 3600
-      ).utf8
-    ).write(to: repository.url("\(out)/README.md"), options: .atomic)
-    if out == Train.shipped {
-      try writeModelManifest(out, repository)
-      try repository.writeSums()
-    }
+    let stored = training.parameters.filter { config.parameterShapes[$0.key] != nil }
+    try Data(safetensorsBytes(stored)).write(
+      to: folder.appendingPathComponent("model.safetensors"), options: .atomic)
+    try Data(modelCard(recipe, config, utterances).utf8).write(
+      to: folder.appendingPathComponent("README.md"), options: .atomic)
     state.remove()
+    FileHandle.standardError.write(
+      Data("\(recipe.name): \(Int(-start.timeIntervalSinceNow)) s\n".utf8))
   }
 }
 
 /// One line of progress for a stage.
 final class TrainingProgress {
+  private let name: String
   private let stage: Stage
   private let start = Date()
   private var first: Int?
   private var recent = StepReport()
+  private var steps = 0
   private let isTerminal = isatty(STDERR_FILENO) != 0
 
-  init(_ stage: Stage) { self.stage = stage }
+  init(_ name: String, _ stage: Stage) {
+    self.name = name
+    self.stage = stage
+  }
 
   func show(_ step: Int, _ report: StepReport) {
     first = first ?? step
     recent.add(report)
+    steps += 1
     guard (step + 1) % 20 == 0 || step + 1 == stage.steps else { return }
     let seconds = -start.timeIntervalSinceNow
     let each = seconds / Double(step + 1 - first!)
     let left = Int(each * Double(stage.steps - step - 1))
-    let steps = Double((step % 20) + 1)
+    func share(_ a: Int, _ b: Int) -> String {
+      b == 0 ? "-" : String(format: "%.1f%%", 100 * Double(a) / Double(b))
+    }
     let line = [
-      "\(stage.kind.rawValue) \(step + 1)/\(stage.steps)",
-      "loss \(String(format: "%.3f", recent.answerLoss / steps))",
-      "answers \(String(format: "%.1f", 100 * Double(recent.correct) / Double(max(1, recent.answers))))%",
-      "phones \(String(format: "%.1f", 100 * Double(recent.phoneCorrect) / Double(max(1, recent.phones))))%",
+      "\(name) \(stage.kind.rawValue) \(step + 1)/\(stage.steps)",
+      "loss \(String(format: "%.3f", recent.answerLoss / Double(steps)))",
+      "answers \(share(recent.correct, recent.answers))",
+      "auxiliary \(String(format: "%.3f", recent.auxiliaryLoss / Double(steps)))",
+      "phones \(share(recent.phoneCorrect, recent.phones))",
       "\(Int(seconds)) s, \(left) s left",
     ].joined(separator: "  ")
-    recent = StepReport()
+    (recent, steps) = (StepReport(), 0)
     FileHandle.standardError.write(Data((isTerminal ? "\r\u{1B}[K\(line)" : "\(line)\n").utf8))
   }
 

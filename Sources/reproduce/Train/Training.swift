@@ -1,8 +1,9 @@
-// Training a small Qwen2-Audio model from nothing, in three stages:
+// Training a small model, in stages:
 //
-// 1. the language model alone, on pseudo-audio made of text embeddings;
-// 2. the encoder and connector alone, on the phone and the word at each moment;
-// 3. everything together, while those two auxiliary losses fade.
+// 1. the language model alone, on pseudo-audio made of text embeddings: first one position a word and
+//    only short answers, then all tasks at the pace of speech;
+// 2. the encoder and connector alone, on the auxiliary losses;
+// 3. everything together, while the auxiliary losses fade.
 //
 // Every draw is named by stage, step and utterance, and every sum has a fixed order, so the weights
 // do not depend on the number of cores, nor on where a run was interrupted.
@@ -11,54 +12,64 @@ import Foundation
 import Speech
 import Tensor
 
-/// One stage of training.
-struct Stage: Sendable {
-  enum Kind: String, Sendable { case languageModel, encoder, joint }
-
-  let kind: Kind
-  let steps: Int
-  let batch: Int
-  let peakRate: Float
-
-  /// Linear warm-up over a twentieth, then a cosine down to 2%.
-  func rate(_ step: Int) -> Float {
-    let warm = max(1, min(100, steps / 20))
-    if step < warm { return peakRate * Float(step + 1) / Float(warm) }
-    let progress = Double(step - warm) / Double(max(1, steps - warm))
-    return peakRate * Float(0.02 + 0.98 * (0.5 + 0.5 * Elementary.cos(.pi * progress)))
-  }
-
-  /// Whether the stage moves a parameter.
-  func trains(_ name: String) -> Bool {
-    // The table of positions is a constant of the architecture.
-    if name == "audio_tower.embed_positions.weight" { return false }
-    switch kind {
-    case .languageModel: return name.hasPrefix("language_model")
-    case .encoder: return !name.hasPrefix("language_model")
-    case .joint: return true
-    }
-  }
-}
-
 /// A run of training: its data, its parameters and where it stands.
 struct Training {
   /// A batch is computed in this many pieces, whatever the number of cores.
   static let shards = 4
 
   let preparation: Preparation
+  let auxiliary: Auxiliary
   let utterances: [TrainingUtterance]
   let random: Random
   var parameters: Parameters
 
-  init(_ preparation: Preparation, _ utterances: [TrainingUtterance], seed: UInt64) {
+  init(
+    _ preparation: Preparation, _ auxiliary: Auxiliary, _ utterances: [TrainingUtterance],
+    seed: UInt64
+  ) {
     self.preparation = preparation
+    self.auxiliary = auxiliary
     self.utterances = utterances
     random = Random(seed: seed)
     let config = preparation.config
     parameters = config.randomParameters(random.split("weights"))
+    // An adapter begins by adding nothing (Hu et al., 2022).
+    for (name, tensor) in parameters where name.contains("lora_B") {
+      parameters[name] = Tensor(tensor.shape)
+    }
+    guard auxiliary != .alignment else { return }
     parameters["auxiliary.phone.weight"] = Tensor(
-      [Phones.all.count, config.encoderWidth], normal: 0.05, random.split("auxiliary"))
+      [Phones.all.count, config.encoder.width], normal: 0.05, random.split("auxiliary"))
     parameters["auxiliary.phone.bias"] = Tensor([Phones.all.count])
+  }
+
+  /// Takes the encoder and the language model of another checkpoint of the same sizes.
+  ///
+  /// - Throws: where the other one lacks a parameter, or has it in another shape
+  mutating func begin(with other: any AudioLanguageConfig, _ given: Parameters) throws {
+    let own = preparation.config
+    let language = own.languageModelParameters
+    for name in parameters.keys.sorted() {
+      let source: String
+      if name == own.headName {
+        source = other.headName
+      } else if language.contains(name) {
+        // Low-rank adapters are this checkpoint's own.
+        if name.contains("lora_") { continue }
+        source = other.lmPrefix + name.dropFirst(own.lmPrefix.count)
+      } else if name.hasPrefix(own.encoderPrefix) {
+        source = other.encoderPrefix + name.dropFirst(own.encoderPrefix.count)
+      } else {
+        continue
+      }
+      guard let tensor = given[source], tensor.shape == parameters[name]!.shape else {
+        throw CheckpointError(
+          "\(source) of the checkpoint to begin with is "
+            + (given[source].map { "\($0.shape)" } ?? "missing")
+            + "; \(name) needs \(parameters[name]!.shape)")
+      }
+      parameters[name] = tensor
+    }
   }
 
   /// Runs one stage from `first`, calling `after` behind each step.
@@ -67,60 +78,76 @@ struct Training {
     after: (_ step: Int, _ optimiser: AdamW, _ report: StepReport) throws -> Void
   ) throws {
     let names = trained(stage)
+    // Short answers about bound things come from two frames only.
+    let pool = utterances.indices.filter {
+      stage.kind != .binding || [.b, .d].contains(utterances[$0].sentence.frame)
+    }
     for step in first..<stage.steps {
-      let (gradients, report) = try gradients(stage, step, names)
+      let (gradients, report) = try gradients(stage, step, names, pool)
       optimiser.update(
         names.map { parameters[$0]! }, gradients: gradients, rate: stage.rate(step), clip: 1)
       try after(step, optimiser, report)
     }
   }
 
-  func trained(_ stage: Stage) -> [String] { parameters.keys.filter(stage.trains).sorted() }
+  /// The parameters that a stage moves, in order of name.
+  func trained(_ stage: Stage) -> [String] {
+    let config = preparation.config
+    let language = config.languageModelParameters
+    return parameters.keys.filter { name in
+      // The table of positions is a constant of the architecture.
+      if name == config.encoderPrefix + "embed_positions.weight" { return false }
+      switch stage.kind {
+      case .binding, .languageModel: return language.contains(name)
+      case .encoder: return !language.contains(name)
+      case .joint: return true
+      }
+    }.sorted()
+  }
 
   /// The utterances of a step: a new random order of all of them each time they are used up.
-  private func visited(_ stage: Stage, _ step: Int) -> [Int] {
+  private func visited(_ stage: Stage, _ step: Int, _ pool: [Int]) -> [Int] {
     let order = random.split("order").split(stage.kind.rawValue)
     var cached: (epoch: Int, order: [Int])?
     return (0..<stage.batch).map { i in
       let place = step * stage.batch + i
-      let epoch = place / utterances.count
+      let epoch = place / pool.count
       if cached?.epoch != epoch {
         var draws = order.split(epoch)
-        cached = (epoch, draws.permutation(utterances.count))
+        cached = (epoch, draws.permutation(pool.count))
       }
-      return cached!.order[place % utterances.count]
+      return pool[cached!.order[place % pool.count]]
     }
   }
 
-  private func gradients(_ stage: Stage, _ step: Int, _ names: [String]) throws -> (
+  private func gradients(_ stage: Stage, _ step: Int, _ names: [String], _ pool: [Int]) throws -> (
     [Tensor], StepReport
   ) {
-    let visited = visited(stage, step)
+    let visited = visited(stage, step, pool)
     let stream = random.split(stage.kind.rawValue).split(step)
-    let (preparation, utterances) = (preparation, utterances)
+    let (preparation, utterances, auxiliary) = (preparation, utterances, auxiliary)
     let examples = try mapInParallel(visited.count) { i in
       let (utterance, draws) = (utterances[visited[i]], stream.split(i))
-      return stage.kind == .languageModel
-        ? try Example(textOf: utterance, preparation, draws)
+      return stage.isText
+        ? try Example(textOf: utterance, stage.kind, preparation, draws)
         : try Example(utterance, preparation, draws)
     }
+    let moved = Set(names)
     let live = Parameters(
-      uniqueKeysWithValues: parameters.map { ($0, stage.trains($0) ? $1.variable : $1) })
+      uniqueKeysWithValues: parameters.map { ($0, moved.contains($0) ? $1.variable : $1) })
     let model = AudioLanguageModel(preparation.config, live)
     let weights = weights(stage, step, examples)
     let size = stage.batch / Training.shards
     let results = try mapInParallel(Training.shards) { shard -> ShardResult in
-      let range = (shard * size)..<((shard + 1) * size)
+      let own = Array(examples[(shard * size)..<((shard + 1) * size)])
       let (loss, report) =
-        switch stage.kind {
-        case .languageModel:
-          try pseudoAudioLoss(
-            model, live, range.map { (utterances[visited[$0]].text, examples[$0]) }, weights,
-            preparation, stream.split("pseudo").split(shard))
-        case .encoder, .joint:
-          try shardLoss(
-            model, live, Array(examples[range]), weights, end: preparation.endToken)
-        }
+        stage.isText
+        ? try pseudoAudioLoss(
+          model, live, own, spread: stage.kind == .binding ? 1...1 : 2...10, weights,
+          end: preparation.endToken, stream.split("pseudo").split(shard))
+        : try HeardLoss(
+          model: model, parameters: live, auxiliary: auxiliary, weights: weights,
+          endToken: preparation.endToken)(own)
       return ShardResult(gradients: loss.gradients(of: names.map { live[$0]! }), report: report)
     }
     var report = StepReport()
@@ -128,25 +155,24 @@ struct Training {
     return (summingGradients(results.map(\.gradients)), report)
   }
 
-  /// Each loss is a mean over its terms in the whole batch; the auxiliary ones fade in the end.
+  /// Each loss is a mean over its terms in the whole batch; the auxiliary ones fade in the end, but
+  /// for the alignment that the connector needs.
   private func weights(_ stage: Stage, _ step: Int, _ examples: [Example]) -> LossWeights {
     let answers = examples.reduce(0) { $0 + $1.targets(end: preparation.endToken).count }
-    let phones = examples.reduce(0) { $0 + ($1.phones?.count ?? 0) }
-    let words = examples.reduce(0) { $0 + ($1.words?.count ?? 0) }
-    let fade = stage.kind == .joint ? 1 - Float(step) / Float(stage.steps) : 1
+    let (phones, words) =
+      auxiliary == .frames
+      ? (
+        examples.reduce(0) { $0 + ($1.phones?.count ?? 0) },
+        examples.reduce(0) { $0 + ($1.words?.count ?? 0) }
+      )
+      : (
+        examples.reduce(0) { $0 + $1.saidPhones.count }, examples.reduce(0) { $0 + $1.said.count }
+      )
+    let isFading = stage.kind == .joint && auxiliary != .alignment
+    let fade = isFading ? 1 - Float(step) / Float(stage.steps) : 1
     return LossWeights(
       answer: stage.kind == .encoder ? 0 : 1 / Float(answers),
-      phone: stage.kind == .languageModel ? 0 : 0.5 * fade / Float(max(phones, 1)),
-      word: stage.kind == .languageModel ? 0 : fade / Float(max(words, 1)))
-  }
-}
-
-extension StepReport {
-  mutating func add(_ other: StepReport) {
-    answerLoss += other.answerLoss
-    answers += other.answers
-    correct += other.correct
-    phoneCorrect += other.phoneCorrect
-    phones += other.phones
+      phone: stage.isText || auxiliary == .alignment ? 0 : 0.5 * fade / Float(max(phones, 1)),
+      word: stage.isText ? 0 : fade / Float(max(words, 1)))
   }
 }

@@ -16,8 +16,8 @@ struct TrainingState {
   private let key: String
 
   /// - Parameter key: what the run depends on; the state of another run is ignored.
-  init(folder: URL, key: String) {
-    file = folder.appendingPathComponent("training-state.plist")
+  init(folder: URL, name: String, key: String) {
+    file = folder.appendingPathComponent("\(name)-training-state.plist")
     self.key = key
   }
 

@@ -1,0 +1,44 @@
+// `reproduce outputs`: greedy answers and the logits behind them, for an independent program to repeat.
+
+import ArgumentParser
+import Foundation
+import Interventions
+import JSON
+import Speech
+import Tensor
+
+struct Outputs: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Writes a checkpoint's answers and logits on the evaluation set (for Tests/Peers).")
+
+  @Option(help: "The checkpoint.") var model = Recipe.all[0].folder
+  @Option(help: "The JSON file to write.") var out: String
+
+  func run() throws {
+    Runtime.pin()
+    let repository = try Repository()
+    let speech = try SpeechModel(folder: model)
+    let suite = try PairSuite(manifest: repository.url("data-manifests/evaluation.json").path)
+    let rows = try mapInParallel(suite.utterances.count) { i -> JSON in
+      let utterance = suite.utterances[i]
+      let clip = try speech.clip(Waveform(contentsOf: repository.url(utterance.file).path))
+      let answers = try utterance.questions.map { question -> JSON in
+        let tokens = try PromptTemplate().tokens(
+          question.prompt, for: speech.config, speech.tokenizer)
+        let run = try speech.model.run(ModelInput(clip: clip, tokens: tokens), tap: nil)
+        let logits = gatherRows(run.logits, [run.logits.rows - 1]).numbers
+        return [
+          "prompt": .string(question.prompt), "expected": .string(question.answer),
+          "tokens": .array(
+            try speech.greedy(clip, prompt: question.prompt).map { .integer($0) }),
+          "logits": .array(logits.map { .number(Double($0)) }),
+        ]
+      }
+      return ["file": .string(utterance.file), "answers": .array(answers)]
+    }
+    let url = URL(fileURLWithPath: out)
+    try FileManager.default.createDirectory(
+      at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+    try Data(JSON.array(rows).compactText.utf8).write(to: url, options: .atomic)
+  }
+}
