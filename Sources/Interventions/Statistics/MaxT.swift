@@ -17,7 +17,8 @@ public struct CellTest: Sendable, Codable, Equatable {
 /// One choice of signs is shared by all cells, which keeps the dependence between them. A cell stays
 /// outside the family, and has no result, where it is nil for all groups (padding, a site that has
 /// no position in the window) or 0 in all of them (zero by structure): neither could be a discovery,
-/// and both would only dilute the others.
+/// and both would only dilute the others. A cell with an effect that is NaN is outside too, and its
+/// result is NaN.
 ///
 /// - Parameters:
 ///   - cells: for each cell the mean effect of each group, nil where a group does not have the cell
@@ -48,7 +49,9 @@ public func maxT(
       hits[rank] += 1
     }
   }
-  var results = [CellTest?](repeating: nil, count: cells.count)
+  var results = cells.map { cell -> CellTest? in
+    cell.contains { $0?.isNaN == true } ? CellTest(t: .nan, p: .nan) : nil
+  }
   var p = 0.0
   for (rank, cell) in ranked.enumerated() {
     // No cell may be more significant than a stronger one.
@@ -67,8 +70,9 @@ private struct StudentisedCell {
 
   init?(_ groups: [Double?]) {
     let present = groups.compactMap { $0 }
-    precondition(!present.contains(where: \.isNaN), "an effect is NaN")
-    guard present.count > 1, present.contains(where: { $0 != 0 }) else { return nil }
+    guard present.count > 1, present.contains(where: { $0 != 0 }),
+      !present.contains(where: \.isNaN)
+    else { return nil }
     values = groups.map { $0 ?? 0 }
     count = Double(present.count)
     squares = present.reduce(0) { $0 + $1 * $1 }
