@@ -42,7 +42,7 @@ extension Alignment {
       default: j -= 1
       }
     }
-    let anchors = sums.enumerated().map { (10 * Double($0) + 5, 10 * $1.total / $1.count + 5) }
+    let anchors = sums.enumerated().map { (10 * Double($0), 10 * $1.total / $1.count) }
     return Alignment("dtw", anchors: anchors, cost: costs[m - 1] / Double(length))
   }
 

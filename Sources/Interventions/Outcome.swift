@@ -87,7 +87,7 @@ extension Question {
 }
 
 /// log softmax of one row of logits, in Double.
-private struct LogProbabilities {
+struct LogProbabilities {
   private let logits: Tensor
   private let row: Int
   private let normaliser: Double
@@ -96,7 +96,7 @@ private struct LogProbabilities {
     self.logits = logits
     self.row = row
     let width = logits.width
-    (normaliser) = logits.withNumbers { numbers in
+    normaliser = logits.withNumbers { numbers in
       let line = numbers[(row * width)..<((row + 1) * width)]
       let top = Double(line.max()!)
       let sum = line.reduce(0.0) { $0 + Elementary.exp(Double($1) - top) }

@@ -37,7 +37,7 @@ public struct Answers: Hashable, Sendable {
 /// What the model heard and was asked, and the two answers that are compared.
 public struct Question: Sendable {
   /// What the model is run on: the prompt, and of longer answers the tokens that are forced.
-  public let input: ModelInput
+  public internal(set) var input: ModelInput
   public let answers: Answers
 
   /// - Parameters:

@@ -11,8 +11,16 @@ public struct Trace: Sendable {
   /// What was read, without a divergence.
   public let outcome: Outcome
   let kept: [Site: Tensor]
+  /// How the logits that are read were made of the activations, where the run was recorded.
+  let record: Record?
   /// Keys and values of the language model, for runs resumed behind their first positions.
   let cache: KeyValueCache
+
+  /// Activations and logits as they stand in the record of the reverse pass.
+  struct Record: Sendable {
+    let activations: [Site: Tensor]
+    let logits: Tensor
+  }
 
   /// The logits that the question reads, [reads, vocabulary].
   public var logits: Tensor { run.logits }
@@ -53,6 +61,18 @@ extension SpeechLanguageModel {
   ///
   /// - Throws: where a site is unknown or the question is not one for this model.
   public func trace(_ question: Question, keeping sites: [Site] = []) throws -> Trace {
+    try trace(question, keeping: sites, recording: false)
+  }
+
+  /// The same, with the record of how the logits were made.
+  ///
+  /// - Parameters:
+  ///   - patches: what is changed on the way
+  ///   - base: a run that says where the positions of patched sites lie
+  func trace(
+    _ question: Question, keeping sites: [Site], recording: Bool, patches: [Patch] = [],
+    like base: Trace? = nil
+  ) throws -> Trace {
     for site in sites { try check(site) }
     if !question.input.continuations.isEmpty && !takesContinuations {
       throw CellError(
@@ -62,17 +82,32 @@ extension SpeechLanguageModel {
     let wanted = Set(sites + (splicing.map { $0.residualSites.map(\.site) } ?? []))
     var kept: [Site: Tensor] = [:]
     var cache = KeyValueCache()
+    var activations: [Site: Tensor] = [:]
     let run = try self.run(question.input) { site, x in
+      var x = x
+      let own = patches.filter { $0.site == site }
+      if !own.isEmpty, let place = base?.run.place(of: site) {
+        x = Patch.applying(own, to: x, at: place)
+      }
+      if recording {
+        // The first activations of every branch become variables.
+        if !x.isDifferentiated { x = x.variable }
+        if wanted.contains(site) { activations[site] = x }
+      }
+      let result = x
+      x = x.detached
       if wanted.contains(site) || (splicing != nil && site.activation == .keep) { kept[site] = x }
       if splicing != nil && site.stage == .lm {
         if site.activation == .rotK { cache.keys.append(x) }
         if site.activation == .v { cache.values.append(x) }
       }
-      return x
+      return result
     }
-    let read = run.reading(question.reads(of: run.logits.rows))
+    let rows = question.reads(of: run.logits.rows)
+    let read = run.reading(rows)
+    let record = Trace.Record(activations: activations, logits: gatherRows(run.logits, rows))
     return Trace(
       question: question, run: read, outcome: question.outcome(read.logits), kept: kept,
-      cache: cache)
+      record: recording ? record : nil, cache: cache)
   }
 }

@@ -82,9 +82,9 @@ public struct ModelRun: Sendable {
   /// Where the positions of a site lie; nil where the model has no such site.
   public func place(of site: Site) -> Place? { places(site) }
 
-  /// The same run with the logits of some rows alone.
+  /// The same run with the logits of some rows alone, cut off from how they were made.
   public func reading(_ rows: [Int]) -> ModelRun {
-    ModelRun(logits: gatherRows(logits, rows), units: units, places: places)
+    ModelRun(logits: gatherRows(logits.detached, rows), units: units, places: places)
   }
 
   /// The positions of a site without padding: [positions, width], or [heads, queries, keys] of a

@@ -96,7 +96,8 @@ public func attentionPatterns(
     }
     for i in 0..<query.padded { softmax(scores + i * stride, stride, of: query, row: i) }
   }
-  let node = Node.of([q, k] + (bias.map { [$0] } ?? [])) { g in
+  let node = Node.of([q, k] + (bias.map { [$0] } ?? [])) { g, rules in
+    if rules.freezesPatterns { return [nil, nil] + (bias == nil ? [] : [nil]) }
     // ds = p * (g - sum(g * p)); dq = ds k; dk += ds^T q.
     let (dq, dk) = (Tensor(uninitialized: q.shape), Tensor(k.shape))
     let ds = Tensor(uninitialized: [places.count])

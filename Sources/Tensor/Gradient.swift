@@ -4,14 +4,14 @@
 /// How a tensor was made. A node without inputs is a variable.
 final class Node: @unchecked Sendable {
   let inputs: [Node]
-  let backward: ((Tensor) -> [Tensor?])?
+  let backward: ((Tensor, ReverseRules) -> [Tensor?])?
 
   init() {
     inputs = []
     backward = nil
   }
 
-  private init(inputs: [Node], backward: @escaping (Tensor) -> [Tensor?]) {
+  private init(inputs: [Node], backward: @escaping (Tensor, ReverseRules) -> [Tensor?]) {
     self.inputs = inputs
     self.backward = backward
   }
@@ -20,12 +20,19 @@ final class Node: @unchecked Sendable {
   ///
   /// `backward` returns a gradient for each operand; those that nobody asked for are dropped.
   static func of(_ operands: [Tensor], _ backward: @escaping (Tensor) -> [Tensor?]) -> Node? {
+    of(operands) { upstream, _ in backward(upstream) }
+  }
+
+  /// The same of an operation that the rules of the reverse pass change.
+  static func of(
+    _ operands: [Tensor], _ backward: @escaping (Tensor, ReverseRules) -> [Tensor?]
+  ) -> Node? {
     let wanted = operands.indices.filter { operands[$0].node != nil }
     if wanted.isEmpty { return nil }
     let inputs = wanted.map { operands[$0].node! }
     if wanted.count == operands.count { return Node(inputs: inputs, backward: backward) }
-    return Node(inputs: inputs) { upstream in
-      let all = backward(upstream)
+    return Node(inputs: inputs) { upstream, rules in
+      let all = backward(upstream, rules)
       return wanted.map { all[$0] }
     }
   }
@@ -57,20 +64,28 @@ extension Tensor {
   ///
   /// A target on which the result does not depend gets zeros. Contributions are added in the
   /// order of the nodes, which the program alone determines.
-  public func gradients(of targets: [Tensor], weights: Tensor? = nil) -> [Tensor] {
+  ///
+  /// - Parameters:
+  ///   - rules: other rules than the gradient's
+  ///   - blocked: tensors through which nothing flows back
+  public func gradients(
+    of targets: [Tensor], weights: Tensor? = nil, by rules: ReverseRules = .gradient,
+    blocking blocked: [Tensor] = []
+  ) -> [Tensor] {
     precondition(weights == nil || weights!.count == count)
     guard let root = node else { return targets.map { Tensor($0.shape) } }
     let wanted = Set(targets.compactMap { $0.node.map(ObjectIdentifier.init) })
+    let blocked = Set(blocked.compactMap { $0.node.map(ObjectIdentifier.init) })
     var gradients: [ObjectIdentifier: Tensor] = [
       ObjectIdentifier(root): weights?.detached ?? Tensor(shape, repeating: 1)
     ]
     for node in root.inOrder().reversed() {
       let id = ObjectIdentifier(node)
-      guard let backward = node.backward else { continue }
+      guard let backward = node.backward, !blocked.contains(id) else { continue }
       // Taken out before use, so that a contribution may be written over where nobody keeps it.
       guard let upstream = wanted.contains(id) ? gradients[id] : gradients.removeValue(forKey: id)
       else { continue }
-      for (input, contribution) in zip(node.inputs, backward(upstream)) {
+      for (input, contribution) in zip(node.inputs, backward(upstream, rules)) {
         guard let contribution else { continue }
         let key = ObjectIdentifier(input)
         if let sum = gradients[key] {

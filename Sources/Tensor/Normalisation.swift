@@ -28,8 +28,9 @@ public func layerNorm(_ x: Tensor, _ weight: Tensor, _ bias: Tensor, epsilon: Fl
   }
   return Tensor(
     shape: x.shape, storage: out.storage,
-    node: Node.of([x, weight, bias]) { g in
-      let dx = normGradient(g, weight, normal, scales, centred: true)
+    node: Node.of([x, weight, bias]) { g, rules in
+      let dx = normGradient(
+        g, weight, normal, scales, centred: true, frozen: rules.freezesScales)
       let dw = weight.isDifferentiated ? weightGradient(g, normal, weight.shape) : nil
       return [dx, dw, bias.isDifferentiated ? g.columnSums(bias.shape) : nil]
     })
@@ -59,16 +60,18 @@ public func rmsNorm(_ x: Tensor, _ weight: Tensor, epsilon: Float) -> Tensor {
   }
   return Tensor(
     shape: x.shape, storage: out.storage,
-    node: Node.of([x, weight]) { g in
-      let dx = normGradient(g, weight, normal, scales, centred: false)
+    node: Node.of([x, weight]) { g, rules in
+      let dx = normGradient(
+        g, weight, normal, scales, centred: false, frozen: rules.freezesScales)
       return [dx, weight.isDifferentiated ? weightGradient(g, normal, weight.shape) : nil]
     })
 }
 
 /// The gradient through a normalisation u = (x - m) * s:
-/// s * (h - mean(h) - u * mean(h * u)) with h = g * weight, and without mean(h) for RMSNorm.
+/// s * (h - mean(h) - u * mean(h * u)) with h = g * weight, without mean(h) for RMSNorm, and without
+/// the last term where s is a constant.
 private func normGradient(
-  _ g: Tensor, _ weight: Tensor, _ normal: Tensor, _ scales: Tensor, centred: Bool
+  _ g: Tensor, _ weight: Tensor, _ normal: Tensor, _ scales: Tensor, centred: Bool, frozen: Bool
 ) -> Tensor {
   let width = g.width
   let dx = Tensor(uninitialized: g.shape)
@@ -82,7 +85,7 @@ private func normGradient(
       dot = dot.addingProduct(h, load(unit, i, n))
     }
     let mean = Vector(repeating: centred ? laneSum(sum) / Float(width) : 0)
-    let projection = Vector(repeating: laneSum(dot) / Float(width))
+    let projection = Vector(repeating: frozen ? 0 : laneSum(dot) / Float(width))
     forEachVector(width) { i, n in
       let h = load(upstream, i, n) * load(weight.start, i, n)
       let inner = (h - mean).addingProduct(-projection, load(unit, i, n))

@@ -52,12 +52,16 @@ public func gelu(_ x: Tensor) -> Tensor {
   }
   return Tensor(
     shape: x.shape, storage: out.storage,
-    node: Node.of([x]) { g in
+    node: Node.of([x]) { g, rules in
       let dx = Tensor(uninitialized: x.shape)
       forEachVector(x.count) { i, n in
         let v = load(x.start, i, n)
         let half = Vector(repeating: 0.5)
         let phi = half.addingProduct(half, errorFunction(v * rootHalf))
+        if rules.takesSecants {
+          store(load(g.start, i, n) * phi, dx.start, i, n)
+          return
+        }
         let density = Vector(repeating: 0.398_942_28) * exponential(v * v * -half)
         store(load(g.start, i, n) * phi.addingProduct(v, density), dx.start, i, n)
       }
@@ -97,15 +101,17 @@ public func gatedSilu(_ gate: Tensor, _ up: Tensor) -> Tensor {
   }
   return Tensor(
     shape: gate.shape, storage: out.storage,
-    node: Node.of([gate, up]) { g in
+    node: Node.of([gate, up]) { g, rules in
+      let share = Vector(repeating: rules.halvesProducts ? 0.5 : 1)
       let dGate = Tensor(uninitialized: gate.shape)
       let dUp = Tensor(uninitialized: gate.shape)
       forEachVector(gate.count) { i, n in
         let a = load(gate.start, i, n)
         let s = sigmoid(a)
-        let u = load(g.start, i, n)
+        let u = load(g.start, i, n) * share
         store(u * a * s, dUp.start, i, n)
-        let slope = s.addingProduct(a * s, Vector(repeating: 1) - s)
+        let slope =
+          rules.takesSecants ? s : s.addingProduct(a * s, Vector(repeating: 1) - s)
         store(u * load(up.start, i, n) * slope, dGate.start, i, n)
       }
       return [dGate, dUp]
