@@ -78,8 +78,11 @@ import Testing
 private struct Toy {
   let direction: DoubleMatrix
   let readers: Tensor
+  /// How much the other directions vary.
+  let noise: Double
 
-  init(width: Int = 10) {
+  init(width: Int = 10, noise: Double = 1.5) {
+    self.noise = noise
     direction = DoubleMatrix(rows: width, columns: 1, normal: Random(seed: 5)).orthonormalised()
     let column = direction.numbers
     readers = Tensor([2, width], (column + column.map { -$0 }).map { Float(3 * $0) })
@@ -93,7 +96,7 @@ private struct Toy {
         let noise = DoubleMatrix(rows: 1, columns: width, normal: random.split(i).split(name))
         let aside = noise - (noise * direction).timesTransposed(direction)
         var x = aside
-        for j in 0..<width { x[0, j] = 1.5 * aside[0, j] + sign * direction[j, 0] }
+        for j in 0..<width { x[0, j] = self.noise * aside[0, j] + sign * direction[j, 0] }
         return x.tensor
       }
       let sign: Double = i % 2 == 0 ? 1 : -1
@@ -163,7 +166,7 @@ private struct Toy {
 @Suite struct SubspaceStudyTests {
   @Test func methodsFindWhatIsReadAndControlsDoNot() throws {
     let toy = Toy()
-    let study = try SubspaceStudy(fit: toy.pairs(80, seed: 1))
+    let study = try SubspaceStudy(fit: toy.pairs(600, seed: 1))
     let test = toy.pairs(40, seed: 2)
     let random = Random(seed: 7)
     for method in [SubspaceMethod.mean, .between, .cca, .ccaOrthogonal, .leace, .gradient, .das] {
@@ -190,7 +193,7 @@ private struct Toy {
   }
 
   @Test func featuresAreRankedByWhatTheyDo() throws {
-    let toy = Toy()
+    let toy = Toy(noise: 0.3)
     var study = try SubspaceStudy(fit: toy.pairs(400, seed: 1))
     study.sparse = SparseTraining(.topK(4))
     (study.sparse.expansion, study.sparse.steps) = (2, 300)

@@ -14,21 +14,33 @@ private struct Runs {
 
   init(_ count: Int = 12, lengths: [Int] = [61]) throws {
     let front = LogMel(bands: small.config.melBands, samples: 16_000)
+    var questions: [Question] = []
     for i in 0..<count {
       let frames = lengths[i % lengths.count]
       let wave = Tensor([frames * 160 - 9], normal: 0.1, Random(seed: 50 + UInt64(i))).numbers
       let audio = [Int](
         repeating: 2, count: small.config.sound.audioTokens(melFrames: frames))
-      let question = Question(
-        clip: Clip(mel: front(wave), validFrames: frames), tokens: [1] + audio + [3, 7, 5, 9],
-        answer: 12, foil: 17)
-      let trace = try small.model.trace(question)
+      questions.append(
+        Question(
+          clip: Clip(mel: front(wave), validFrames: frames), tokens: [1] + audio + [3, 7, 5, 9],
+          answer: 12, foil: 17))
+    }
+    // Each run's own answer is the one that it leans to more than the others do.
+    let differences = try questions.map { try small.model.trace($0).logitDifference }
+    let middle = differences.sorted()[count / 2]
+    for (i, asked) in questions.enumerated() {
+      let isHigh = differences[i] >= middle
+      let trace = try small.model.trace(
+        Question(
+          clip: asked.clip, tokens: asked.tokens, answer: isHigh ? 12 : 17, foil: isHigh ? 17 : 12))
+      let frames = lengths[i % lengths.count]
       let early = Double(40 * (i % 3))
       items.append(
         ScrubItem(
           id: "item \(i)", group: "group \(i / 2)", stratum: "prompt",
           features: [
             "parity": "\(i % 2)", "alone": "\(i)", "length": "\(frames)",
+            "side": isHigh ? "high" : "low",
           ], trace: trace, changed: TimeSpan(200 + early, 300 + early)))
     }
   }
@@ -58,6 +70,7 @@ private func parsed(_ text: String) throws -> JSON {
     }
     let summary = ScrubSummary(exact, bootstrap: 200, Random(seed: 1))
     #expect(abs(summary.recovered.value - 1) < 1e-12 && summary.flipped == 0)
+    #expect(abs(summary.lossRecovered.value - 1) < 1e-9)
     #expect(summary.meanChange == 0 && abs(summary.correlation - 1) < 1e-12)
     // All at random: each draw is another run's answer, to the bit, and all runs come up. At the
     // connector a run's own text joins it, which is the same here.
@@ -74,7 +87,7 @@ private func parsed(_ text: String) throws -> JSON {
     let shared = try runs.run(
       """
       { "name": "shared", "parents": [
-        { "site": "\(site)", "window": "changed", "feature": "parity", "sampler": "shared" }] }
+        { "site": "\(site)", "window": "all", "feature": "parity", "sampler": "shared" }] }
       """, draws: 40)
     for item in shared { #expect(Set(item.scrubbed).isSubset(of: Set(item.random))) }
   }
@@ -114,7 +127,8 @@ private func parsed(_ text: String) throws -> JSON {
       """
     let scrubbed = try runs.run(text, draws: 30)
     for (i, item) in scrubbed.enumerated() {
-      let alike = Set(scrubbed.indices.filter { $0 % 2 == i % 2 }.map { scrubbed[$0].model })
+      // What the others say to this item's question.
+      let alike = Set(scrubbed.indices.filter { $0 % 2 == i % 2 }.map { item.random[$0] })
       #expect(Set(item.scrubbed).isSubset(of: alike) && Set(item.scrubbed).count > 3)
     }
     // The same draws whatever else is scrubbed, and others for another seed.
@@ -131,35 +145,28 @@ private func parsed(_ text: String) throws -> JSON {
   /// The feature that does decide passes, a shuffled one does not.
   @Test func aWrongHypothesisFails() throws {
     var runs = try Runs(16)
-    let order = runs.items.sorted { $0.trace.logitDifference < $1.trace.logitDifference }
-    let high = Set(order.suffix(8).map(\.id))
-    var random = Random(seed: 3)
-    let shuffled = random.permutation(16)
-    runs.items = runs.items.enumerated().map { i, item in
-      ScrubItem(
-        id: item.id, group: item.group, stratum: item.stratum,
-        features: [
-          "side": high.contains(item.id) ? "high" : "low",
-          "wrong": high.contains(runs.items[shuffled[i]].id) ? "high" : "low",
-        ], trace: item.trace, changed: item.changed)
-    }
-    // The loss of a reference is -LD towards its own side.
-    func recovered(_ feature: String) throws -> Double {
+    func recovered(_ feature: String) throws -> ScrubSummary {
       let items = try runs.run(
         """
         { "name": "\(feature)", "parents": [
           { "site": "lm.2.resid_post", "window": "-1", "feature": "\(feature)" }] }
         """, draws: 20)
-      let losses = items.map { item -> LossDraws in
-        let sign = high.contains(item.id) ? -1.0 : 1
-        return LossDraws(
-          item.group, sign * item.model, item.scrubbed.map { sign * $0 },
-          item.random.map { sign * $0 })
-      }
-      return twoLevelRecovery(losses, draws: 100, random).value
+      return ScrubSummary(items, bootstrap: 200, Random(seed: 1))
     }
-    let (right, wrong) = (try recovered("side"), try recovered("wrong"))
-    #expect(abs(right - 1) < 0.2 && wrong < 0.5, "\(right) \(wrong)")
+    let right = try recovered("side")
+    var random = Random(seed: 3)
+    let order = random.permutation(16)
+    runs.items = runs.items.enumerated().map { i, item in
+      ScrubItem(
+        id: item.id, group: item.group, stratum: item.stratum,
+        features: ["wrong": runs.items[order[i]].features["side"]!], trace: item.trace,
+        changed: item.changed)
+    }
+    let wrong = try recovered("wrong")
+    #expect(abs(right.recovered.value - 1) < 0.2 && wrong.recovered.value < 0.5)
+    #expect(right.recovered.low > wrong.recovered.high, "\(right) \(wrong)")
+    // Single items do change under the right one, and only the mean does not.
+    #expect(right.meanChange > 0 && right.divergence > 0)
   }
 
   @Test func runsOfOtherLengthAreAligned() throws {
