@@ -15,7 +15,7 @@ struct LinearisedDecoder {
   private let reader: [Double]
 
   /// What a layer does to a move.
-  private struct Layer {
+  fileprivate struct Layer {
     /// 1 / rms of the base run's stream at both norms, by position.
     let attentionScale: [Double]
     let mlpScale: [Double]
