@@ -157,7 +157,7 @@ struct ScoredSuite: Sendable {
   ) throws {
     let pairs = suite.pairs.filter { $0.factor.changesText || $0.factor == .homophone }
     let chosen = try mapInParallel(pairs.count) { i in
-      try chosen(speech, pairs[i]) { member in
+      try preferences(speech, pairs[i]) { member in
         .sound(try member.waveform(root: root, recordings: recordings))
       }
     }
@@ -171,7 +171,7 @@ struct ScoredSuite: Sendable {
 
   /// Whether the clean member's answer is preferred at the clean member, and the corrupt one's at the
   /// corrupt.
-  private func chosen(
+  private func preferences(
     _ speech: SpeechModel, _ pair: Interventions.MinimalPair, hearing: (Utterance) throws -> Hearing
   ) throws -> [Bool] {
     let (clean, corrupt) = (
@@ -202,7 +202,7 @@ struct ScoredSuite: Sendable {
       for answer in heard.flatMap({ $0 }) { card.add(answer, to: "\(set) with \(name)") }
       let pairs = stride(from: 0, to: suite.pairs.count, by: 4).map { suite.pairs[$0] }
       let chosen = try mapInParallel(pairs.count) { i in
-        try chosen(speech, pairs[i]) { _ in hearing }
+        try preferences(speech, pairs[i]) { _ in hearing }
       }
       for isRight in chosen.flatMap({ $0 }) {
         card.add(isRight, to: "\(set) with \(name) | choice")
