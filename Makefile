@@ -24,7 +24,8 @@ BIN := .build/release
 # `make -B figure2` also forgets what an interrupted run has stored.
 FRESH := $(if $(findstring B,$(firstword -$(MAKEFLAGS))),--fresh)
 
-.PHONY: help deps deps-fetch deps-all build figure2 test models data corpus check evaluate parity pages lint clean
+.PHONY: help deps deps-fetch deps-all build figure2 test models data corpus check evaluate parity oracles \
+  pages lint clean
 
 help: ## This list.
 	@echo "Times are for two cores, once built; the first build takes 3 minutes."
@@ -108,6 +109,10 @@ evaluate: deps ## What the checkpoint transcribes, answers and chooses, by voice
 parity: deps ## Every activation, gradient and patch against the reference implementation (1 s).
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce parity Tests/SpeechTests/Fixtures/qwen2-audio Tests/SpeechTests/Fixtures/logmel
+
+oracles: deps ## What is known beforehand: 15 oracle tests, planted bottlenecks, simulated data (2 min).
+	@swift build -c release --product reproduce
+	@$(BIN)/reproduce oracles
 
 pages: deps-all ## The experiments as web pages, in build/pages (1 s).
 	@mkdir -p build/pages

@@ -55,7 +55,8 @@ let package = Package(
       name: "SpeechTests", dependencies: ["Speech", "Interventions", "Tensor", "JSON"],
       resources: [.copy("Fixtures")]),
     .testTarget(
-      name: "InterventionsTests", dependencies: ["Interventions", "Speech", "Tensor", "JSON"],
+      name: "InterventionsTests",
+      dependencies: ["Interventions", "Speech", "Tensor", "JSON", "Notebook"],
       resources: [.copy("Fixtures")]),
     .testTarget(name: "PlotTests", dependencies: ["Plot"]),
     .testTarget(name: "NotebookTests", dependencies: ["Notebook", "JSON"]),

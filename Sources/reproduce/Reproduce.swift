@@ -9,6 +9,6 @@ struct Reproduce: ParsableCommand {
     abstract: "Makes again what the paper stands on.",
     subcommands: [
       Corpus.self, DataCommand.self, Check.self, Train.self, Evaluate.self, Outputs.self,
-      Parity.self, Compare.self, Patches.self, FullSize.self, SpeakVoice.self,
+      Parity.self, Compare.self, Patches.self, FullSize.self, Oracles.self, SpeakVoice.self,
     ])
 }

@@ -46,6 +46,8 @@ import Testing
     #expect(mixed[1] == plain[0] && mixed[3] == plain[1])
     #expect(plain[0]!.p < 0.05 && plain[1]!.p > 0.5)
     #expect(maxT([], Random(seed: 1)).isEmpty)
+    let broken = maxT([a, [1, .nan, 1, 1, 1, 1, 1, 1], b], Random(seed: 1))
+    #expect(broken[0] == plain[0] && broken[2] == plain[1] && broken[1]?.p.isNaN == true)
     #expect(maxT([padding], Random(seed: 1)) == [nil])
   }
 

@@ -119,6 +119,20 @@ private struct Dictionary {
     #expect(metrics.dense == 1 && metrics.reconstructionBias == 1)
   }
 
+  /// Two features of one direction are not both matched by the other's only one.
+  @Test func featuresAreMatchedOneToOne() {
+    func autoencoder(_ directions: [Float]) -> SparseAutoencoder {
+      let decoder = Tensor([2, 2], directions)
+      return SparseAutoencoder(
+        encoder: decoder, encoderBias: Tensor([2]), decoder: decoder, decoderBias: Tensor([2]),
+        scale: 1, activation: .relu)
+    }
+    // Columns are directions.
+    let (twice, once) = (autoencoder([1, 1, 0, 0]), autoencoder([1, 0, 0, 1]))
+    #expect(matchedCosines(twice, once) == [1, 0])
+    #expect(matchedCosines(twice, once, alive: [1]) == [1])
+  }
+
   @Test func theMeanExplainsNothing() {
     let x = DoubleMatrix(rows: 40, columns: 5, normal: Random(seed: 1)).subtracting([1, 2, 3, 4, 5])
     let means = x.columnMeans

@@ -135,6 +135,11 @@ private func skewed(_ rows: Int, _ width: Int, seed: UInt64) -> DoubleMatrix {
     for r in 0..<100 { away[r, 7] += 2 }
     let far = try divergence(away)
     #expect(far.mahalanobis > 5 * far.naturalMahalanobis)
+    // The third neighbour of 0 on a line of whole numbers lies 2 away.
+    let line = DoubleMatrix(rows: 5, columns: 1, [0, 1, 2, 3, 4])
+    let zero = DoubleMatrix(rows: 1, columns: 1)
+    let third = try Divergence(of: zero, held: zero, reference: line, natural: Natural(line), k: 3)
+    #expect(abs(third.neighbour - 2) < 1e-12)
     #expect(throws: SubspaceError.self) {
       try Divergence(of: away, held: held, reference: all.rows([1, 2]), natural: natural)
     }

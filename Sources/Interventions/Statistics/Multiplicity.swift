@@ -1,6 +1,9 @@
-// Significance over a whole map: the largest statistic of all cells under random signs (Westfall
-// and Young, 1993; Nichols and Holmes, 2002). The chance that any cell without an effect is called
-// significant is bounded by the level, however the cells depend on one another.
+// Significance over a whole map of cells.
+//
+// The largest statistic of all cells under random signs (Westfall and Young, 1993; Nichols and
+// Holmes, 2002) bounds the chance that any cell without an effect is called significant, however the
+// cells depend on one another. The false discovery rate bounds the expected share of such cells among
+// those that are called.
 
 import Tensor
 
@@ -17,7 +20,8 @@ public struct CellTest: Sendable, Codable, Equatable {
 /// One choice of signs is shared by all cells, which keeps the dependence between them. A cell stays
 /// outside the family, and has no result, where it is nil for all groups (padding, a site that has
 /// no position in the window) or 0 in all of them (zero by structure): neither could be a discovery,
-/// and both would only dilute the others.
+/// and both would only dilute the others. A cell with an effect that is NaN is outside too, and its
+/// result is NaN.
 ///
 /// - Parameters:
 ///   - cells: for each cell the mean effect of each group, nil where a group does not have the cell
@@ -48,7 +52,9 @@ public func maxT(
       hits[rank] += 1
     }
   }
-  var results = [CellTest?](repeating: nil, count: cells.count)
+  var results = cells.map { cell -> CellTest? in
+    cell.contains { $0?.isNaN == true } ? CellTest(t: .nan, p: .nan) : nil
+  }
   var p = 0.0
   for (rank, cell) in ranked.enumerated() {
     // No cell may be more significant than a stronger one.
@@ -67,8 +73,9 @@ private struct StudentisedCell {
 
   init?(_ groups: [Double?]) {
     let present = groups.compactMap { $0 }
-    precondition(!present.contains(where: \.isNaN), "an effect is NaN")
-    guard present.count > 1, present.contains(where: { $0 != 0 }) else { return nil }
+    guard present.count > 1, present.contains(where: { $0 != 0 }),
+      !present.contains(where: \.isNaN)
+    else { return nil }
     values = groups.map { $0 ?? 0 }
     count = Double(present.count)
     squares = present.reduce(0) { $0 + $1 * $1 }
@@ -86,4 +93,25 @@ private struct StudentisedCell {
     let spread = max(0, squares - sum * sum / count)
     return sum / (count * spread / (count - 1)).squareRoot()
   }
+}
+
+/// P-values adjusted to control the false discovery rate: those at or below q are called at rate q.
+///
+/// - Parameters:
+///   - p: NaN is no p-value and stays outside the family
+///   - anyDependence: the procedure of Benjamini and Yekutieli (2001), which holds however the tests
+///     depend on one another; else that of Benjamini and Hochberg (1995), for independent or
+///     positively dependent ones
+public func falseDiscoveryRates(_ p: [Double], anyDependence: Bool = false) -> [Double] {
+  precondition(p.allSatisfy { $0.isNaN || (0...1).contains($0) }, "a p-value outside 0...1")
+  let order = p.indices.filter { !p[$0].isNaN }.sorted { (p[$0], $0) < (p[$1], $1) }
+  let n = order.count
+  let factor = anyDependence ? (1...max(n, 1)).reduce(0.0) { $0 + 1 / Double($1) } : 1
+  var adjusted = [Double](repeating: .nan, count: p.count)
+  var smallest = 1.0
+  for (rank, index) in order.enumerated().reversed() {
+    smallest = min(smallest, p[index] * Double(n) / Double(rank + 1) * factor)
+    adjusted[index] = smallest
+  }
+  return adjusted
 }

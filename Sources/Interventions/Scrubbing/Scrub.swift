@@ -1,0 +1,250 @@
+// Causal scrubbing (Chan et al., 2022): every activation is replaced by one from a run that the
+// hypothesis says is as good; if the behaviour persists the hypothesis may be true.
+//
+// The graph is cut at residual sites, through which everything that follows must pass. At a cut the
+// important windows are drawn one by one from runs of equal feature, and all other positions together
+// from any run. Important windows may have inputs of their own, at an earlier cut.
+
+import Speech
+import Tensor
+
+/// What one reference gave.
+public struct ScrubbedItem: Sendable, Codable {
+  public let id: String
+  public let group: String
+  /// Logit differences, answer against foil: of the model, by scrubbed draw, and of each run that
+  /// might have been drawn with nothing kept.
+  public let model: Double
+  public let scrubbed: [Double]
+  public let random: [Double]
+  /// The loss -log p(answer), likewise.
+  public let modelLoss: Double
+  public let scrubbedLosses: [Double]
+  public let randomLosses: [Double]
+  /// D_KL(model || scrubbed) over the next token, by draw.
+  public let divergences: [Double]
+}
+
+/// A model, the runs that it is scrubbed with, and a hypothesis on it.
+public struct Scrubbing: Sendable {
+  public let model: AudioLanguageModel
+  public let items: [ScrubItem]
+  public let hypothesis: Hypothesis
+  /// How often each reference is drawn.
+  public let draws: Int
+  private let donors: [DonorClass: [Int]]
+  private let everyone: [String: [Int]]
+
+  private struct DonorClass: Hashable {
+    let stratum: String
+    let feature: String
+    let value: String
+  }
+
+  /// - Throws: where a site is no residual site, cuts do not go from the answer backwards, an item
+  ///   lacks a feature, or a class has no donor but the reference itself.
+  public init(
+    _ model: AudioLanguageModel, _ items: [ScrubItem], _ hypothesis: Hypothesis, draws: Int
+  )
+    throws
+  {
+    (self.model, self.items, self.hypothesis, self.draws) = (model, items, hypothesis, draws)
+    guard draws > 0, !items.isEmpty else {
+      throw CellError("scrubbing takes at least one item and one draw of each")
+    }
+    var donors: [DonorClass: [Int]] = [:]
+    for feature in hypothesis.root.features {
+      for (i, item) in items.enumerated() {
+        guard let value = item.features[feature] else {
+          let known = item.features.keys.sorted().joined(separator: ", ")
+          throw CellError(
+            "\(item.id): has no feature \"\(feature)\", which the hypothesis names; it has \(known)"
+          )
+        }
+        let key = DonorClass(stratum: item.stratum, feature: feature, value: value)
+        donors[key, default: []].append(i)
+      }
+    }
+    self.donors = donors
+    everyone = Dictionary(grouping: items.indices, by: { items[$0].stratum })
+    try check(hypothesis.root, before: nil)
+    if let alone = donors.filter({ $0.value.count < 2 }).keys.min(by: { "\($0)" < "\($1)" }) {
+      throw CellError(
+        "only one item has \(alone.feature) \"\(alone.value)\" (\(alone.stratum)): it would be "
+          + "scrubbed with itself, which tests nothing. Add pairs, or leave it out")
+    }
+  }
+
+  private func check(_ cut: HypothesisCut, before depth: Int?) throws {
+    guard let place = model.residualSites.firstIndex(where: { $0.site == cut.site }) else {
+      throw CellError(
+        "\(cut.site) does not cut the model: activations beside it reach the answer too. Scrubbing "
+          + "takes "
+          + model.residualSites.map { "\($0.site)" }.joined(separator: ", "))
+    }
+    if let depth, place >= depth {
+      throw CellError(
+        "\(cut.site) does not lie before \(model.residualSites[depth].site), whose input it should "
+          + "be; give an earlier site")
+    }
+    for parent in cut.parents {
+      if let inputs = parent.inputs { try check(inputs, before: place) }
+    }
+  }
+
+  /// What should be said of how little there is to draw from.
+  public var warnings: [String] {
+    donors.filter { $0.value.count < draws }
+      .map { key, members in
+        "\(key.feature) \"\(key.value)\" (\(key.stratum)) has \(members.count) donors for \(draws) "
+          + "draws; draws repeat"
+      }.sorted()
+  }
+
+  /// Scrubs every item, with each as the reference in turn.
+  ///
+  /// - Parameter random: the same stream gives the same draws, whatever the order of computation
+  public func run(_ random: Random, progress: @Sendable (Int) -> Void = { _ in }) throws
+    -> [ScrubbedItem]
+  {
+    try mapInParallel(items.count) { i in
+      let result = try scrubbed(i, random.split(items[i].id))
+      progress(i)
+      return result
+    }
+  }
+
+  private func scrubbed(_ index: Int, _ random: Random) throws -> ScrubbedItem {
+    let item = items[index]
+    let question = item.trace.question
+    let states = try (0..<draws).map { draw in
+      try state(at: hypothesis.root, for: index, random.split(draw))
+    }
+    let logits = try model.continued(item.trace, at: hypothesis.root.site, states)
+    let own = item.trace.logits
+    let outcomes = logits.map { question.outcome($0, reference: own) }
+    let loss: (Outcome) -> Double = { -Elementary.log(max($0.probability, 1e-300)) }
+    // With nothing kept the answer comes from another run altogether.
+    let strangers = everyone[item.stratum]!.map { question.outcome(items[$0].trace.logits) }
+    return ScrubbedItem(
+      id: item.id, group: item.group, model: item.trace.logitDifference,
+      scrubbed: outcomes.map(\.logitDifference), random: strangers.map(\.logitDifference),
+      modelLoss: loss(item.trace.outcome), scrubbedLosses: outcomes.map(loss),
+      randomLosses: strangers.map(loss),
+      divergences: outcomes.map { $0.divergence ?? 0 })
+  }
+
+  /// The residual stream at a cut that the hypothesis allows for a reference, [rows, width].
+  private func state(at cut: HypothesisCut, for index: Int, _ random: Random) throws -> Tensor {
+    let item = items[index]
+    let site = cut.site
+    let rest = draw(cut.others, for: index, feature: "", shared: index, random.split("others"))
+    var x = try taking(
+      Array(try item.trace.place(of: site).rows.indices), of: index,
+      from: items[rest].trace.state(of: site), at: try item.counterparts(in: items[rest], at: site),
+      rest, site, into: item.trace.state(of: site))
+    for (p, parent) in cut.parents.enumerated() {
+      let stream = random.split("parent \(p)")
+      let donor = draw(
+        parent.sampler, for: index, feature: parent.feature, shared: rest, stream.split("draw"))
+      let content: Tensor
+      if let inputs = parent.inputs {
+        let input = try state(at: inputs, for: donor, stream.split("inputs"))
+        content = try model.advanced(items[donor].trace, input, from: inputs.site, to: site)
+      } else {
+        content = items[donor].trace.state(of: site)
+      }
+      let own = try item.positions(of: parent.window, at: site)
+      let there = try items[donor].positions(of: parent.window, at: site)
+      x = try taking(
+        own, of: index, from: content, at: stretched(there, to: own.count), donor, site, into: x)
+    }
+    return x
+  }
+
+  private func taking(
+    _ positions: [Int], of index: Int, from content: Tensor, at there: [Int], _ donor: Int,
+    _ site: Site, into x: Tensor
+  ) throws -> Tensor {
+    let rows = try items[index].trace.place(of: site).rows
+    let donorRows = try items[donor].trace.place(of: site).rows
+    return replacingRows(
+      x, at: positions.map { rows[$0] }, with: gatherRows(content, there.map { donorRows[$0] }))
+  }
+
+  private func draw(
+    _ sampler: DonorSampler, for index: Int, feature: String, shared: Int, _ random: Random
+  ) -> Int {
+    var random = random
+    let item = items[index]
+    switch sampler {
+    case .exact: return index
+    case .shared: return shared
+    case .any:
+      let all = everyone[item.stratum]!
+      return all[random.below(all.count)]
+    case .equal:
+      let key = DonorClass(
+        stratum: item.stratum, feature: feature, value: item.features[feature] ?? "")
+      let alike = donors[key]!
+      return alike[random.below(alike.count)]
+    }
+  }
+}
+
+extension HypothesisCut {
+  /// The features by which something is drawn.
+  fileprivate var features: Set<String> {
+    parents.reduce(into: []) { names, parent in
+      if parent.sampler == .equal { names.insert(parent.feature) }
+      if let inputs = parent.inputs { names.formUnion(inputs.features) }
+    }
+  }
+}
+
+extension Trace {
+  /// The residual stream at a site, [rows, width], padding included.
+  fileprivate func state(of site: Site) -> Tensor {
+    guard let x = kept[site] else { preconditionFailure("\(site) is not kept") }
+    return x
+  }
+}
+
+extension AudioLanguageModel {
+  /// The logits that the question of a run reads, from each of several residual streams at a site.
+  fileprivate func continued(_ base: Trace, at site: Site, _ states: [Tensor]) throws -> [Tensor] {
+    var logits: [Tensor] = []
+    for start in stride(from: 0, to: states.count, by: 12) {
+      let chunk = Array(states[start..<min(start + 12, states.count)])
+      let batch = try batch(base.question.input, copies: chunk.count, spliced: base.spliced)
+      let reads = batch.lm.sequences.map { sequence in
+        base.question.reads(of: sequence.count).map(sequence.row(of:))
+      }
+      let all = self.logits(
+        after: boundary(of: site), joiningRows(chunk), in: batch, rows: reads.flatMap { $0 })
+      let count = reads[0].count
+      logits += chunk.indices.map { gatherRows(all, Array($0 * count..<($0 + 1) * count)) }
+    }
+    return logits
+  }
+
+  /// A run's residual stream at a later site, from that at an earlier one.
+  fileprivate func advanced(_ base: Trace, _ x: Tensor, from site: Site, to later: Site) throws
+    -> Tensor
+  {
+    var batch = try batch(base.question.input, copies: 1, spliced: base.spliced)
+    var (x, boundary) = (x, boundary(of: site))
+    let end = self.boundary(of: later)
+    while boundary != end {
+      guard let next = advanced(x, from: boundary, in: &batch) else {
+        preconditionFailure("\(later) does not lie behind \(site)")
+      }
+      (x, boundary) = next
+    }
+    return x
+  }
+
+  private func boundary(of site: Site) -> Boundary {
+    residualSites.first { $0.site == site }!.boundary
+  }
+}
