@@ -45,7 +45,7 @@ let package = Package(
     .executableTarget(
       name: "tap",
       dependencies: [
-        "Speech", "Interventions", "JSON",
+        "Speech", "Interventions", "Figures", "Notebook", "JSON",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: vector),

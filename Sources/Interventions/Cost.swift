@@ -4,8 +4,7 @@ import Glibc
 
 /// Passes through the model, time and memory, added up.
 public struct Cost: Codable, Hashable, Sendable {
-  /// Passes from sound to logits, and passes back. A pass that was resumed counts as the share of the
-  /// layers that it ran.
+  /// Runs of the model, resumed ones included, and passes back.
   public var forwards = 0.0
   public var backwards = 0.0
   public var seconds = 0.0

@@ -50,32 +50,11 @@ extension Notebook {
       try Journal(at: "\($0)/\(Notebook.journalName(of: name))", program: program)
     }
 
-    // Take what is stored; a value of another shape than the program expects is computed again.
-    var values: [Value?] = digests.map { digest in
-      journal?.stored[digest].flatMap { try? decoded(Value.self, from: $0) }
-    }
-    let missing = values.indices.filter { values[$0] == nil }
-    let progress = Progress(name, total: items.count, resumed: items.count - missing.count)
-
-    defer { progress.stop() }
-    let computed = try inParallel(missing) { i in
-      do {
-        let bytes = try encoded(try body(items[i]))
-        let value = try decoded(Value.self, from: bytes)
-        try journal?.append(bytes, for: digests[i])
-        progress.advance()
-        return value
-      } catch {
-        throw Failure("cell \"\(name)\", item \"\(keys[i])\": \(error)")
-      }
-    }
-    for (i, value) in zip(missing, computed) { values[i] = value }
-
-    let seconds = progress.finish()
+    let (values, resumed, seconds) = try storedValues(
+      of: name, items: items, keys: keys, digests: digests, journal: journal, body)
     cells.append(
-      CellRecord(
-        name: name, items: items.count, resumed: items.count - missing.count, seconds: seconds))
-    return values.map { $0! }
+      CellRecord(name: name, items: items.count, resumed: resumed, seconds: seconds))
+    return values
   }
 
   /// What a value is stored under: everything that it depends on, the program itself aside, which
@@ -89,6 +68,36 @@ extension Notebook {
     let readable = cell.map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "-" }
     return "\(String(readable.prefix(40)))-\(Digest(of: cell).short).cells"
   }
+}
+
+/// The values of items, taken from a journal where it has them, else computed and stored there.
+///
+/// - Returns: the values in the order of the items, how many were stored, and the seconds that it took
+func storedValues<Item: Sendable, Value: Codable & Sendable>(
+  of name: String, items: [Item], keys: [String], digests: [Digest], journal: Journal?,
+  _ body: @Sendable (Item) throws -> Value
+) throws -> (values: [Value], resumed: Int, seconds: Double) {
+  // Take what is stored; a value of another shape than the program expects is computed again.
+  var values: [Value?] = digests.map { digest in
+    journal?.stored[digest].flatMap { try? decoded(Value.self, from: $0) }
+  }
+  let missing = values.indices.filter { values[$0] == nil }
+  let progress = Progress(name, total: items.count, resumed: items.count - missing.count)
+
+  defer { progress.stop() }
+  let computed = try inParallel(missing) { i in
+    do {
+      let bytes = try encoded(try body(items[i]))
+      let value = try decoded(Value.self, from: bytes)
+      try journal?.append(bytes, for: digests[i])
+      progress.advance()
+      return value
+    } catch {
+      throw Failure("cell \"\(name)\", item \"\(keys[i])\": \(error)")
+    }
+  }
+  for (i, value) in zip(missing, computed) { values[i] = value }
+  return (values.map { $0! }, items.count - missing.count, progress.finish())
 }
 
 /// Calls `body` for each index on all cores. Where calls throw, the error of the first index is

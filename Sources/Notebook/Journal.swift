@@ -33,6 +33,9 @@ final class Journal: Sendable {
     file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
     guard file >= 0 else { throw Failure.system("cannot open \(path)") }
     do {
+      guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
+        throw Failure("\(path): another run is under way with these values; wait for its end")
+      }
       let (values, size) = Journal.records(in: try contents(of: path), header: header)
       guard ftruncate(file, size) == 0, lseek(file, size, SEEK_SET) >= 0 else {
         throw Failure.system("cannot cut \(path)")

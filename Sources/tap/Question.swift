@@ -92,13 +92,15 @@ extension QuestionOptions {
 }
 
 /// Token ids separated by commas; the word `audio` is the placeholder.
-func parsedTokens(_ list: String, placeholder: Int?) throws -> [Int] {
+func parsedTokens(_ list: String, placeholder: Int?, option: String = "--prompt-ids") throws
+  -> [Int]
+{
   try list.split(separator: ",", omittingEmptySubsequences: false).map { part in
     let word = part.trimmingCharacters(in: .whitespaces)
     if word == "audio", let placeholder { return placeholder }
     guard let token = Int(word) else {
       throw ValidationError(
-        "--prompt-ids: \"\(word)\" is not a token; write numbers separated by commas, and \"audio\" "
+        "\(option): \"\(word)\" is not a token; write numbers separated by commas, and \"audio\" "
           + "where the sound goes")
     }
     return token

@@ -14,5 +14,8 @@ struct TapCommand: ParsableCommand {
         tap inspect --model artifacts/qwen2-audio-small
         tap logits --model artifacts/qwen2-audio-small --audio FILE --prompt "first thing:"
       """,
-    subcommands: [Inspect.self, Logits.self, Generate.self])
+    subcommands: [
+      Inspect.self, Logits.self, Generate.self, Pairs.self, PatchOne.self, SearchCells.self,
+      MapCells.self, Confirm.self,
+    ])
 }

@@ -1,0 +1,232 @@
+// `tap search`: the effect of every cell, estimated at once.
+
+import ArgumentParser
+import Foundation
+import Interventions
+import JSON
+import Notebook
+import Speech
+import Tensor
+
+/// The methods of a search by the words of the command line.
+enum MethodChoice: String, ExpressibleByArgument, CaseIterable {
+  case conductance, attribution, ig, relp
+  case relpFrozen = "relp-frozen"
+  case qkFix = "qk-fix"
+  case gradDrop = "graddrop"
+
+  func method(steps: Int) -> SearchMethod {
+    switch self {
+    case .conductance: .conductance(steps: steps)
+    case .attribution: .attribution
+    case .ig: .integratedGradients(steps: steps)
+    case .relp: .relevance(freezingPatterns: false)
+    case .relpFrozen: .relevance(freezingPatterns: true)
+    case .qkFix: .attributionQK
+    case .gradDrop: .gradDrop
+    }
+  }
+}
+
+struct SearchCells: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "search",
+    abstract: "Estimates the effect of every cell from a few passes; proposes what to confirm.",
+    discussion: """
+      Estimates are in nats of the logit difference, positive towards the source run: from the corrupt \
+      run to the clean one (sufficiency) and back (necessity). Attribution takes two passes and one \
+      back; conductance one of each for every point of a path of inputs from base to source, and says \
+      how far each layer is from the whole effect.
+
+        tap search --model artifacts/qwen2-audio-small --pairs build/pairs.json \\
+          --method conductance --steps 16 --out build/search.json
+      """)
+
+  @OptionGroup var options: ModelOptions
+  @OptionGroup var list: PairListOptions
+  @Option(help: "conductance, attribution, ig, relp, relp-frozen, qk-fix or graddrop.")
+  var method = MethodChoice.conductance
+  @Option(help: "Steps along the path of inputs, an even number.") var steps = 16
+  @Option(
+    help: """
+      What moves along the path: features (log-mel), or a site such as connector.out, from which on \
+      scores are not zero.
+      """) var path: String?
+  @Option(
+    help: """
+      Families (residual, attention, heads, mlp, neurons, connector, cross, queries, keys) or sites, \
+      as in residual,lm.*.attn.z[*].
+      """) var sites = "residual"
+  @Option(help: "both, sufficiency or necessity.") var direction = DirectionChoice.both
+  @Flag(help: "Keep the record of one layer at a time, for large models; one more pass.")
+  var lowMemory = false
+  @Option(help: "The file to write.") var out: String
+
+  func run() throws {
+    Runtime.pin()
+    if steps < 2 || steps % 2 != 0 {
+      throw ValidationError("--steps should be an even number, such as 16")
+    }
+    let start: PathStart? =
+      try path.map { name in
+        guard name != "features" else { return .features }
+        return .site(try Interventions.Cell(name).site)
+      }
+    let run = try PairRun(options, list)
+    let model = run.opened.model
+    let rows = try model.rows(sites, in: run.example)
+    let columns = try run.columns()
+    let named = Array(Set(rows.map(\.site))).sorted { "\($0)" < "\($1)" }
+    var search = SearchOptions(method.method(steps: steps), sites: named)
+    search.path = start
+    search.recomputes = lowMemory
+    let (directions, template) = (direction.directions, search)
+    let inputs = run.inputs([
+      method.rawValue, "\(steps)", path ?? "", sites, direction.rawValue, "\(lowMemory)",
+    ])
+    let found = try resumable(
+      "search", over: run.kept, key: \.pair.id, inputs: inputs, journal: journal(beside: out),
+      fresh: list.fresh
+    ) { pair in
+      try directions.map { direction in
+        var options = template
+        options.alignment = try pair.alignment(direction)
+        let result = try model.search(
+          base: pair.base(direction), source: pair.source(direction), options)
+        return FoundPair(
+          result, options.alignment, rows, columns,
+          try run.windows(pair, direction))
+      }
+    }
+    let report = SearchReport(
+      method: method.method(steps: steps), directions: directions, rows: rows,
+      columns: columns.map(\.name), found: found)
+    var members = run.provenance
+    members.merge(report.json) { $1 }
+    members["sites"] = .string(sites)
+    try write(.object(members), to: out, printing: list.json)
+    removeJournal(at: journal(beside: out))
+    if !list.json {
+      print(run.summary)
+      report.printTop(12)
+      print("wrote \(out)")
+    }
+  }
+}
+
+/// The estimates of one pair in one direction.
+struct FoundPair: Codable, Sendable {
+  /// By row and column; nil where the site has no position in the window.
+  let scores: [[Double?]]
+  /// By site.
+  let residuals: [String: Double]
+  let base: Double
+  let end: Double
+  let path: String?
+  let alignment: String
+  let alignmentCost: Double?
+  let cost: Cost
+
+  init(
+    _ result: SearchResult, _ joined: Alignment, _ rows: [GridRow], _ columns: [GridWindow],
+    _ own: [GridWindow]
+  ) {
+    let windows = Dictionary(uniqueKeysWithValues: own.map { ($0.name, $0.window) })
+    scores = rows.map { row in
+      columns.map { column in
+        windows[column.name].flatMap { result.scores[row.site]!.score($0, index: row.index) }
+      }
+    }
+    residuals = result.scores.keys.reduce(into: [:]) { $0["\($1)"] = result.residual(at: $1) }
+    (base, end, path) = (result.base, result.end, result.path?.description)
+    (alignment, alignmentCost) = (joined.name, joined.cost)
+    cost = result.cost
+  }
+}
+
+/// Estimates over all pairs.
+struct SearchReport {
+  let method: SearchMethod
+  let directions: [Direction]
+  let rows: [GridRow]
+  let columns: [String]
+  /// By pair and direction.
+  let found: [[FoundPair]]
+
+  /// The mean over pairs of `value` of each score, by row and column.
+  private func mean(_ direction: Int, _ value: (Double) -> Double) -> [[Double?]] {
+    rows.indices.map { row in
+      columns.indices.map { column in
+        let scores = found.compactMap { $0[direction].scores[row][column] }
+        return scores.isEmpty
+          ? nil : scores.reduce(0.0) { $0 + value($1) } / Double(scores.count)
+      }
+    }
+  }
+
+  /// The residual of completeness at a site: the sum over pairs of what is missing, over the sum of
+  /// the whole effects.
+  private func residuals(_ direction: Int) -> [String: Double] {
+    let totals = found.map { $0[direction].end - $0[direction].base }
+    let sum = totals.reduce(0, +)
+    guard sum != 0 else { return [:] }
+    return (found.first?[direction].residuals ?? [:]).keys.reduce(into: [:]) { all, site in
+      let missing = zip(found, totals).reduce(0.0) {
+        $0 + ($1.0[direction].residuals[site] ?? 0) * $1.1
+      }
+      all[site] = missing / sum
+    }
+  }
+
+  var json: [String: JSON] {
+    var members: [String: JSON] = [
+      "method": .string(method.name), "metric": .string(Metric.logitDifference.rawValue),
+      "rows": .array(rows.map { .string("\($0)") }),
+      "columns": .array(columns.map { .string($0) }),
+      "label": "search: estimates propose and support no claim",
+    ]
+    if let steps = method.steps { members["steps"] = .integer(steps) }
+    if let path = found.first?.first?.path { members["path"] = .string(path) }
+    for (d, direction) in directions.enumerated() {
+      members[direction.rawValue] = [
+        "signed": .array(mean(d) { $0 }.map(numbers)),
+        "absolute": .array(mean(d, abs).map(numbers)),
+        "completeness_residual": .object(residuals(d).mapValues { .number($0) }),
+        "pairs": .array(
+          found.map { pair in
+            var alignment: [String: JSON] = ["name": .string(pair[d].alignment)]
+            if let cost = pair[d].alignmentCost { alignment["cost"] = .number(cost) }
+            return [
+              "base": .number(pair[d].base), "end": .number(pair[d].end),
+              "alignment": .object(alignment),
+            ]
+          }),
+      ]
+    }
+    members["cost"] = found.joined().reduce(Cost()) { $0 + $1.cost }.json
+    return members
+  }
+
+  /// Prints the strongest cells and the completeness of each layer.
+  func printTop(_ count: Int) {
+    for (d, direction) in directions.enumerated() {
+      let means = mean(d) { $0 }
+      let cells = rows.indices.flatMap { row in
+        columns.indices.compactMap { column in means[row][column].map { (row, column, $0) } }
+      }
+      print("\n\(direction.rawValue): strongest of \(cells.count) cells (\(method.name), nats)")
+      for (row, column, score) in cells.sorted(by: { abs($0.2) > abs($1.2) }).prefix(count) {
+        print(String(format: "%9.4f  ", score) + "\(rows[row])@\(columns[column])")
+      }
+      guard case .conductance = method else { continue }
+      let steps = method.steps.map { " with \($0) steps" } ?? ""
+      let path = found.first?[d].path ?? ""
+      print("completeness: what is missing of the whole effect\(steps) from \(path)")
+      let residuals = residuals(d)
+      for site in Array(Set(rows.map(\.site))).sorted(by: { "\($0)" < "\($1)" }) {
+        guard let residual = residuals["\(site)"] else { continue }
+        print(String(format: "%9.4f %%  ", 100 * residual) + "\(site)")
+      }
+    }
+  }
+}
