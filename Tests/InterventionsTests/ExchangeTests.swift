@@ -7,7 +7,9 @@ import Tensor
 import Testing
 
 @Suite struct ExchangeTests {
-  private func exchange(_ small: Small, _ site: Site, _ positions: [Int]) throws -> (
+  private func exchange(
+    _ small: Small, _ site: Site, _ positions: [Int], index: Int? = nil
+  ) throws -> (
     exchange: Exchange, base: Trace, source: Trace
   ) {
     var answered = small.source
@@ -15,9 +17,11 @@ import Testing
       clip: answered.clip, tokens: answered.tokens, answer: answered.foil, foil: answered.answer)
     let base = try small.model.trace(small.question, keeping: [site])
     let source = try small.model.trace(answered, keeping: [site])
+    let window = Window.positions(positions[0], positions.last! + 1)
+    let selection = try Selection(
+      Cell(site, index: index, window), base: base, source: source, .identity)!
     let exchange = try small.model.exchange(
-      id: "pair", group: "group", base: base, source: source, at: site, positions: positions,
-      sourcePositions: positions)
+      id: "pair", group: "group", base: base, source: source, selection)
     return (exchange, base, source)
   }
 
@@ -25,11 +29,11 @@ import Testing
   func runsAreTheEngines(_ name: String) throws {
     let small = Small()
     let site = Site(name)!
-    let (exchange, base, source) = try exchange(small, site, [3, 4, 7])
+    let (exchange, base, source) = try exchange(small, site, [3, 4, 5])
     let own = try exchange.continued([exchange.base])
     #expect(own.isIdentical(to: gatherRows(base.logits, [0])))
     let patch = Patch(
-      site, positions: [3, 4, 7], taking: try source.rows(of: Cell(site), at: [3, 4, 7]))
+      site, positions: [3, 4, 5], taking: try source.rows(of: Cell(site), at: [3, 4, 5]))
     let known = try small.model.patched(base, [[patch]])[0]
     // Fourteen variants are more than are stacked at once.
     let logits = try exchange.continued([Tensor](repeating: exchange.source, count: 14))
@@ -46,6 +50,22 @@ import Testing
     #expect(none.changes == [0])
   }
 
+  /// One head and one neuron.
+  @Test(arguments: [("lm.1.attn.z", 2, 6), ("lm.1.mlp.post", 30, 1)])
+  func partsOfASiteAreExchanged(_ name: String, _ index: Int, _ width: Int) throws {
+    let small = Small(seed: 2)
+    let (exchange, base, source) = try exchange(small, Site(name)!, [4, 5], index: index)
+    #expect(exchange.base.shape == [2, width])
+    let cell = Cell(Site(name)!, index: index, .positions(4, 6))
+    let selection = try Selection(cell, base: base, source: source, .identity)!
+    let known = try small.model.patched(base, [[selection.patch()]])[0]
+    let found = try exchange.continued([exchange.source])
+    #expect(-exchange.logitDifference(found.numbers) == known.logitDifference)
+    let differentiated = try exchange.continued([exchange.source.variable])
+    #expect(abs(-exchange.logitDifference(differentiated.numbers) - known.logitDifference) < 1e-5)
+    #expect(known.logitDifference != base.logitDifference)
+  }
+
   @Test func allPositionsRecoverEverything() throws {
     let small = Small(seed: 3)
     let site = Site(.lm, 0, .residPost)
@@ -59,7 +79,7 @@ import Testing
   @Test(arguments: ["encoder.1.resid_post", "connector.out", "lm.1.resid_post", "lm.1.mlp.post"])
   func gradientsAreSlopes(_ name: String) throws {
     let small = Small(seed: 2)
-    let (exchange, _, _) = try exchange(small, Site(name)!, [2, 5])
+    let (exchange, _, _) = try exchange(small, Site(name)!, [2, 3])
     let slope = DoubleMatrix(try exchange.gradient())
     let direction = DoubleMatrix(
       rows: slope.rows, columns: slope.columns, normal: Random(seed: 4))

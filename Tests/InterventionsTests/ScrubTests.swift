@@ -183,6 +183,29 @@ private func parsed(_ text: String) throws -> JSON {
     }
   }
 
+  @Test func windowsReadBackAndFollowTheChange() throws {
+    for text in ["changed", "changed+40ms", "elsewhere", "120ms..240ms", "-1", "sound"] {
+      #expect("\(try PairWindow(text))" == text)
+    }
+    let spans = (0..<10).map { TimeSpan(40 * Double($0), 40 * Double($0 + 1)) as TimeSpan? } + [nil]
+    func positions(_ text: String, _ start: Double, _ end: Double) throws -> [Int] {
+      try PairWindow(text).positions(in: spans, changed: TimeSpan(start, end), of: "site")
+    }
+    #expect(try positions("changed", 100, 200) == [2, 3, 4])
+    #expect(try positions("changed+40ms", 100, 200) == [1, 2, 3, 4, 5])
+    // Shorter than a position: the nearest one.
+    #expect(try positions("changed", 62, 64) == [1])
+    let other = try positions("elsewhere", 100, 200)
+    #expect(Set(other).isDisjoint(with: [2, 3, 4]) && (2...3).contains(other.count))
+    #expect(throws: CellError.self) { try positions("elsewhere", 80, 300) }
+    #expect(throws: CellError.self) {
+      try PairWindow("changed").positions(in: spans, changed: nil, of: "site")
+    }
+    #expect(throws: CellError.self) {
+      try PairWindow("changed").positions(in: [nil], changed: TimeSpan(0, 1), of: "site")
+    }
+  }
+
   @Test func badHypothesesSayWhatIsWrong() throws {
     let runs = try Runs(4)
     func message(_ text: String) -> String {

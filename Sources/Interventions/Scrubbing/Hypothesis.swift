@@ -23,23 +23,12 @@ public enum DonorSampler: String, Sendable, CaseIterable {
   case shared
 }
 
-/// Which positions of a run a node of the hypothesis speaks of.
-public enum ScrubWindow: Sendable, Equatable {
-  /// The stretch of sound in which the members of a pair differ, and so many milliseconds on both
-  /// sides.
-  case changed(margin: Double)
-  /// As long a stretch as `changed`, elsewhere in the same sound: what a wrong hypothesis names.
-  case elsewhere(margin: Double)
-  /// The same window in every run.
-  case fixed(Window)
-}
-
 /// A node: what a window of a site carries, and by what it is computed.
 public struct HypothesisNode: Sendable {
   /// What the node is called in results.
   public let name: String
   public let site: Site
-  public let window: ScrubWindow
+  public let window: PairWindow
   /// The feature of the input on which the window is said to depend.
   public let feature: String
   public let sampler: DonorSampler
@@ -114,12 +103,10 @@ extension HypothesisNode {
   fileprivate init(_ json: JSON, at place: String) throws {
     do {
       site = try readSite(.string(json.string("site")), place)
-      window = try ScrubWindow(json.string("window"))
+      window = try PairWindow(json.string("window"))
       feature = try json.string("feature")
       name = try json["name"]?.string ?? "\(site)@\(json.string("window"))"
-    } catch let error as JSONError {
-      throw JSONError("\(place): \(error)")
-    }
+    } catch { throw JSONError("\(place): \(error)") }
     sampler = try readSampler(json["sampler"], or: .equal, place)
     inputs = try HypothesisCut(json, behind: site, at: place)
   }
@@ -153,26 +140,4 @@ private func readSampler(_ json: JSON?, or usual: DonorSampler, _ place: String)
         + DonorSampler.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", "))
   }
   return sampler
-}
-
-extension ScrubWindow {
-  /// Reads `changed`, `changed+40ms` (with a margin on both sides), `elsewhere`, or any window.
-  public init(_ text: String) throws {
-    func margin(behind word: String) -> Double? {
-      guard text.hasPrefix(word) else { return nil }
-      let rest = text.dropFirst(word.count)
-      if rest.isEmpty { return 0 }
-      guard rest.hasPrefix("+"), rest.hasSuffix("ms") else { return nil }
-      return Double(rest.dropFirst().dropLast(2)).flatMap { $0 >= 0 && $0.isFinite ? $0 : nil }
-    }
-    if let margin = margin(behind: "changed") {
-      self = .changed(margin: margin)
-    } else if let margin = margin(behind: "elsewhere") {
-      self = .elsewhere(margin: margin)
-    } else {
-      do { self = .fixed(try Window(text)) } catch {
-        throw JSONError("\(error), changed, changed+40ms or elsewhere")
-      }
-    }
-  }
 }

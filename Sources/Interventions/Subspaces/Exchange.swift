@@ -128,30 +128,28 @@ extension Exchange {
 }
 
 extension SpeechLanguageModel {
-  /// The exchange of two traced runs at a site that both have kept.
+  /// The exchange of two traced runs in a selection of both.
   ///
   /// - Parameters:
   ///   - id: what the pair is called
   ///   - group: its resampling unit
-  ///   - positions: those of the base run
-  ///   - sourcePositions: what they take, as many
-  /// - Throws: where a run has not kept the site.
+  ///   - base: the base run
+  ///   - source: the source run, whose answer the exchange counts towards
+  ///   - selection: what is patched; no pattern
   public func exchange(
-    id: String, group: String, base: Trace, source: Trace, at site: Site, positions: [Int],
-    sourcePositions: [Int]
+    id: String, group: String, base: Trace, source: Trace, _ selection: Selection
   ) throws -> Exchange {
     let read = base.question.answers.shared.count
     return Exchange(
       id: id, group: group, answer: source.question.answer, foil: base.question.answer,
-      base: try base.rows(of: Cell(site), at: positions),
-      source: try source.rows(of: Cell(site), at: sourcePositions),
+      base: selection.base, source: selection.source,
       baseLogits: gatherRows(base.logits, [read]).numbers,
       sourceLogits: gatherRows(source.logits, [read]).numbers
     ) { variants in
       let logits =
         variants.contains(where: \.isDifferentiated)
-        ? try variants.map { try rerun(base, site, positions, taking: $0) }
-        : try logits(base, variants.map { Patch(site, positions: positions, taking: $0) })
+        ? try variants.map { try rerun(base, selection, taking: $0) }
+        : try logits(base, variants.map { selection.patch(taking: $0) })
       let rows = logits.map { gatherRows($0, [read]) }
       return rows.count == 1 ? rows[0] : joiningRows(rows)
     }
@@ -174,23 +172,31 @@ extension SpeechLanguageModel {
 
   /// The logits that the base run's question reads with some rows in place, [reads, vocabulary];
   /// gradients flow back to the rows.
-  private func rerun(_ base: Trace, _ site: Site, _ positions: [Int], taking rows: Tensor) throws
-    -> Tensor
-  {
+  private func rerun(_ base: Trace, _ selection: Selection, taking rows: Tensor) throws -> Tensor {
+    let site = selection.cell.site
     let place = try base.place(of: site)
-    let at = positions.map { place.rows[$0] }
+    let at = selection.positions.map { place.rows[$0] }
+    func replaced(_ x: Tensor) -> Tensor {
+      let columns = place.columns(of: selection.cell.index, width: x.width)
+      if columns.count == x.width { return replacingRows(x, at: at, with: rows) }
+      let own = gatherRows(x.detached, at)
+      let whole = joiningColumns([
+        own.columns(0..<columns.lowerBound), rows, own.columns(columns.upperBound..<x.width),
+      ])
+      return replacingRows(x, at: at, with: whole)
+    }
     guard let splicing = self as? AudioLanguageModel,
       let state = splicing.residualSites.first(where: { $0.site == site })
     else {
       let run = try run(base.question.input) { here, x in
-        here == site ? replacingRows(x, at: at, with: rows) : x
+        here == site ? replaced(x) : x
       }
       return gatherRows(run.logits, base.question.reads(of: run.logits.rows))
     }
     let batch = try splicing.batch(base.question.input, copies: 1, spliced: base.spliced)
     let sequence = batch.lm.sequences[0]
     return splicing.logits(
-      after: state.boundary, replacingRows(base.state(at: state.boundary), at: at, with: rows),
-      in: batch, rows: base.question.reads(of: sequence.count).map(sequence.row(of:)))
+      after: state.boundary, replaced(base.state(at: state.boundary)), in: batch,
+      rows: base.question.reads(of: sequence.count).map(sequence.row(of:)))
   }
 }
