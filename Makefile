@@ -25,7 +25,7 @@ BIN := .build/release
 FRESH := $(if $(findstring B,$(firstword -$(MAKEFLAGS))),--fresh)
 
 .PHONY: help deps deps-fetch deps-all build figure2 test models data corpus check evaluate parity oracles \
-  pages lint clean
+  pages fuzz lint clean
 
 help: ## This list.
 	@echo "Times are for two cores, once built; the first build takes 3 minutes."
@@ -120,6 +120,26 @@ pages: deps-all ## The experiments as web pages, in build/pages (1 s).
 	  pandoc -f paper/weave.lua -s --mathml --self-contained --css paper/page.css \
 	    --metadata pagetitle=$$(basename $$f .swift) -o build/pages/$$(basename $$f .swift).html $$f; \
 	done; ls build/pages/*.html
+
+# Which readers, and for how many seconds each. The limits: of seconds an input may take, of MB that
+# the process may fill (libFuzzer's own part is some 100), of MB in one allocation.
+READERS := json safetensors torch pickle tokenizer sentencepiece text audio folder
+FUZZ_SECONDS := 600
+FUZZ := -timeout=10 -rss_limit_mb=1500 -malloc_limit_mb=256 -max_len=8192 -print_final_stats=1
+
+fuzz: deps ## libFuzzer on the readers of files, 10 min each (1.5 h; READERS=json takes one).
+	@TAP_FUZZ=1 swift build -c release --scratch-path build/fuzz --product fuzz \
+	  -Xswiftc -sanitize=fuzzer -Xswiftc -use-ld=lld
+	@for reader in $(READERS); do \
+	  mkdir -p build/fuzz/found/$$reader build/fuzz/tmp; \
+	  log=build/fuzz/$$reader.log; \
+	  TMPDIR=$$PWD/build/fuzz/tmp build/fuzz/release/fuzz --reader=$$reader $(FUZZ) \
+	    -max_total_time=$(FUZZ_SECONDS) -dict=Tests/Fuzz/dictionary \
+	    -artifact_prefix=build/fuzz/$$reader- build/fuzz/found/$$reader Tests/Fuzz/corpus/$$reader \
+	    > $$log 2>&1 || { tail -n 30 $$log; echo "$$reader: failed, see $$log"; exit 1; }; \
+	  runs=$$(sed -n 's/^stat::number_of_executed_units: *//p' $$log); \
+	  echo "$$reader: $$runs runs, no crash"; \
+	done
 
 lint: ## Formatting, as CI demands it.
 	@swift format lint --strict --recursive Sources Tests Package.swift

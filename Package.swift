@@ -51,8 +51,12 @@ let package = Package(
       ],
       swiftSettings: vector),
     .testTarget(name: "TensorTests", dependencies: ["Tensor"]),
+    // Every reader of files as libFuzzer and the tests call it.
+    .target(
+      name: "FuzzReaders", dependencies: ["Speech", "Tensor", "JSON"], path: "Tests/Fuzz/Readers"),
     .testTarget(
-      name: "SpeechTests", dependencies: ["Speech", "Interventions", "Tensor", "JSON"],
+      name: "SpeechTests",
+      dependencies: ["Speech", "Interventions", "Tensor", "JSON", "FuzzReaders"],
       resources: [.copy("Fixtures")]),
     .testTarget(
       name: "InterventionsTests",
@@ -63,6 +67,7 @@ let package = Package(
     .testTarget(
       name: "ReproduceTests",
       dependencies: ["reproduce", "Speech", "Interventions", "Notebook", "JSON"]),
+    .testTarget(name: "TapTests", dependencies: ["tap", "JSON"]),
   ]
     + experiments.map { name in
       .executableTarget(
@@ -71,4 +76,10 @@ let package = Package(
         exclude: experiments.filter { $0 != name }.map { "\($0).swift" },
         swiftSettings: vector)
     }
+    // `make fuzz` alone builds this: it needs the libFuzzer that comes with the compiler.
+    + (Context.environment["TAP_FUZZ"] == nil
+      ? []
+      : [
+        .executableTarget(name: "fuzz", dependencies: ["FuzzReaders"], path: "Tests/Fuzz/Main")
+      ])
 )

@@ -84,10 +84,16 @@ public struct Prompt: Sendable, Equatable {
     if case .branched(let trunk, _) = visible, first >= trunk {
       throw CheckpointError("the audio placeholder lies in a branch; put it into the trunk")
     }
-    let known = tokens.allSatisfy { $0 == placeholder || (0..<shape.vocabulary).contains($0) }
+    if let token = tokens.first(where: { $0 != placeholder && !(0..<shape.vocabulary ~= $0) }) {
+      throw CheckpointError(
+        "token \(token) of the prompt is outside the model's range, 0 to \(shape.vocabulary - 1); take "
+          + "the tokens from the model's own tokenizer")
+    }
     let last = (positions.max() ?? 0) + count - own.count
-    guard known, last < shape.maxTokens else {
-      throw CheckpointError("a token or position is outside the model's range")
+    guard last < shape.maxTokens else {
+      throw CheckpointError(
+        "position \(last) of the prompt with its audio is outside the model's range, 0 to "
+          + "\(shape.maxTokens - 1); shorten the prompt or the audio")
     }
   }
 

@@ -43,12 +43,11 @@ public struct MimiConfig: ModelConfig, Equatable {
     rate = try json.size("sampling_rate", usual: 24_000, upTo: 1 << 20)
     width = try json.size("hidden_size", usual: 512, upTo: 1 << 16)
     filters = try json.size("num_filters", usual: 64, upTo: 1 << 16)
-    residualLayers = try json.size("num_residual_layers", usual: 1, upTo: 16)
-    ratios = try (json["upsampling_ratios"]?.elements ?? [8, 6, 5, 4]).map {
-      guard let ratio = $0.int, (1...1024).contains(ratio) else {
-        throw JSONError("\"upsampling_ratios\" should be whole numbers above 0")
-      }
-      return ratio
+    residualLayers = try json.size("num_residual_layers", usual: 1, upTo: 8)
+    let list = json["upsampling_ratios"]?.elements ?? [8, 6, 5, 4]
+    ratios = list.compactMap(\.int).filter { (1...1024).contains($0) }
+    guard ratios.count == list.count, ratios.count <= 6 else {
+      throw JSONError("\"upsampling_ratios\" should be up to 6 whole numbers from 1 to 1024")
     }
     kernel = try json.size("kernel_size", usual: 7, upTo: 1024)
     lastKernel = try json.size("last_kernel_size", usual: 3, upTo: 1024)
@@ -56,8 +55,9 @@ public struct MimiConfig: ModelConfig, Equatable {
     dilationGrowth = try json.size("dilation_growth_rate", usual: 2, upTo: 16)
     compression = try json.size("compress", usual: 2, upTo: 1 << 16)
     let rows = Double(rate) / Double(ratios.reduce(1, *))
-    let framesPerRow = rows / (try json.positive("frame_rate", usual: 12.5))
-    downsampling = Int(framesPerRow)
+    let frameRate = try json.positive("frame_rate", usual: 12.5)
+    let framesPerRow = rows / frameRate
+    downsampling = Int(min(framesPerRow, 0x1p20))
     codebookSize = try json.size("codebook_size", usual: 2048, upTo: 1 << 20)
     codebookWidth = try json.size("codebook_dim", usual: 256, upTo: 1 << 16)
     quantizers = try json.size("num_quantizers", usual: 32, upTo: 1024)
@@ -70,6 +70,7 @@ public struct MimiConfig: ModelConfig, Equatable {
     for (fits, problem) in [
       (filters << ratios.count <= 1 << 20, "num_filters and upsampling_ratios"),
       (framesPerRow == Double(downsampling) && downsampling > 0, "frame_rate"),
+      (Double(rate) / frameRate <= 0x1p20, "frame_rate makes frames of over a million samples"),
       (width % (2 * heads) == 0, "hidden_size is no even multiple of num_attention_heads"),
       (json["head_dim"] == nil || json["head_dim"]?.int == width / heads, "head_dim"),
       (json["num_key_value_heads"]?.int ?? heads == heads, "num_key_value_heads"),

@@ -31,6 +31,9 @@ public struct MoshiConfig: Sendable, Equatable {
     guard codebooks <= codec.quantizers, codebookSize == codec.codebookSize else {
       throw JSONError("the model takes other codes than the codec makes")
     }
+    guard (0..<lm.vocabulary).contains(padding) else {
+      throw JSONError("\"existing_text_padding_id\" is \(padding), outside the vocabulary")
+    }
     for (config, name) in [(lm, "the temporal"), (depth.decoder, "the depth")]
     where config.headWidth % 2 != 0
       || config.givenHeadWidth == nil && config.width % config.heads != 0
@@ -89,6 +92,9 @@ public struct MoshiConfig: Sendable, Equatable {
     let width = try json.size("dim", usual: 4096, upTo: 1 << 20)
     let heads = try json.size("num_heads", usual: 32, upTo: 1 << 16)
     let scale = try json.positive("hidden_scale", usual: 4.125)
+    guard scale * Double(width) <= 0x1p24 else {
+      throw JSONError("\"hidden_scale\" is \(scale), which makes an MLP of more than 2^24")
+    }
     lm = DecoderConfig(
       vocabulary: try json.size("text_card", usual: 32_000, upTo: 1 << 28), width: width,
       layers: try json.size("num_layers", usual: 32, upTo: 1024), heads: heads, keyHeads: heads,

@@ -2,7 +2,7 @@
 // a name, and only those that make tensors and containers are known.
 
 /// A value of a pickle.
-indirect enum PickleValue {
+enum PickleValue {
   case none
   case bool(Bool)
   case int(Int)
@@ -10,7 +10,7 @@ indirect enum PickleValue {
   case string(String)
   case bytes
   case list(PickleList)
-  case tuple([PickleValue])
+  case tuple(PickleList)
   case dictionary(PickleDictionary)
   case global(String)
   case storage(PickleStorage)
@@ -18,8 +18,11 @@ indirect enum PickleValue {
   case mark
 }
 
-/// Containers are filled after they are made.
-final class PickleList { var items: [PickleValue] = [] }
+/// Containers are filled after they are made, and may hold themselves.
+final class PickleList {
+  var items: [PickleValue]
+  init(_ items: [PickleValue] = []) { self.items = items }
+}
 final class PickleDictionary { var items: [(key: PickleValue, value: PickleValue)] = [] }
 
 /// A member of the archive that holds numbers.
@@ -43,12 +46,30 @@ struct PickleReader {
   private var at = 0
   private var stack: [PickleValue] = []
   private var memo: [Int: PickleValue] = [:]
+  private var lists: [PickleList] = []
+  private var dictionaries: [PickleDictionary] = []
 
   private init(_ bytes: [UInt8]) { self.bytes = bytes }
 
-  static func read(_ bytes: [UInt8]) throws -> PickleValue {
+  /// Calls `body` with the value, which lasts no longer: the containers are emptied one by one, since
+  /// letting go of thousands inside each other at once would overrun the stack.
+  static func read(_ bytes: [UInt8], _ body: (PickleValue) throws -> Void) throws {
     var reader = PickleReader(bytes)
-    return try reader.run()
+    defer {
+      for list in reader.lists { list.items = [] }
+      for dictionary in reader.dictionaries { dictionary.items = [] }
+    }
+    try body(try reader.run())
+  }
+
+  private mutating func list(_ items: [PickleValue] = []) -> PickleList {
+    lists.append(PickleList(items))
+    return lists[lists.count - 1]
+  }
+
+  private mutating func dictionary() -> PickleDictionary {
+    dictionaries.append(PickleDictionary())
+    return dictionaries[dictionaries.count - 1]
   }
 
   private func bad(_ reason: String) -> CheckpointError {
@@ -124,22 +145,19 @@ struct PickleReader {
     case UInt8(ascii: "C"):
       _ = try take(number(1))
       stack.append(.bytes)
-    case UInt8(ascii: "]"): stack.append(.list(PickleList()))
-    case UInt8(ascii: "}"): stack.append(.dictionary(PickleDictionary()))
-    case UInt8(ascii: ")"): stack.append(.tuple([]))
+    case UInt8(ascii: "]"): stack.append(.list(list()))
+    case UInt8(ascii: "}"): stack.append(.dictionary(dictionary()))
+    case UInt8(ascii: ")"): stack.append(.tuple(list()))
     case 0x85, 0x86, 0x87:
       let count = Int(code) - 0x84
       guard stack.count >= count else { throw bad("its stack is empty") }
       let items = Array(stack.suffix(count))
       stack.removeLast(count)
-      stack.append(.tuple(items))
-    case UInt8(ascii: "t"): stack.append(.tuple(try popToMark()))
-    case UInt8(ascii: "l"):
-      let list = PickleList()
-      list.items = try popToMark()
-      stack.append(.list(list))
+      stack.append(.tuple(list(items)))
+    case UInt8(ascii: "t"): stack.append(.tuple(list(try popToMark())))
+    case UInt8(ascii: "l"): stack.append(.list(list(try popToMark())))
     case UInt8(ascii: "d"):
-      let dictionary = PickleDictionary()
+      let dictionary = dictionary()
       try fill(dictionary, try popToMark())
       stack.append(.dictionary(dictionary))
     // What goes into a container is popped before the container below it is looked at.
@@ -229,9 +247,9 @@ extension PickleReader {
 
   /// A persistent id: ("storage", type, member, device, count).
   private func storage(_ id: PickleValue) throws -> PickleValue {
-    guard case .tuple(let parts) = id, parts.count == 5, case .string("storage") = parts[0],
-      case .global(let name) = parts[1], case .string(let member) = parts[2],
-      case .int(let count) = parts[4], count >= 0
+    guard case .tuple(let tuple) = id, case let parts = tuple.items, parts.count == 5,
+      case .string("storage") = parts[0], case .global(let name) = parts[1],
+      case .string(let member) = parts[2], case .int(let count) = parts[4], count >= 0
     else { throw bad("a reference that is no storage") }
     guard let type = PickleReader.storages[name] else {
       let known = PickleReader.storages.keys.sorted().joined(separator: ", ")
@@ -241,22 +259,25 @@ extension PickleReader {
   }
 
   /// The few calls that files of weights make.
-  private func called(_ function: PickleValue, _ arguments: PickleValue) throws -> PickleValue {
-    guard case .global(let name) = function, case .tuple(let arguments) = arguments else {
+  private mutating func called(_ function: PickleValue, _ arguments: PickleValue) throws
+    -> PickleValue
+  {
+    guard case .global(let name) = function, case .tuple(let tuple) = arguments else {
       throw bad("it calls what is no function")
     }
+    let arguments = tuple.items
     switch name {
     case "collections.OrderedDict", "argparse.Namespace", "builtins.dict":
-      return .dictionary(PickleDictionary())
-    case "builtins.set", "builtins.list": return .list(PickleList())
+      return .dictionary(dictionary())
+    case "builtins.set", "builtins.list": return .list(list())
     case "torch._utils._rebuild_parameter":
       guard let first = arguments.first else { throw bad("a parameter without a tensor") }
       return first
     case "torch._utils._rebuild_tensor_v2":
       func sizes(_ value: PickleValue) -> [Int]? {
-        guard case .tuple(let items) = value else { return nil }
-        let numbers = items.compactMap { if case .int(let n) = $0 { n } else { nil } }
-        return numbers.count == items.count ? numbers : nil
+        guard case .tuple(let tuple) = value else { return nil }
+        let numbers = tuple.items.compactMap { if case .int(let n) = $0 { n } else { nil } }
+        return numbers.count == tuple.items.count ? numbers : nil
       }
       guard arguments.count >= 4, case .storage(let storage) = arguments[0],
         case .int(let offset) = arguments[1], let shape = sizes(arguments[2]),

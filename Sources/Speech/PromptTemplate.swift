@@ -45,11 +45,11 @@ public struct PromptTemplate: Sendable {
 
   /// Words that the vocabulary lacks are an error: the model would hear something else.
   private func plain(_ text: String, _ tokenizer: Tokenizer) throws -> [Int] {
-    let unknown = tokenizer.unknownWords(in: text)
+    let unknown = try tokenizer.unknownWords(in: text)
     guard unknown.isEmpty else {
       throw TokenizerError(
         "the prompt has words that the tokenizer does not know: "
-          + unknown.map { "\"\($0)\"" }.joined(separator: ", "))
+          + unknown.map { "\"\($0)\"" }.joined(separator: ", ") + "; reword it")
     }
     return try tokenizer.encode(text, addingSpecialTokens: false)
   }

@@ -106,7 +106,11 @@ struct SentencePieceFile {
     try ProtocolBuffer(bytes).forEachField { field, value in
       switch (field, value) {
       case (1, .bytes(let text)): piece.text = String(decoding: text, as: UTF8.self)
-      case (2, .short(let bits)): piece.score = Float(bitPattern: bits)
+      case (2, .short(let bits)):
+        piece.score = Float(bitPattern: bits)
+        guard piece.score.isFinite else {
+          throw TokenizerError("not a SentencePiece model: a piece has the score \(piece.score)")
+        }
       case (3, .number(let number)):
         guard let kind = Kind(rawValue: Int(truncatingIfNeeded: number)) else {
           throw TokenizerError("not a SentencePiece model: a piece has type \(number)")

@@ -103,7 +103,7 @@ public struct SpeechModel: Sendable {
 
   /// The tokens of a text, all of them known.
   public func textTokens(_ text: String) throws -> [Int] {
-    let unknown = tokenizer.unknownWords(in: text)
+    let unknown = try tokenizer.unknownWords(in: text)
     guard unknown.isEmpty else {
       throw CheckpointError(
         "\(folder)/tokenizer.json: does not know \(unknown.map { "\"\($0)\"" }.joined(separator: ", "))"

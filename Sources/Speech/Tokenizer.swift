@@ -167,7 +167,7 @@ extension Tokenizer {
       case .token(let id): ids.append(id)
       case .text(let word):
         if !model.encode(word, into: &ids), !model.skipsUnknown {
-          let words = Set(unknownWords(in: text)).sorted().map { "\"\($0)\"" }
+          let words = try Set(unknownWords(in: text)).sorted().map { "\"\($0)\"" }
           throw TokenizerError(
             "\(name): the vocabulary has no \(words.joined(separator: ", ")); reword the text")
         }
@@ -179,9 +179,11 @@ extension Tokenizer {
   /// The words (for BPE: the pieces) of a text that the vocabulary does not cover, in order, with
   /// repetitions. Where this is not empty, `encode` writes the token for unknown words, leaves
   /// symbols out (BPE without such a token, as `tokenizers` does) or throws.
-  public func unknownWords(in text: String) -> [String] {
+  ///
+  /// - Throws: `TokenizerError` where a regular expression of the file takes too long on the text.
+  public func unknownWords(in text: String) throws -> [String] {
     var unknown: [String] = []
-    forEachPiece(of: text) { piece in
+    try forEachPiece(of: text) { piece in
       var ids: [Int] = []
       if case .text(let word) = piece, !model.encode(word, into: &ids) {
         unknown.append(splitter.readable(word))
@@ -192,13 +194,17 @@ extension Tokenizer {
 
   private func forEachPiece(
     of text: String, _ body: (AddedTokens.Piece) throws -> Void
-  ) rethrows {
+  ) throws {
     for piece in addedTokens.pieces(of: text) {
       guard case .text(let part) = piece else {
         try body(piece)
         continue
       }
-      for word in splitter.pieces(of: part) { try body(.text(word)) }
+      let words: [String]
+      do { words = try splitter.pieces(of: part) } catch {
+        throw TokenizerError("\(name): \(error)")
+      }
+      for word in words { try body(.text(word)) }
     }
   }
 

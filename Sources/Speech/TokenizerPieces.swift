@@ -73,16 +73,17 @@ struct TextSplitter: Sendable {
     }
   }
 
-  func pieces(of text: String) -> [String] {
-    steps.reduce(text.isEmpty ? [] : [text]) { pieces, step in
-      pieces.flatMap { piece in
+  /// - Throws: where a regular expression of the file takes too long.
+  func pieces(of text: String) throws -> [String] {
+    try steps.reduce(text.isEmpty ? [] : [text]) { pieces, step in
+      try pieces.flatMap { piece in
         switch step {
         case .wordRuns: return TextSplitter.wordRuns(of: piece)
         case .spaces: return TextSplitter.runs(of: piece) { $0.properties.isWhitespace ? nil : 0 }
-        case .expression(let expression): return expression.pieces(of: piece)
+        case .expression(let expression): return try expression.pieces(of: piece)
         case .bytes(let addsSpace, let splits):
           let spaced = addsSpace && piece.utf8.first != 32 ? " " + piece : piece
-          let parts = splits ? Expression.gpt2.pieces(of: spaced) : [spaced]
+          let parts = try splits ? Expression.gpt2.pieces(of: spaced) : [spaced]
           return parts.map(ByteAlphabet.spell)
         }
       }
@@ -152,7 +153,10 @@ private struct Expression: Sendable {
       inverts: json["invert"]?.bool ?? false)
   }
 
-  func pieces(of text: String) -> [String] {
+  /// How often a search may report, between two matches, that it still runs: some 10,000 steps each.
+  private static let patience = 500
+
+  func pieces(of text: String) throws -> [String] {
     let units = Array(text.utf16)
     var pieces: [String] = []
     var done = 0
@@ -161,11 +165,24 @@ private struct Expression: Sendable {
       pieces.append(String(decoding: units[range], as: UTF16.self))
     }
     let whole = NSRange(location: 0, length: units.count)
-    for match in expression.matches(in: text, range: whole) {
+    var reports = 0
+    expression.enumerateMatches(in: text, options: .reportProgress, range: whole) {
+      match, _, stop in
+      guard let match else {
+        reports += 1
+        if reports > Expression.patience { stop.pointee = true }
+        return
+      }
+      reports = 0
       let found = match.range.location..<match.range.location + match.range.length
       add(done..<found.lowerBound, isMatch: false)
       add(found, isMatch: true)
       done = found.upperBound
+    }
+    guard reports <= Expression.patience else {
+      throw TokenizerError(
+        "pre_tokenizer: the regular expression \(expression.pattern) takes too long on a text of "
+          + "\(units.count) characters; fetch the file again or shorten the text")
     }
     add(done..<units.count, isMatch: false)
     return pieces

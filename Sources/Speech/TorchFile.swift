@@ -36,14 +36,19 @@ public final class TorchFile: WeightFile {
     if let order = members[root + "byteorder"], bytes[order].elementsEqual("big".utf8) {
       throw CheckpointError("its numbers are big-endian, which cannot be read")
     }
-    let value = try PickleReader.read(Array(bytes[pickle.value]))
     var entries: [String: WeightEntry] = [:]
+    // Dictionaries that hold each other twice and more would double the names at every depth.
+    var room = 64 * pickle.value.count
     func collect(_ value: PickleValue, _ name: String, _ depth: Int) throws {
       switch value {
       case .tensor(let tensor):
         entries[name] = try entry(tensor, name, members, String(root))
       case .dictionary(let dictionary) where depth < 16:
         for (key, value) in dictionary.items {
+          room -= 1 + name.utf8.count
+          guard room > 0 else {
+            throw CheckpointError("its dictionaries hold each other too often")
+          }
           guard case .string(let key) = key else { continue }
           let wraps = depth == 0 && ["model", "state_dict", "model_state_dict"].contains(key)
           var isDictionary = false
@@ -54,7 +59,7 @@ public final class TorchFile: WeightFile {
       default: break
       }
     }
-    try collect(value, "", 0)
+    try PickleReader.read(Array(bytes[pickle.value])) { try collect($0, "", 0) }
     return entries
   }
 
@@ -71,16 +76,19 @@ public final class TorchFile: WeightFile {
       tensor.shape.allSatisfy({ $0 >= 0 && $0 < 1 << 40 }),
       tensor.strides.allSatisfy({ $0 >= 0 && $0 < 1 << 40 })
     else { throw bad("has a bad shape") }
-    let count = tensor.shape.reduce(1.0) { $0 * Double($1) }
+    let isEmpty = tensor.shape.contains(0)
+    let count = tensor.shape.reduce(1.0) { $0 * Double(max($1, 1)) }
     guard count < 0x1p44 else { throw bad("has a shape of \(tensor.shape)") }
     // The last number that it reaches.
     let last = zip(tensor.shape, tensor.strides).reduce(Double(tensor.offset)) {
       $0 + Double(max($1.0 - 1, 0)) * Double($1.1)
     }
     let width = tensor.storage.type.bytes
-    let isEmpty = tensor.shape.contains(0)
     guard isEmpty || (last + 1) * Double(width) <= Double(member.count) else {
       throw bad("ends behind its numbers; the file is truncated")
+    }
+    guard isEmpty || count * Double(width) <= Double(member.count) else {
+      throw bad("repeats its numbers (an expanded view); save it as a tensor of its own")
     }
     var step = 1
     var ordered = true

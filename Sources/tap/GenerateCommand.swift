@@ -21,6 +21,10 @@ struct Generate: ParsableCommand {
 
   @Option(help: "The most tokens to say.") var limit: Int?
 
+  func validate() throws {
+    if let limit, limit < 1 { throw ValidationError("--limit is \(limit); it should be 1 or more") }
+  }
+
   func run() throws {
     Runtime.pin()
     let opened = try OpenedQuestion(question)

@@ -39,14 +39,15 @@ struct Inspect: ParsableCommand {
     if json {
       printJSON(config, parameters, audit, opened, absent, problems)
     } else {
-      printText(config, parameters, audit, opened, absent, problems)
+      printText(config, parameters, audit, opened, absent)
     }
+    for problem in problems { warn(problem) }
     if opened == nil { throw ExitCode(1) }
   }
 
   private func printText(
     _ config: any ModelConfig, _ parameters: Int, _ audit: Checkpoint.Audit?,
-    _ opened: (any SpeechLanguageModel)?, _ absent: [String], _ problems: [String]
+    _ opened: (any SpeechLanguageModel)?, _ absent: [String]
   ) {
     func line(_ name: String, _ value: String) {
       print(name.padding(toLength: 14, withPad: " ", startingAt: 0) + value)
@@ -80,7 +81,6 @@ struct Inspect: ParsableCommand {
     print()
     // Kyutai's fused files have other names, which only opening them can judge.
     if let audit, opened == nil || audit.isComplete { print(audit) }
-    for problem in problems { print(problem) }
     if !absent.isEmpty { print("not in the folder: \(absent.joined(separator: ", "))") }
   }
 

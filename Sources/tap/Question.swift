@@ -55,7 +55,11 @@ struct OpenedQuestion {
     let tokenizer = try options.tokenizer()
     self.tokenizer = tokenizer
     let tokens = try options.tokens(model, tokenizer)
-    input = ModelInput(clip: try model.clip(wave), tokens: tokens)
+    let clip: Clip
+    do { clip = try model.clip(wave) } catch {
+      throw CheckpointError("\(options.audio): \(error)")
+    }
+    input = ModelInput(clip: clip, tokens: tokens)
     if seconds > heard {
       warn(
         "\(options.audio) lasts \(formatted(seconds)) s; the model takes \(formatted(heard)) s: only "

@@ -57,9 +57,10 @@ import Testing
 
   @Test func namesUnknownWords() throws {
     let tokenizer = try written()
-    #expect(tokenizer.unknownWords(in: "what is a boat: a boat?") == ["a", "boat", "a", "boat"])
-    #expect(tokenizer.unknownWords(in: "the first thing") == [])
-    #expect(tokenizer.unknownWords(in: "e\u{301}te\u{301}") == ["e\u{301}te\u{301}"])
+    #expect(
+      try tokenizer.unknownWords(in: "what is a boat: a boat?") == ["a", "boat", "a", "boat"])
+    #expect(try tokenizer.unknownWords(in: "the first thing") == [])
+    #expect(try tokenizer.unknownWords(in: "e\u{301}te\u{301}") == ["e\u{301}te\u{301}"])
     refuses("written", "\"a\", \"boat\"", "reword") { _ = try tokenizer.encode("what is a boat?") }
   }
 
