@@ -110,7 +110,7 @@ parity: deps ## Every activation, gradient and patch against the reference imple
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce parity Tests/SpeechTests/Fixtures/qwen2-audio Tests/SpeechTests/Fixtures/logmel
 
-oracles: deps ## What is known beforehand: 15 oracle tests, planted bottlenecks, simulated data (2 min).
+oracles: deps ## What is known beforehand: 15 oracle tests, planted bottlenecks, simulated data (40 s).
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce oracles
 
