@@ -62,12 +62,12 @@ import Testing
     }
   }
 
-  /// Thousands of files with a few bytes changed, put in or left out.
+  /// Hundreds of files with a few bytes changed, put in or left out.
   @Test func mutatedFiles() throws {
     let valid = try Self.bytes("many.pt")
     var random = Random(seed: 2025)
     var refused = 0
-    for _ in 0..<3000 {
+    for _ in 0..<800 {
       try Data(mutated(valid, &random)).write(to: URL(fileURLWithPath: path))
       do {
         let file = try TorchFile(path: path)
@@ -77,6 +77,6 @@ import Testing
         refused += 1
       }
     }
-    #expect(refused > 1000 && refused < 3000)
+    #expect(refused > 200 && refused < 800)
   }
 }
