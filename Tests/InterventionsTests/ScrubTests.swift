@@ -206,6 +206,24 @@ private func parsed(_ text: String) throws -> JSON {
     }
   }
 
+  @Test func aHypothesisElsewhereIsOfEqualSize() throws {
+    let runs = try Runs(6)
+    let claim = try Hypothesis(
+      parsed(
+        """
+        { "name": "here", "parents": [
+          { "site": "lm.1.resid_post", "window": "-1", "feature": "side", "parents": [
+            { "site": "connector.out", "window": "changed+40ms", "feature": "side" }] }] }
+        """))
+    #expect(claim.followsChange && !claim.elsewhere.followsChange)
+    let there = claim.elsewhere.root.parents[0]
+    #expect(there.window == .fixed(try Window("-1")))
+    #expect(there.inputs?.parents[0].window == .elsewhere(margin: 40))
+    let items = try Scrubbing(runs.small.model, runs.items, claim.elsewhere, draws: 2)
+      .run(Random(seed: 1))
+    #expect(items.allSatisfy { $0.scrubbed.allSatisfy(\.isFinite) })
+  }
+
   @Test func badHypothesesSayWhatIsWrong() throws {
     let runs = try Runs(4)
     func message(_ text: String) -> String {

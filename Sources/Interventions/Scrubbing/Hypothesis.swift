@@ -141,3 +141,36 @@ private func readSampler(_ json: JSON?, or usual: DonorSampler, _ place: String)
   }
   return sampler
 }
+
+extension Hypothesis {
+  /// The same hypothesis on as long stretches elsewhere in the sound: a wrong one of equal size.
+  public var elsewhere: Hypothesis {
+    Hypothesis(name: name + ", elsewhere", root: root.elsewhere)
+  }
+
+  /// Whether any window follows the changed stretch, so that it could be elsewhere.
+  public var followsChange: Bool { root.followsChange }
+}
+
+extension HypothesisCut {
+  fileprivate var elsewhere: HypothesisCut {
+    HypothesisCut(parents: parents.map(\.elsewhere), others: others, site: site)
+  }
+
+  fileprivate var followsChange: Bool {
+    parents.contains { parent in
+      if case .changed = parent.window { return true }
+      return parent.inputs?.followsChange ?? false
+    }
+  }
+}
+
+extension HypothesisNode {
+  fileprivate var elsewhere: HypothesisNode {
+    var window = window
+    if case .changed(let margin) = window { window = .elsewhere(margin: margin) }
+    return HypothesisNode(
+      name: name, site: site, window: window, feature: feature, sampler: sampler,
+      inputs: inputs?.elsewhere)
+  }
+}
