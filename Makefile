@@ -82,10 +82,11 @@ test: deps-all ## All tests (1 min); ends with how many passed and failed.
 	echo "$$((passed - good)) passed, $$((failed - bad)) failed"; \
 	[ $$((failed + bad)) -eq 0 ]
 
-models: deps-all ## Train the small checkpoint again, bit for bit (25 min; resumes where it was interrupted).
+models: deps-all ## Train the small checkpoint again, bit for bit (20 min; resumes where it was interrupted).
 	@swift build -c release --product reproduce
+	@$(BIN)/reproduce data
 	@$(BIN)/reproduce corpus --part training
-	@$(BIN)/reproduce train
+	@$(BIN)/reproduce train qwen2-audio-small
 
 data: deps-fetch ## Find the human recordings (TAP_DATA) or fetch them, 20 MB, into build/data.
 	@swift build -c release --product reproduce
@@ -102,7 +103,7 @@ check: deps ## Verify every data file, and that Figure 2 comes out as committed 
 	@$(BIN)/e1-causal-map $(FRESH) --out build/check
 	@$(BIN)/reproduce compare build/check
 
-evaluate: deps ## What the checkpoint transcribes, answers and chooses, by voice (1 min).
+evaluate: deps ## What the checkpoint transcribes, translates, answers and chooses, with floors (1 min).
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce evaluate
 
@@ -110,7 +111,7 @@ parity: deps ## Every activation, gradient and patch against the reference imple
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce parity Tests/SpeechTests/Fixtures/qwen2-audio Tests/SpeechTests/Fixtures/logmel
 
-oracles: deps ## What is known beforehand: 15 oracle tests, planted bottlenecks, simulated data (2 min).
+oracles: deps ## What is known beforehand: 15 oracle tests, planted bottlenecks, simulated data (40 s).
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce oracles
 

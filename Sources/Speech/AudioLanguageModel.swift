@@ -26,6 +26,17 @@ extension AudioLanguageConfig {
   public func clip(_ wave: Waveform) throws -> Clip { try encoder.clip(wave) }
   public func generator(_ parameters: Weights) -> SpeechGenerator? { nil }
 
+  /// A head that a file holds counts, whatever config.json says of tied embeddings: the reference
+  /// ties what is missing.
+  public func weights(from checkpoint: Checkpoint) throws -> Weights {
+    var weights = try weights(from: checkpoint, except: [])
+    let names = aliases(of: headName)
+    if lm.tiesEmbeddings, checkpoint.contains(names) {
+      weights[headName] = try checkpoint.matrix(names, shape: [lm.vocabulary, lm.width])
+    }
+    return weights
+  }
+
   public func substitute(for name: String) -> Tensor? {
     name == encoderPrefix + "embed_positions.weight" ? encoder.sinusoids : nil
   }

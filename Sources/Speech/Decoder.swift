@@ -102,7 +102,7 @@ public struct Decoder: Sendable {
       DecoderBlock(config, p, prefix + "layers.\(i).")
     }
     norm = p.named(prefix + "norm.weight")
-    self.head = config.tiesEmbeddings ? embeddings : p.matrix(head)
+    self.head = config.tiesEmbeddings ? p[head] ?? embeddings : p.matrix(head)
     rotaryTable = RotaryTable(config)
   }
 

@@ -93,7 +93,10 @@ public struct SpeechModel: Sendable {
   /// - Throws: where the tokenizer does not know a word of the text.
   public func tokens(for text: String, clip: Clip) throws -> [Int] {
     _ = try textTokens(text)
-    let tokens = try PromptTemplate().tokens(text, for: config, tokenizer)
+    let tokens: [Int]
+    do { tokens = try PromptTemplate().tokens(text, for: config, tokenizer) } catch {
+      throw CheckpointError("\(folder)/tokenizer.json: \(error)")
+    }
     guard !(config is SoundwaveConfig) else { return tokens }
     let (sound, count) = (
       config.sound.placeholder, config.sound.audioTokens(melFrames: clip.validFrames)

@@ -60,7 +60,7 @@ struct OpenedModel: Sendable {
     guard let tokenizer else {
       return try parsedTokens(text, placeholder: nil, option: "an answer")
     }
-    let unknown = tokenizer.unknownWords(in: text)
+    let unknown = try tokenizer.unknownWords(in: text)
     guard unknown.isEmpty else {
       throw TokenizerError(
         "the answer \"\(text)\" has words that the tokenizer does not know: "

@@ -180,7 +180,7 @@ import Testing
       ("text_config", "num_attention_heads", 8, "odd"),
       ("text_config", "num_key_value_heads", 3, "num_key_value_heads"),
       ("text_config", "num_key_value_heads", 8, "num_key_value_heads"),
-      ("text_config", "head_dim", 8, "head_dim"),
+      ("text_config", "head_dim", 7, "width of a head is odd"),
       (nil, "audio_token_index", 31, "audio_token_index"),
       (nil, "audio_token_index", -1, "audio_token_index"),
       (nil, "audio_config", "big", "\"audio_config\" should be an object"),
@@ -193,7 +193,7 @@ import Testing
       ("text_config", "rms_norm_eps", "small", "rms_norm_eps"),
       ("text_config", "rope_theta", -1.0, "rope_theta"),
       ("text_config", "rope_scaling", ["type": "yarn", "factor": 4.0], "yarn"),
-      ("text_config", "rope_parameters", ["rope_type": "llama3"], "llama3"),
+      ("text_config", "rope_parameters", ["rope_type": "yarn"], "yarn"),
     ] as [(String?, String, JSON, String)])
   func configsThatDoNotFit(_ part: String?, _ key: String, _ value: JSON, _ word: String) throws {
     try small.write("config.json", config(part, key, value))
@@ -253,7 +253,8 @@ import Testing
 
   @Test func clipsOfBadLength() throws {
     let model = try SpeechModel(folder: small.folder)
-    for samples in [0, 1, 160, 320] {
+    refuses("zero length", "replace") { _ = try model.clip(Waveform(samples: [])) }
+    for samples in [1, 160, 320] {
       refuses("\(Double(samples) / 16_000) s", "3 frames", "record it again") {
         _ = try model.clip(Waveform(samples: noise(samples, seed: 1)))
       }

@@ -5,7 +5,8 @@ import Foundation
 import FuzzReaders
 import Testing
 
-@Suite struct FuzzCorpusTests {
+// One after another: the readers share a file of this process.
+@Suite(.serialized) struct FuzzCorpusTests {
   static let corpus = URL(fileURLWithPath: #filePath)
     .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Fuzz/corpus")
 

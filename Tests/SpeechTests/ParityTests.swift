@@ -42,11 +42,12 @@ import Testing
     return rows
   }
 
-  /// BEATs hears features as the reference rounds them; an exact filterbank is off by 6e-6.
+  /// The features that BEATs hears in a run whose own are not stored: with the reference's rounded
+  /// filters the connector is off by 6e-6, with exact ones by 2e-5.
   @Test func theFilterbankIsRoundedAsTheReference() throws {
-    let rows = try parity(folder: stored("salmonn")).filter { $0.name.hasSuffix("beats.fbank") }
-    #expect(rows.count == 2)
-    for row in rows { #expect(row.difference < 5e-7, "\(row.name): \(row.difference)") }
+    let rows = try parity(folder: stored("salmonn"))
+    let row = try #require(rows.first { $0.name == "source_eq/connector.out" })
+    #expect(row.difference < 1e-5, "\(row.difference)")
   }
 
   @Test func logMelEqualsTheReference() throws {

@@ -90,15 +90,15 @@ import Testing
         $0[norm] = .object(members)
       }
     }
-    try entry("data_offsets", [.integer(1 << 40), .integer(1 << 40 + 192)])
+    try entry("data_offsets", [.integer(1 << 40), .integer(1 << 40 + 256)])
     try broken.refuses(
-      nil, "model.safetensors: ", "\"\(norm)\" ends at byte 1099511627968", "again")
-    try entry("data_offsets", [0, 192])
+      nil, "model.safetensors: ", "\"\(norm)\" ends at byte 1099511628032", "again")
+    try entry("data_offsets", [0, 256])
     try broken.refuses(nil, "model.safetensors: ", "overlap", norm, "again")
     try entry("dtype", "F8_E5M2")
     try broken.refuses(nil, "model.safetensors: ", "\"\(norm)\" has type F8_E5M2; ", "can be read")
-    try entry("shape", [48, 2])
-    try broken.refuses(nil, "model.safetensors: ", norm, "config.json asks for [96]")
+    try entry("shape", [64, 2])
+    try broken.refuses(nil, "model.safetensors: ", norm, "config.json asks for [128]")
     try broken.write("model.safetensors", whole)
     try broken.editHeader { $0[norm] = nil }
     try broken.refuses(nil, "\(broken.folder): ", "\"\(norm)\" is missing", "fetch them again")
@@ -144,11 +144,12 @@ import Testing
       asking("--prompt-ids", "2,7,2"), "the prompt has 2 audio placeholders", "give one placeholder"
     )
     try broken.refuses(
-      asking("--prompt-ids", "2,58"), "token 58 of the prompt is outside the model's range, 0 to 57"
+      asking("--prompt-ids", "2,99999"),
+      "token 99999 of the prompt is outside the model's range, 0 to"
     )
     try broken.refuses(
-      asking("--prompt-ids", "2," + [String](repeating: "5", count: 300).joined(separator: ",")),
-      "of the prompt with its audio is outside the model's range, 0 to 255", "shorten the prompt")
+      asking("--prompt-ids", "2," + [String](repeating: "5", count: 400).joined(separator: ",")),
+      "of the prompt with its audio is outside the model's range, 0 to 319", "shorten the prompt")
     try broken.refuses(asking("--prompt-ids", "2,x"), "\"x\" is not a token", "separated by commas")
     try broken.refuses(
       asking("--prompt", "zyzzyva"), "does not know: \"zyzzyva\"; reword it")

@@ -15,7 +15,8 @@ public struct PlantedTrial: Sendable {
   /// Whether the chosen number of directions is the planted one.
   public var foundRank: Bool { finding.size?.chosen.size == plant.rank }
 
-  /// The smallest cosine between the found subspace and the planted one; nil where none was found.
+  /// The smallest cosine between the found subspace and the planted one; nil where
+  /// another cell, another dimension or nothing was found.
   public let alignment: Double?
 
   /// Layer, window and dimension.
@@ -36,7 +37,10 @@ public func plantedTrial(_ plant: Plant) throws -> PlantedTrial {
   let cells = planted.sites.flatMap { site in planted.windows.map { Cell(site, $0) } }
   let finding = try planted.model.bottleneck(
     among: cells, pairs: pairs, rules: rules, Random(seed: plant.seed).split("procedure"))
-  let cosines = finding.subspace.map { $0.principalCosines(to: planted.subspace) }
+  // What was found elsewhere may lie in another space, as wide as the encoder.
+  let cosines =
+    finding.bottleneck == [planted.cell]
+    ? finding.subspace?.principalCosines(to: planted.subspace) : nil
   return PlantedTrial(
     plant: plant, planted: planted.cell, finding: finding,
     alignment: cosines.flatMap { $0.count == plant.rank ? $0.last : nil })

@@ -35,6 +35,10 @@ struct Evaluate: ParsableCommand {
       ?? Recipe.all.filter { names.isEmpty || names.contains($0.name) }
       .map { ($0.name, repository.url($0.folder).path) }
     for (name, folder) in folders {
+      guard FileManager.default.fileExists(atPath: "\(folder)/model.safetensors") else {
+        print("# \(name)\n\nnot trained yet: `make models` trains it\n")
+        continue
+      }
       let card = try suite.score(SpeechModel(folder: folder), named: name)
       print("# \(name)\n")
       if !brief { print(card.table, "\n") }

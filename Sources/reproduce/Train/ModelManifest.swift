@@ -29,7 +29,7 @@ func writeModelManifest(_ repository: Repository) throws {
       "name": "small-speech-language-models",
       "description": .string(
         "The checkpoints that `make models` trains from data-manifests/training.json and the "
-          + "training recordings of data-manifests/human.json. They stand in for published models "
+          + "training recordings of data-manifests/fsdd.json. They stand in for published models "
           + "of their architectures, which cannot be shipped here."),
       "license": "MIT", "distribution": .array(entries),
     ], manifest: "models.json")
