@@ -20,10 +20,11 @@ struct ScrubVerb: ParsableCommand {
       any other recording.
 
         printf '%s\\n' '{ "name": "the changed phone", "parents": [
-          { "site": "connector.out", "window": "changed+60ms", "feature": "answer" }] }' \
+          { "site": "connector.out", "window": "changed+60ms", "feature": "answer",
+            "sampler": "other" }] }' \\
           > build/hypothesis.json
-        tap scrub --model artifacts/qwen2-audio-small --pairs data-manifests/evaluation.json \
-          --split validation --hypothesis build/hypothesis.json
+        tap scrub --model artifacts/qwen2-audio-small --pairs data-manifests/evaluation.json \\
+          --split discovery --hypothesis build/hypothesis.json
       """)
 
   @OptionGroup var options: ModelOptions
@@ -43,7 +44,17 @@ struct ScrubVerb: ParsableCommand {
           + "prompt (Qwen2-Audio, SALMONN, Soundwave, LLaMA-Omni); this is none")
     }
     let random = Random(seed: UInt64(entered.seed)).split("scrub")
-    let items = try scrubItems(pairs.kept, model)
+    let (items, alone) = claim.withDonors(try scrubItems(pairs.kept, model))
+    guard !items.isEmpty else {
+      throw CellError(
+        "\(entered.pairs): no recording has another of equal feature and question to be scrubbed with; "
+          + "give more pairs, or a coarser feature")
+    }
+    if !alone.isEmpty {
+      warn(
+        "\(alone.count) recordings are left out: no other has their feature and question, so that they "
+          + "would be scrubbed with themselves")
+    }
     let trials: [Trial] = [
       Trial("hypothesis", claim, items),
       Trial("shuffled features", claim, shuffled(items, random.split("shuffled"))),
@@ -69,7 +80,8 @@ struct ScrubVerb: ParsableCommand {
     }
     try pairs.finish([
       "hypothesis": try readJSON(hypothesis), "draws": .integer(draws),
-      "recordings": .integer(items.count), "results": .object(summaries),
+      "recordings": .integer(items.count),
+      "without_donors": .array(alone.map { .string($0.id) }), "results": .object(summaries),
     ])
   }
 

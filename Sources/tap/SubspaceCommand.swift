@@ -19,7 +19,7 @@ struct SubspaceVerb: ParsableCommand {
       with the largest of their empirical p. Windows follow the pair: @changed is where its members \
       differ, @changed+40ms with a margin. Pairs without splits are halved by group.
 
-        tap subspace --model artifacts/qwen2-audio-small --pairs data-manifests/evaluation.json \
+        tap subspace --model artifacts/qwen2-audio-small --pairs data-manifests/evaluation.json \\
           --site connector.out@changed+40ms --method pca,cca --k 1,2,5,10,20 --limit 40 --draws 20
       """)
 

@@ -15,6 +15,9 @@ import Speech
 public enum DonorSampler: String, Sendable, CaseIterable {
   /// Any run whose feature equals the reference's, with replacement, the reference among them.
   case equal
+  /// The same without the reference: where few runs share a feature, drawing the reference itself
+  /// makes any hypothesis look better.
+  case other
   /// The reference itself.
   case exact
   /// Any run.
