@@ -16,7 +16,8 @@ struct SubspaceVerb: ParsableCommand {
     discussion: """
       Each K is printed with its recovery, the complement's, and the mean recovery of four random \
       families that are matched in dimension (haar), variance, length (norm) and Mahalanobis length, \
-      with the largest of their empirical p. Windows follow the pair: @changed is where its members \
+      with the largest of their empirical p; wrong is another item's source, and divergence how much \
+      farther patched activations lie from natural ones than natural ones do. Windows follow the pair: @changed is where its members \
       differ, @changed+40ms with a margin. Pairs without splits are halved by group.
 
         tap subspace --model artifacts/qwen2-audio-small --pairs data-manifests/evaluation.json \\
@@ -57,7 +58,7 @@ struct SubspaceVerb: ParsableCommand {
     }
     let study = try SubspaceStudy(
       fit: fitted, shrinkage: shrinkage, clearing: withoutOutliers)
-    try checkCounts(counts, dimension: study.width, of: "numbers of \(target.name)")
+    try checkCounts(counts, dimension: study.width, of: "dimensions of \(target.name)")
     let random = Random(seed: UInt64(entered.seed)).split("subspace")
     let readers = try study.readers(random)
     if !entered.json {

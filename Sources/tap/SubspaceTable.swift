@@ -67,7 +67,8 @@ extension SubspaceReport {
       for result in results {
         let families = RandomFamily.allCases.map { cell(result.families[$0.rawValue]?.mean) }
         let p = result.families.values.map(\.p).max()
-        let far = result.divergence.map { $0.mahalanobis / $0.naturalMahalanobis }
+        // The distance to the fifth nearest natural activation, over that of natural ones.
+        let far = result.divergence.map { $0.neighbour / $0.naturalNeighbour }
         print(
           String(format: "%5d  ", result.k) + result.recovery.text + "     "
             + cell(result.complement) + cell(result.accuracy) + " "

@@ -72,7 +72,7 @@ extension SubspaceStudy {
         results: [], saturation: saturation, illusion: nil)
     }
     let largest = counts.last ?? 1
-    try checkCounts(counts, dimension: width, of: "numbers of the activation")
+    try checkCounts(counts, dimension: width, of: "dimensions of the activation")
     let found = try subspace(method, rank: largest, random)
     try checkCounts(counts, dimension: found.rank, of: "directions that \(method.rawValue) finds")
     let bySize = try counts.map { k -> Subspace in
