@@ -155,9 +155,24 @@ struct SiteWindow {
     (site, index) = (cell.site, cell.index)
     window = parts.count == 2 ? try PairWindow(String(parts[1])) : .fixed(.all)
     try model.check(site)
+    guard !site.activation.rawValue.hasSuffix("pattern"), site.activation != .keep,
+      site.activation != .logits
+    else {
+      throw CellError(
+        "\(site) holds no vectors that a subspace could be of; name another site, such as attn.z of a "
+          + "pattern's layer")
+    }
   }
 
   var name: String { Interventions.Cell(site, index: index).name + "@\(window)" }
+
+  /// The window of one run.
+  private func fixed(in spans: [TimeSpan?], changed: TimeSpan?) throws -> Window {
+    if case .fixed(let window) = window { return window }
+    // A stretch of sound holds neighbouring positions.
+    let positions = try window.positions(in: spans, changed: changed, of: "\(site)")
+    return .positions(positions[0], positions[positions.count - 1] + 1)
+  }
 
   /// The exchanges of pairs in one direction.
   func exchanges(
@@ -169,10 +184,8 @@ struct SiteWindow {
         let base = try model.trace(pair.base(direction), keeping: [site])
         let source = try model.trace(pair.source(direction), keeping: [site])
         let changed = pair.pair.changed.map { direction == .sufficiency ? $0.corrupt : $0.clean }
-        let positions = try window.positions(
-          in: base.place(of: site).spans, changed: changed, of: "\(site)")
         let cell = Interventions.Cell(
-          site, index: index, .positions(positions[0], positions[positions.count - 1] + 1))
+          site, index: index, try fixed(in: base.place(of: site).spans, changed: changed))
         guard
           let selection = try Selection(
             cell, base: base, source: source, pair.alignment(direction), strict: true)

@@ -6,7 +6,10 @@ import JSON
 
 extension SubspaceReport {
   /// The smallest K that reaches nine tenths of the whole activation's recovery.
-  private var enough: Int? { saturation.ranked.smallestCount(of: full.value) }
+  private var enough: Int? { isAbove ? saturation.ranked.smallestCount(of: full.value) : nil }
+
+  /// Whether the whole activation recovers anything of which shares could be told.
+  private var isAbove: Bool { full.low > 0 }
 
   private func area(_ curve: SaturationCurve) -> Double { curve.normalisedArea(of: full.value) }
 
@@ -31,9 +34,9 @@ extension SubspaceReport {
         "reversed": numbers(saturation.reversed.recoveries),
         "random": .array(saturation.random.map { numbers($0.recoveries) }),
         "k90": enough.map { .integer($0) } ?? .null,
-        "area_ranked": .number(area(saturation.ranked)),
-        "area_reversed": .number(area(saturation.reversed)),
-        "area_random": randomArea.map { .number($0) } ?? .null,
+        "area_ranked": isAbove ? .number(area(saturation.ranked)) : .null,
+        "area_reversed": isAbove ? .number(area(saturation.reversed)) : .null,
+        "area_random": isAbove ? randomArea.map { .number($0) } ?? .null : .null,
       ],
       "results": .array(results.map(\.json)),
     ]
@@ -74,6 +77,10 @@ extension SubspaceReport {
             + cell(result.complement) + cell(result.accuracy) + " "
             + families.joined(separator: " ") + cell(result.wrongItem) + cell(p) + cell(far))
       }
+    }
+    guard isAbove else {
+      print("the whole activation's recovery is not above 0, so that no share of it can be told")
+      return
     }
     print(
       "K for 90 %: \(enough.map(String.init) ?? "not reached"); area "
