@@ -12,6 +12,7 @@ extension RecordedPair {
       "audio_corrupt": .string(corrupt), "prompt": .string(prompt), "answer": .string(answer),
       "foil": .string(foil),
     ]
+    if let split { members["split"] = .string(split) }
     if let segments {
       func list(_ segments: [Segment]) -> JSON {
         .array(segments.map { [.string($0.label), .number($0.start), .number($0.end)] })
@@ -31,6 +32,7 @@ extension RecordedPair {
     prompt = try json.string("prompt")
     answer = try json.string("answer")
     foil = try json.string("foil")
+    split = json["split"]?.string
     func list(_ key: String) throws -> [Segment] {
       try json.array(key).map { row in
         guard let cells = row.elements, cells.count == 3, let label = cells[0].string,
@@ -47,11 +49,12 @@ extension RecordedPair {
     }
   }
 
-  /// The pairs of a list.
+  /// The pairs of a list, or those of a suite's manifest that stand for pairs of recordings.
   ///
   /// - Throws: where the file is no such list; the error names the pair.
   public static func list(contentsOf path: String) throws -> [RecordedPair] {
     let json = try readJSON(path)
+    if json["utterances"] != nil { return try list(manifest: path) }
     do {
       let pairs = try json.array("pairs").enumerated().map { i, entry in
         do { return try RecordedPair(entry) } catch {

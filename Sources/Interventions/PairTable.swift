@@ -18,6 +18,8 @@ public struct RecordedPair: Sendable {
   public let foil: String
   /// Words or phones of each recording, where their boundaries are known.
   public let segments: (clean: [Segment], corrupt: [Segment])?
+  /// What the pair is kept for, such as discovery or validation, where the list says so.
+  public let split: String?
 }
 
 /// Rows of a table in comma-separated values, each with the line on which it begins.
@@ -72,10 +74,10 @@ public struct PairTable: Sendable {
   public let rejected: [(line: Int, reason: String)]
 
   private static let required = ["audio_clean", "audio_corrupt", "prompt", "answer", "foil"]
-  private static let optional = ["textgrid_clean", "textgrid_corrupt", "group", "id"]
+  private static let optional = ["textgrid_clean", "textgrid_corrupt", "group", "id", "split"]
 
   /// Reads a table with the columns audio_clean, audio_corrupt, prompt, answer and foil, and where
-  /// wanted textgrid_clean, textgrid_corrupt, group and id. Paths that are not absolute are looked up
+  /// wanted textgrid_clean, textgrid_corrupt, group, id and split. Paths that are not absolute are looked up
   /// from the current folder, then from the table's.
   ///
   /// - Parameter tier: the tier of the TextGrids that holds the boundaries
@@ -144,6 +146,7 @@ extension RecordedPair {
     foil = try field("foil")
     id = row["id"] ?? "line-\(line)"
     group = row["group"] ?? id
+    split = row["split"]
     guard answer != foil else { throw CellError("answer and foil are both \"\(answer)\"") }
     guard
       FileManager.default.contents(atPath: clean) != FileManager.default.contents(atPath: corrupt)

@@ -111,3 +111,17 @@ extension PairWindow {
     ]
   }
 }
+
+extension RecordedPair {
+  /// From the first to the last segment whose labels differ, in either recording; nil where boundaries
+  /// are not known or all labels are the same.
+  public var changed: (clean: TimeSpan, corrupt: TimeSpan)? {
+    guard let segments else { return nil }
+    let differing = segments.clean.indices.filter {
+      segments.clean[$0].label != segments.corrupt[$0].label
+    }
+    guard let first = differing.first, let last = differing.last else { return nil }
+    func span(_ list: [Segment]) -> TimeSpan { TimeSpan(list[first].start, list[last].end) }
+    return (span(segments.clean), span(segments.corrupt))
+  }
+}

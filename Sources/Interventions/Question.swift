@@ -28,6 +28,13 @@ public struct Answers: Hashable, Sendable {
     self.foil = Array(foil[count...])
   }
 
+  /// The same answers with the other as the right one.
+  public var swapped: Answers { Answers(shared: shared, answer: foil, foil: answer) }
+
+  private init(shared: [Int], answer: [Int], foil: [Int]) {
+    (self.shared, self.answer, self.foil) = (shared, answer, foil)
+  }
+
   /// Two answers of one token.
   public init(_ answer: Int, _ foil: Int) {
     (shared, self.answer, self.foil) = ([], [answer], [foil])

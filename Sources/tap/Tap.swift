@@ -16,6 +16,6 @@ struct TapCommand: ParsableCommand {
       """,
     subcommands: [
       Inspect.self, Logits.self, Generate.self, Pairs.self, PatchOne.self, SearchCells.self,
-      MapCells.self, Confirm.self,
+      MapCells.self, Confirm.self, SubspaceVerb.self, ScrubVerb.self,
     ])
 }

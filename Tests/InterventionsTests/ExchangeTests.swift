@@ -12,16 +12,13 @@ import Testing
   ) throws -> (
     exchange: Exchange, base: Trace, source: Trace
   ) {
-    var answered = small.source
-    answered = Question(
-      clip: answered.clip, tokens: answered.tokens, answer: answered.foil, foil: answered.answer)
     let base = try small.model.trace(small.question, keeping: [site])
-    let source = try small.model.trace(answered, keeping: [site])
+    let source = try small.model.trace(small.source, keeping: [site])
     let window = Window.positions(positions[0], positions.last! + 1)
     let selection = try Selection(
       Cell(site, index: index, window), base: base, source: source, .identity)!
-    let exchange = try small.model.exchange(
-      id: "pair", group: "group", base: base, source: source, selection)
+    let exchange = small.model.exchange(
+      id: "pair", group: "group", base: base, source: source, .necessity, selection)
     return (exchange, base, source)
   }
 
@@ -205,6 +202,25 @@ private struct Toy {
       // Two answers alone: no pair has others.
       #expect(result.wrongItem == nil)
       #expect(result.divergence!.mahalanobis < 1.5)
+    }
+    let readers = try study.readers(random)
+    #expect(readers.basis.columns == 1)
+    let report = try study.report(
+      .pca, counts: [1, 5, 10], on: test, readers: readers, draws: 10, orders: 4, bootstrap: 200,
+      random)
+    #expect(report.components == 10 && abs(report.full.value - 1) < 1e-5)
+    // The planted direction varies less than the rest, so that it comes last; all of them are all.
+    #expect(report.results[0].recovery.value < 0.3)
+    #expect(abs(report.results[2].recovery.value - 1) < 1e-5)
+    #expect(report.saturation.reversed.recoveries[1] > 0.7)
+    #expect(abs(report.saturation.random[0].recoveries[2] - 1) < 1e-5)
+    let check = try #require(report.illusion)
+    // Of ten directions one is read, and it is enough.
+    #expect(abs(check.nullShare - 0.9) < 1e-6)
+    #expect(abs(check.row - 1) < 1e-4 && abs(check.null) < 1e-4)
+    #expect(throws: SubspaceError.self) {
+      try study.report(
+        .mean, counts: [1, 2], on: test, readers: nil, draws: 1, orders: 1, random)
     }
     let strong = try study.subspace(.difference, rank: 1, random)
     #expect(strong.rank == 10)

@@ -131,13 +131,27 @@ private func parsed(_ text: String) throws -> JSON {
       let alike = Set(scrubbed.indices.filter { $0 % 2 == i % 2 }.map { item.random[$0] })
       #expect(Set(item.scrubbed).isSubset(of: alike) && Set(item.scrubbed).count > 3)
     }
+    // Without the reference its own answer never comes up, and all others of the feature do.
+    let others = try runs.run(
+      """
+      { "name": "other", "parents": [
+        { "site": "lm.2.resid_post", "window": "-1", "feature": "parity", "sampler": "other" }] }
+      """, draws: 40)
+    for (i, item) in others.enumerated() {
+      let alike = Set(others.indices.filter { $0 % 2 == i % 2 && $0 != i }.map { item.random[$0] })
+      #expect(Set(item.scrubbed) == alike)
+    }
     // The same draws whatever else is scrubbed, and others for another seed.
     let fewer = try runs.run(text, draws: 4)
     #expect(zip(fewer, scrubbed).allSatisfy { $0.scrubbed == Array($1.scrubbed[..<4]) })
     let other = try runs.run(text, draws: 30, seed: 2)
     #expect(zip(other, scrubbed).contains { $0.scrubbed != $1.scrubbed })
     let few = try Scrubbing(runs.small.model, runs.items, Hypothesis(parsed(text)), draws: 30)
-    #expect(few.warnings.count == 2 && few.warnings[0].contains("6 donors for 30 draws"))
+    #expect(
+      few.warnings == [
+        "2 of 2 classes of equal feature have fewer donors than the 30 draws, the smallest 6: draws "
+          + "repeat, and 17 % of them are the reference itself; the sampler \"other\" leaves it out"
+      ])
     let enough = try Scrubbing(runs.small.model, runs.items, Hypothesis(parsed(text)), draws: 6)
     #expect(enough.warnings.isEmpty)
   }
@@ -204,6 +218,41 @@ private func parsed(_ text: String) throws -> JSON {
     #expect(throws: CellError.self) {
       try PairWindow("changed").positions(in: [nil], changed: TimeSpan(0, 1), of: "site")
     }
+  }
+
+  @Test func itemsWithoutDonorsAreNamed() throws {
+    let runs = try Runs(6)
+    func claim(_ feature: String) throws -> Hypothesis {
+      try Hypothesis(
+        parsed(
+          """
+          { "name": "x", "parents": [
+            { "site": "lm.1.resid_post", "window": "-1", "feature": "\(feature)" }] }
+          """))
+    }
+    #expect(try claim("parity").withDonors(runs.items).alone.isEmpty)
+    #expect(try claim("alone").withDonors(runs.items).kept.isEmpty)
+    let three = Array(runs.items[..<3])
+    let (kept, alone) = try claim("parity").withDonors(three)
+    #expect(kept.map(\.id) == ["item 0", "item 2"] && alone.map(\.id) == ["item 1"])
+  }
+
+  @Test func aHypothesisElsewhereIsOfEqualSize() throws {
+    let runs = try Runs(6)
+    let claim = try Hypothesis(
+      parsed(
+        """
+        { "name": "here", "parents": [
+          { "site": "lm.1.resid_post", "window": "-1", "feature": "side", "parents": [
+            { "site": "connector.out", "window": "changed+40ms", "feature": "side" }] }] }
+        """))
+    #expect(claim.followsChange && !claim.elsewhere.followsChange)
+    let there = claim.elsewhere.root.parents[0]
+    #expect(there.window == .fixed(try Window("-1")))
+    #expect(there.inputs?.parents[0].window == .elsewhere(margin: 40))
+    let items = try Scrubbing(runs.small.model, runs.items, claim.elsewhere, draws: 2)
+      .run(Random(seed: 1))
+    #expect(items.allSatisfy { $0.scrubbed.allSatisfy(\.isFinite) })
   }
 
   @Test func badHypothesesSayWhatIsWrong() throws {

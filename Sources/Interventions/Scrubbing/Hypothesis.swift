@@ -15,6 +15,9 @@ import Speech
 public enum DonorSampler: String, Sendable, CaseIterable {
   /// Any run whose feature equals the reference's, with replacement, the reference among them.
   case equal
+  /// The same without the reference: where few runs share a feature, drawing the reference itself
+  /// makes any hypothesis look better.
+  case other
   /// The reference itself.
   case exact
   /// Any run.
@@ -140,4 +143,37 @@ private func readSampler(_ json: JSON?, or usual: DonorSampler, _ place: String)
         + DonorSampler.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", "))
   }
   return sampler
+}
+
+extension Hypothesis {
+  /// The same hypothesis on as long stretches elsewhere in the sound: a wrong one of equal size.
+  public var elsewhere: Hypothesis {
+    Hypothesis(name: name + ", elsewhere", root: root.elsewhere)
+  }
+
+  /// Whether any window follows the changed stretch, so that it could be elsewhere.
+  public var followsChange: Bool { root.followsChange }
+}
+
+extension HypothesisCut {
+  fileprivate var elsewhere: HypothesisCut {
+    HypothesisCut(parents: parents.map(\.elsewhere), others: others, site: site)
+  }
+
+  fileprivate var followsChange: Bool {
+    parents.contains { parent in
+      if case .changed = parent.window { return true }
+      return parent.inputs?.followsChange ?? false
+    }
+  }
+}
+
+extension HypothesisNode {
+  fileprivate var elsewhere: HypothesisNode {
+    var window = window
+    if case .changed(let margin) = window { window = .elsewhere(margin: margin) }
+    return HypothesisNode(
+      name: name, site: site, window: window, feature: feature, sampler: sampler,
+      inputs: inputs?.elsewhere)
+  }
 }

@@ -94,11 +94,19 @@ public struct Scrubbing: Sendable {
 
   /// What should be said of how little there is to draw from.
   public var warnings: [String] {
-    donors.filter { $0.value.count < draws }
-      .map { key, members in
-        "\(key.feature) \"\(key.value)\" (\(key.stratum)) has \(members.count) donors for \(draws) "
-          + "draws; draws repeat"
-      }.sorted()
+    let few = donors.values.map(\.count).filter { $0 < draws }
+    guard let fewest = few.min() else { return [] }
+    let usesItself = hypothesis.root.samplers.contains(.equal)
+    let members = donors.values.reduce(0) { $0 + $1.count }
+    // One draw in so many of a class is the reference: on average over references, classes / members.
+    let share = Int((100 * Double(donors.count) / Double(members)).rounded())
+    return [
+      "\(few.count) of \(donors.count) classes of equal feature have fewer donors than the \(draws) "
+        + "draws, the smallest \(fewest): draws repeat"
+        + (usesItself
+          ? ", and \(share) % of them are the reference itself; the sampler \"other\" leaves it out"
+          : "")
+    ]
   }
 
   /// Scrubs every item, with each as the reference in turn.
@@ -188,6 +196,30 @@ public struct Scrubbing: Sendable {
         stratum: item.stratum, feature: feature, value: item.features[feature] ?? "")
       let alike = donors[key]!
       return alike[random.below(alike.count)]
+    case .other:
+      let key = DonorClass(
+        stratum: item.stratum, feature: feature, value: item.features[feature] ?? "")
+      let others = donors[key]!.filter { $0 != index }
+      return others[random.below(others.count)]
+    }
+  }
+}
+
+extension Hypothesis {
+  /// The items that have another donor of each feature by which the hypothesis draws, and those that
+  /// would be scrubbed with themselves. Leaving some out may leave others alone; they go too.
+  public func withDonors(_ items: [ScrubItem]) -> (kept: [ScrubItem], alone: [ScrubItem]) {
+    let features = root.features.sorted()
+    func classes(_ item: ScrubItem) -> [[String]] {
+      features.map { [item.stratum, $0, item.features[$0] ?? ""] }
+    }
+    var (kept, alone) = (items, [ScrubItem]())
+    while true {
+      let counts = kept.flatMap(classes).reduce(into: [:]) { $0[$1, default: 0] += 1 }
+      let lonely = kept.filter { classes($0).contains { counts[$0]! < 2 } }
+      if lonely.isEmpty { return (kept, alone) }
+      alone += lonely
+      kept.removeAll { item in classes(item).contains { counts[$0]! < 2 } }
     }
   }
 }
@@ -196,8 +228,18 @@ extension HypothesisCut {
   /// The features by which something is drawn.
   fileprivate var features: Set<String> {
     parents.reduce(into: []) { names, parent in
-      if parent.sampler == .equal { names.insert(parent.feature) }
+      if [.equal, .other].contains(parent.sampler) { names.insert(parent.feature) }
       if let inputs = parent.inputs { names.formUnion(inputs.features) }
+    }
+  }
+}
+
+extension HypothesisCut {
+  /// The samplers of all important windows.
+  fileprivate var samplers: Set<DonorSampler> {
+    parents.reduce(into: []) { all, parent in
+      all.insert(parent.sampler)
+      if let inputs = parent.inputs { all.formUnion(inputs.samplers) }
     }
   }
 }

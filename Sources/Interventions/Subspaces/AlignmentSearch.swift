@@ -39,7 +39,7 @@ public struct AlignmentSearch: Sendable {
     guard let width = pairs.first?.base.width else {
       throw SubspaceError("there is no pair to train a subspace on")
     }
-    try checkCounts([rank], dimension: width, of: "numbers of the activation")
+    try checkCounts([rank], dimension: width, of: "dimensions of the activation")
     let wanted = labels ?? pairs.map(\.answer)
     precondition(wanted.count == pairs.count)
     var basis = DoubleMatrix(rows: width, columns: rank, normal: random.split("start"))

@@ -48,12 +48,26 @@ public struct Exchange: Sendable {
 
   /// The gradient of the logit difference with respect to the base run's rows, [positions, width].
   public func gradient() throws -> Tensor {
+    var weights = [Float](repeating: 0, count: baseLogits.count)
+    weights[answer] += 1
+    weights[foil] -= 1
+    return try gradient(weights)
+  }
+
+  /// Gradients of random mixtures of all logits: samples of the rows of their Jacobian, which span
+  /// what everything behind the site reads of it for the next token, [draws * positions, width].
+  public func sensitivities(draws: Int, _ random: Random) throws -> Tensor {
+    joiningRows(
+      try (0..<draws).map { draw in
+        try gradient(Tensor([baseLogits.count], normal: 1, random.split(draw)).numbers)
+      })
+  }
+
+  /// The gradient of a weighted sum of the logits.
+  private func gradient(_ weights: [Float]) throws -> Tensor {
     let rows = base.variable
     let logits = try continued([rows])
-    var seed = [Float](repeating: 0, count: logits.count)
-    seed[answer] += 1
-    seed[foil] -= 1
-    return logits.gradients(of: [rows], weights: Tensor(logits.shape, seed))[0]
+    return logits.gradients(of: [rows], weights: Tensor(logits.shape, weights))[0]
   }
 }
 
@@ -134,14 +148,19 @@ extension SpeechLanguageModel {
   ///   - id: what the pair is called
   ///   - group: its resampling unit
   ///   - base: the base run
-  ///   - source: the source run, whose answer the exchange counts towards
+  ///   - source: the source run, asked with the same two answers
+  ///   - direction: which of the answers is the source's: the first where it is the clean run
   ///   - selection: what is patched; no pattern
   public func exchange(
-    id: String, group: String, base: Trace, source: Trace, _ selection: Selection
-  ) throws -> Exchange {
-    let read = base.question.answers.shared.count
+    id: String, group: String, base: Trace, source: Trace, _ direction: Direction,
+    _ selection: Selection
+  ) -> Exchange {
+    let question = base.question
+    let read = question.answers.shared.count
+    let isClean = direction == .sufficiency
     return Exchange(
-      id: id, group: group, answer: source.question.answer, foil: base.question.answer,
+      id: id, group: group, answer: isClean ? question.answer : question.foil,
+      foil: isClean ? question.foil : question.answer,
       base: selection.base, source: selection.source,
       baseLogits: gatherRows(base.logits, [read]).numbers,
       sourceLogits: gatherRows(source.logits, [read]).numbers

@@ -72,6 +72,7 @@ public func checkCounts(_ counts: [Int], dimension: Int, of what: String) throws
   }
   if let large = counts.first(where: { $0 > dimension }) {
     throw SubspaceError(
-      "K = \(large) is larger than the \(dimension) \(what) there are; choose K up to \(dimension)")
+      "K = \(large) is larger than \(dimension), the number of \(what); choose K up to \(dimension)"
+    )
   }
 }

@@ -19,6 +19,7 @@ public struct Subspace: Sendable {
 
   public var width: Int { patterns.rows }
   public var rank: Int { patterns.columns }
+  /// Whether both bases are the same.
   public var isOrthogonal: Bool { patterns == readouts }
 
   /// The orthogonal projector on an orthonormal basis, [width, rank].
@@ -46,6 +47,14 @@ public struct Subspace: Sendable {
     return Subspace(
       patterns: patterns.columns(0..<count), readouts: readouts.columns(0..<count),
       strengths: Array(strengths.prefix(count)))
+  }
+
+  /// Some of the directions, in the order given.
+  public func selecting(_ chosen: [Int]) -> Subspace {
+    func columns(_ basis: DoubleMatrix) -> DoubleMatrix { basis.transposed.rows(chosen).transposed }
+    return Subspace(
+      patterns: columns(patterns), readouts: columns(readouts),
+      strengths: strengths.isEmpty ? [] : chosen.map { strengths[$0] })
   }
 
   /// Pi v for each row of `moves`, [rows, width].

@@ -87,7 +87,7 @@ public struct SubspaceStudy: Sendable {
       search.rank = rank
       return try search.train(on: fit, random.split("das \(rank)")).subspace
     case .random:
-      try checkCounts([rank], dimension: width, of: "numbers of the activation")
+      try checkCounts([rank], dimension: width, of: "dimensions of the activation")
       return Subspace(
         orthonormal: DoubleMatrix(rows: width, columns: rank, normal: random.split("random"))
           .orthonormalised())
