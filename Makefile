@@ -20,6 +20,9 @@ SPEECH := festival festvox-kallpc16k festvox-kdlpc16k espeak-ng
 TOOLS := poppler-utils pandoc
 FETCH := curl ca-certificates
 BIN := .build/release
+# Golden data of the reference implementations.
+GOLDEN := $(addprefix Tests/SpeechTests/Fixtures/, \
+  logmel whisper qwen2-audio salmonn soundwave llama-omni mimi moshi)
 
 # `make -B figure2` also forgets what an interrupted run has stored.
 FRESH := $(if $(findstring B,$(firstword -$(MAKEFLAGS))),--fresh)
@@ -107,9 +110,9 @@ evaluate: deps ## What the checkpoint transcribes, translates, answers and choos
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce evaluate
 
-parity: deps ## Every activation, gradient and patch against the reference implementation (1 s).
+parity: deps ## Six architectures: every activation, gradient and patch against the reference (5 s).
 	@swift build -c release --product reproduce
-	@$(BIN)/reproduce parity Tests/SpeechTests/Fixtures/qwen2-audio Tests/SpeechTests/Fixtures/logmel
+	@$(BIN)/reproduce parity $(GOLDEN) Tests/SpeechTests/Fixtures/variants/*/
 
 oracles: deps ## What is known beforehand: 15 oracle tests, planted bottlenecks, simulated data (40 s).
 	@swift build -c release --product reproduce

@@ -58,7 +58,7 @@ private struct Alignment {
       repeating: [Double](repeating: -.infinity, count: count), count: rows)
     forward[0][0] = scores[0][blank]
     if count > 1 { forward[0][1] = scores[0][states[1]] }
-    for t in 1..<max(rows, 1) where rows > 1 {
+    for t in 1..<rows {
       for s in 0..<count {
         var sum = forward[t - 1][s]
         if s > 0 { sum = logSum(sum, forward[t - 1][s - 1]) }

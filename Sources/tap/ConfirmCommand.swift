@@ -35,7 +35,7 @@ struct Confirm: ParsableCommand {
     }
     let proposal = try Proposal(contentsOf: search, pairs: pairs, fresh: fresh, json: json)
     let run = try PairRun(proposal.model, proposal.list)
-    if let expected = proposal.modelDigest, expected != run.modelDigest {
+    if let expected = proposal.modelDigest, expected != run.pairs.modelDigest {
       throw CellError("\(search): was made with other files in \(run.opened.folder); search again")
     }
     let model = run.opened.model

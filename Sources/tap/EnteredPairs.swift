@@ -30,13 +30,14 @@ struct EnteredPairOptions: ParsableArguments {
   }
 }
 
-/// Pairs of a list that the model answers, and why the others do not enter.
+/// The pairs of some splits that the model answers.
 struct EnteredPairs {
-  let opened: OpenedModel
-  let kept: [OpenedPair]
+  private let answered: AnsweredPairs
   private let options: EnteredPairOptions
-  private let excluded: [(id: String, reason: String)]
-  private let given: Int
+
+  var opened: OpenedModel { answered.opened }
+  var kept: [OpenedPair] { answered.kept }
+  var summary: String { answered.summary }
 
   /// - Parameter splits: those of which pairs are taken; nil for all
   init(_ model: ModelOptions, _ options: EnteredPairOptions, splits: [String]? = nil) throws {
@@ -54,51 +55,15 @@ struct EnteredPairs {
       pairs = Dictionary(grouping: pairs.indices, by: { pairs[$0].split ?? "" })
         .values.flatMap { $0.prefix(limit) }.sorted().map { pairs[$0] }
     }
-    let opened = try OpenedModel(model)
-    self.opened = opened
-    given = pairs.count
-    let filter = PairFilter(minimumGap: options.minimumGap)
-    let all = try pairs.map { try OpenedPair($0, opened, options.alignment) }
-    let reasons = try mapInParallel(all.count) { i in
-      filter.reason(
-        clean: try opened.model.trace(all[i].clean).logitDifference,
-        corrupt: try opened.model.trace(all[i].corrupt).logitDifference)
-    }
-    kept = all.indices.filter { reasons[$0] == nil }.map { all[$0] }
-    excluded = all.indices.compactMap { i in reasons[i].map { (all[i].pair.id, $0.rawValue) } }
-    guard !kept.isEmpty else {
-      throw CellError(
-        "\(options.pairs): none of \(all.count) pairs enters; the model must answer both recordings, "
-          + "by a gap of \(options.minimumGap) nats")
-    }
-  }
-
-  /// What every result states.
-  func provenance() throws -> [String: JSON] {
-    [
-      "model": .string(opened.folder), "model_sha256": .string(try opened.digest().description),
-      "pairs": .string(options.pairs),
-      "pairs_sha256": .string(try Digest(ofFile: options.pairs).description),
-      "corruption": "the corrupt recording of each pair", "metric": "logit-difference",
-      "alignment": .string(options.alignment.rawValue), "seed": .integer(options.seed),
-      "minimum_gap": .number(options.minimumGap), "pairs_given": .integer(given),
-      "excluded": .array(
-        excluded.map { ["id": .string($0.id), "reason": .string($0.reason)] }),
-    ]
-  }
-
-  var summary: String {
-    let counts = Exclusion.allCases.compactMap { reason -> String? in
-      let count = excluded.count { $0.reason == reason.rawValue }
-      return count == 0 ? nil : "\(count) \(reason.rawValue)"
-    }
-    return "\(kept.count) of \(given) pairs enter"
-      + (counts.isEmpty ? "" : " (left out: \(counts.joined(separator: ", ")))")
+    answered = try AnsweredPairs(
+      pairs, of: options.pairs, model, options.alignment, minimumGap: options.minimumGap)
   }
 
   /// Stores and prints a result.
   func finish(_ members: [String: JSON]) throws {
-    let all = JSON.object(try provenance().merging(members) { $1 })
+    let stated: [String: JSON] = ["metric": "logit-difference", "seed": .integer(options.seed)]
+    let all = JSON.object(
+      answered.provenance.merging(stated) { $1 }.merging(members) { $1 })
     if let out = options.out { try writeAtomically(all.text + "\n", to: out) }
     if options.json { print(all.text) }
   }

@@ -81,7 +81,7 @@ struct MapCells: ParsableCommand {
         maps: directions.indices.map { (directions[$0], report.recovery($0, metric)) },
         metric: metric, pairs: measured.count)
       let stamp =
-        "tap map; pairs \(run.pairsDigest.prefix(12)); model \(run.modelDigest.prefix(12))"
+        "tap map; pairs \(run.pairs.pairsDigest.prefix(12)); model \(run.pairs.modelDigest.prefix(12))"
       try publish([
         Output(figure) { path in
           let url = URL(fileURLWithPath: path)

@@ -31,50 +31,29 @@ struct PairListOptions: ParsableArguments {
 
 /// A list of pairs, those of them that enter, and why the others do not.
 struct PairRun {
-  let opened: OpenedModel
-  let kept: [OpenedPair]
-  let excluded: [(id: String, reason: String)]
+  let pairs: AnsweredPairs
   let plan: WindowPlan
   let text: Int
   /// A run of the first pair, for the sizes of sites.
   let example: Trace
-  let modelDigest: String
-  let pairsDigest: String
   private let options: PairListOptions
   private let prompting: ModelOptions
-  private let count: Int
+
+  var opened: OpenedModel { pairs.opened }
+  var kept: [OpenedPair] { pairs.kept }
+  var summary: String { pairs.summary }
 
   init(_ model: ModelOptions, _ options: PairListOptions) throws {
     self.options = options
     prompting = model
-    var pairs = try RecordedPair.list(contentsOf: options.pairs)
-    if let limit = options.limit { pairs = Array(pairs.prefix(limit)) }
     plan = try WindowPlan(options.windows)
     text = options.text
-    let opened = try OpenedModel(model)
-    self.opened = opened
-    count = pairs.count
-    modelDigest = try opened.digest().description
-    pairsDigest = try Digest(ofFile: options.pairs).description
-    let filter = PairFilter(minimumGap: options.minimumGap)
-    let all = try pairs.map { try OpenedPair($0, opened, options.alignment) }
-    let reasons = try mapInParallel(all.count) { i in
-      filter.reason(
-        clean: try opened.model.trace(all[i].clean).logitDifference,
-        corrupt: try opened.model.trace(all[i].corrupt).logitDifference)
-    }
-    kept = all.indices.filter { reasons[$0] == nil }.map { all[$0] }
-    excluded = all.indices.compactMap { i in reasons[i].map { (all[i].pair.id, $0.rawValue) } }
-    guard let first = kept.first else {
-      let counts = Exclusion.allCases.map { reason in
-        "\(reasons.count { $0 == reason }) \(reason.rawValue)"
-      }
-      throw CellError(
-        "\(options.pairs): none of \(all.count) pairs enters (\(counts.joined(separator: ", "))); the "
-          + "model must answer both recordings, by a gap of \(options.minimumGap) nats")
-    }
-    let sized = opened.model.sites.filter { $0.activation == .mlpPost }
-    example = try opened.model.trace(first.clean, keeping: sized)
+    let listed = try RecordedPair.list(contentsOf: options.pairs)
+    pairs = try AnsweredPairs(
+      options.limit.map { Array(listed.prefix($0)) } ?? listed, of: options.pairs, model,
+      options.alignment, minimumGap: options.minimumGap)
+    let sized = pairs.opened.model.sites.filter { $0.activation == .mlpPost }
+    example = try pairs.opened.model.trace(pairs.kept[0].clean, keeping: sized)
   }
 
   /// The windows of a pair in one direction, by name.
@@ -124,7 +103,8 @@ struct PairRun {
   /// What values depend on, for the journal.
   func inputs(_ more: [String]) -> [String] {
     [
-      modelDigest, pairsDigest, options.alignment.rawValue, options.windows, "\(options.text)",
+      pairs.modelDigest, pairs.pairsDigest, options.alignment.rawValue, options.windows,
+      "\(options.text)",
       "\(options.minimumGap)", "\(options.limit ?? 0)",
     ] + more
   }
@@ -132,29 +112,11 @@ struct PairRun {
   /// What every result states.
   var provenance: [String: JSON] {
     var members: [String: JSON] = [
-      "model": .string(opened.folder), "model_sha256": .string(modelDigest),
-      "pairs": .string(options.pairs), "pairs_sha256": .string(pairsDigest),
-      "corruption": "the corrupt recording of each pair",
-      "alignment": .string(options.alignment.rawValue),
       "windows": .string(plan.description), "text": .integer(text),
-      "minimum_gap": .number(options.minimumGap), "pairs_given": .integer(count),
-      "pairs_kept": .array(kept.map { .string($0.pair.id) }),
-      "excluded": .array(
-        excluded.map { ["id": .string($0.id), "reason": .string($0.reason)] }),
       "chat": .bool(prompting.chat), "language": .string(prompting.language),
       "translate": .bool(prompting.translate),
     ]
     if let limit = options.limit { members["limit"] = .integer(limit) }
-    return members
-  }
-
-  /// How many pairs enter, in a line.
-  var summary: String {
-    let counts = Exclusion.allCases.compactMap { reason -> String? in
-      let count = excluded.count { $0.reason == reason.rawValue }
-      return count == 0 ? nil : "\(count) \(reason.rawValue)"
-    }
-    return "\(kept.count) of \(count) pairs enter"
-      + (counts.isEmpty ? "" : " (left out: \(counts.joined(separator: ", ")))")
+    return pairs.provenance.merging(members) { $1 }
   }
 }

@@ -119,7 +119,7 @@ struct Manner: Equatable {
   /// Every name that answers who is speaking: the voices, espeak-ng's as one, and the five people
   /// whose recorded digits are heard.
   static let speakers =
-    Voice.allCases.map(\.speaker) + ["george", "jackson", "nicolas", "theo", "yweweler"]
+    Voice.allCases.map(\.speaker) + DigitManifest.speakers
 }
 
 extension Voice {

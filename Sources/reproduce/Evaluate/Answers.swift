@@ -15,12 +15,19 @@ struct Answer: Sendable {
   var isRight: Bool { said == expected }
 }
 
-/// What a model hears: a recording, nothing (the words of the prompt alone), or silence.
+/// What a model hears: a recording, or nothing (the words of the prompt alone).
 enum Hearing: Sendable {
   case sound(Waveform)
-  /// A recording's length of silence, with a dither of one step.
-  case silence(seconds: Double)
   case nothing
+
+  /// Silence with a dither of one step.
+  static func silence(seconds: Double) -> Hearing {
+    var random = Random(seed: 1).split("silence")
+    let samples = (0..<Int(seconds * Double(LogMel.rate))).map { _ in
+      Float(random.uniform() * 2 - 1) / 32768
+    }
+    return .sound(Waveform(samples: samples))
+  }
 }
 
 extension SpeechModel {
@@ -44,10 +51,6 @@ extension SpeechModel {
       let clip = try self.clip(wave)
       right = try areGreedy(expected, after: prompts, clip)
       greedy = { try self.greedy(clip, prompt: questions[$0].prompt) }
-    case .silence(let seconds):
-      let clip = try self.clip(Hearing.silence(seconds))
-      right = try areGreedy(expected, after: prompts, clip)
-      greedy = { try self.greedy(clip, prompt: questions[$0].prompt) }
     }
     return try questions.indices.map { i in
       Answer(
@@ -64,9 +67,6 @@ extension SpeechModel {
     case .nothing:
       logits = try model.logits(ofText: tokens.filter { $0 != config.sound.placeholder })
     case .sound(let wave):
-      logits = try model.run(ModelInput(clip: try clip(wave), tokens: tokens), tap: nil).logits
-    case .silence(let seconds):
-      let wave = Hearing.silence(seconds)
       logits = try model.run(ModelInput(clip: try clip(wave), tokens: tokens), tap: nil).logits
     }
     return gatherRows(logits, [logits.rows - 1]).numbers
@@ -121,13 +121,14 @@ extension SpeechModel {
   }
 }
 
-extension Hearing {
-  static func silence(_ seconds: Double) -> Waveform {
-    var random = Random(seed: 1).split("silence")
-    return Waveform(
-      samples: (0..<Int(seconds * Double(LogMel.rate))).map { _ in
-        Float(random.uniform() * 2 - 1) / 32768
-      })
+extension Utterance {
+  /// Its questions, by kind; those of no kind known here are left out.
+  var asked: [Question] {
+    questions.compactMap { row in
+      Question.Kind(prompt: row.prompt).map {
+        Question(kind: $0, prompt: row.prompt, answer: row.answer)
+      }
+    }
   }
 }
 

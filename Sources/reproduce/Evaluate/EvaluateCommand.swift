@@ -17,33 +17,33 @@ struct Evaluate: ParsableCommand {
   @Argument(help: "Which of \(Recipe.names.joined(separator: ", ")); all where none is named.")
   var names: [String] = []
   @Option(help: "Another checkpoint folder, scored alone.") var model: String?
-  @Flag(help: "The goals and what was reached, in place of every count.") var brief = false
+  @Flag(help: "Leave out the rows of single voices.") var brief = false
 
-  func validate() throws {
-    for name in names where !Recipe.names.contains(name) {
-      throw ValidationError(
-        "no checkpoint \"\(name)\"; there are \(Recipe.names.joined(separator: ", "))")
-    }
-  }
+  func validate() throws { try Recipe.check(names) }
 
   func run() throws {
     Runtime.pin()
     let repository = try Repository()
-    let suite = try ScoredSuite(repository)
     let folders =
       model.map { [($0, $0)] }
       ?? Recipe.all.filter { names.isEmpty || names.contains($0.name) }
       .map { ($0.name, repository.url($0.folder).path) }
+    try ScoredSuite(repository).printScores(of: folders, brief: brief)
+  }
+}
+
+extension ScoredSuite {
+  /// Scores checkpoint folders and prints what they reach; says which are not there.
+  func printScores(of folders: [(name: String, folder: String)], brief: Bool) throws {
     for (name, folder) in folders {
+      print("# \(name)\n")
       guard FileManager.default.fileExists(atPath: "\(folder)/model.safetensors") else {
-        print("# \(name)\n\nnot trained yet: `make models` trains it\n")
+        print("not trained: no \(folder)/model.safetensors; `reproduce train` writes it\n")
         continue
       }
-      let card = try suite.score(SpeechModel(folder: folder), named: name)
-      print("# \(name)\n")
-      if !brief { print(card.table, "\n") }
-      print(Goal.table(card), "\n")
-      if suite.recordings == nil { print("human | \(HumanRecordings.absent)\n") }
+      let card = try score(SpeechModel(folder: folder))
+      print("\(card.table(brief: brief))\n\n\(Goal.table(card))\n")
+      if recordings == nil { print("human | \(HumanRecordings.absent)\n") }
     }
   }
 }
@@ -55,8 +55,8 @@ struct Goal {
   let reached: (Scorecard) -> Double?
 
   /// The goals of an architecture: Qwen2-Audio's are the higher ones.
-  static func of(_ model: String) -> [Goal] {
-    let isFirst = model.contains("qwen2")
+  static func of(_ architecture: String) -> [Goal] {
+    let isFirst = architecture == Recipe.all[0].architecture
     func share(_ name: String) -> (Scorecard) -> Double? {
       { $0[name].trials > 0 ? $0[name].share : nil }
     }
@@ -85,7 +85,7 @@ struct Goal {
 
   /// A line a goal.
   static func table(_ card: Scorecard) -> String {
-    Goal.of(card.model).map { goal in
+    Goal.of(card.architecture).map { goal in
       guard let value = goal.reached(card) else {
         return "not rerun  \(goal.name): \(HumanRecordings.absent)"
       }

@@ -23,14 +23,14 @@ struct Count: Sendable, Equatable {
 
 /// The counts of one checkpoint, by name, in the order in which they came.
 struct Scorecard: Sendable {
-  let model: String
+  let architecture: String
   private(set) var names: [String] = []
   private var counts: [String: Count] = [:]
   /// Word errors of transcriptions and BLEU of translations, by set and voice.
   private(set) var errors: [String: WordErrors] = [:]
   private(set) var translations: [String: Bleu] = [:]
 
-  init(model: String) { self.model = model }
+  init(architecture: String) { self.architecture = architecture }
 
   subscript(name: String) -> Count { counts[name] ?? Count() }
 
@@ -69,7 +69,13 @@ struct Scorecard: Sendable {
   }
 
   /// Lines of a table: name, right of trials, share with its interval.
-  var table: String {
+  ///
+  /// - Parameter brief: leaves out the rows of single voices that were heard in training
+  func table(brief: Bool) -> String {
+    func isOfOneVoice(_ name: String) -> Bool {
+      Manner.speakers.contains { "\(name) |".contains("| \($0) |") }
+    }
+    let names = names.filter { !brief || !isOfOneVoice($0) }
     let width = (names.map(\.count).max() ?? 0) + 2
     let lines = names.map { name -> String in
       let count = self[name]
@@ -79,10 +85,10 @@ struct Scorecard: Sendable {
           format: "%5d of %5d  %6.2f%%  [%6.2f, %6.2f]", count.right, count.trials,
           100 * estimate.value, 100 * estimate.low, 100 * estimate.high)
     }
-    let rates = errors.keys.sorted().map {
+    let rates = errors.keys.sorted().filter { !brief || !isOfOneVoice($0) }.map {
       String(format: "%@ | word error rate (lower-words) %.2f%%", $0, 100 * errors[$0]!.rate)
     }
-    let scores = translations.keys.sorted().map {
+    let scores = translations.keys.sorted().filter { !brief || !isOfOneVoice($0) }.map {
       String(format: "%@ | BLEU (%@) %.2f", $0, Bleu.signature, translations[$0]!.score)
     }
     return (lines + rates + scores).joined(separator: "\n")
@@ -108,8 +114,8 @@ struct ScoredSuite: Sendable {
   }
 
   /// Everything that one checkpoint is asked.
-  func score(_ speech: SpeechModel, named name: String) throws -> Scorecard {
-    var card = Scorecard(model: name)
+  func score(_ speech: SpeechModel) throws -> Scorecard {
+    var card = Scorecard(architecture: speech.config.architecture)
     for (set, suite) in sets {
       let heard = try mapInParallel(suite.utterances.count) { i in
         try answers(speech, suite.utterances[i])
@@ -130,13 +136,8 @@ struct ScoredSuite: Sendable {
   }
 
   private func answers(_ speech: SpeechModel, _ utterance: Utterance) throws -> [Answer] {
-    let questions = utterance.questions.compactMap { row in
-      Question.Kind(prompt: row.prompt).map {
-        Question(kind: $0, prompt: row.prompt, answer: row.answer)
-      }
-    }
     let wave = try utterance.waveform(root: root, recordings: recordings)
-    return try speech.answers(questions, hearing: .sound(wave))
+    return try speech.answers(utterance.asked, hearing: .sound(wave))
   }
 
   /// Place by place, how many recorded digits are written down rightly.
@@ -192,12 +193,7 @@ struct ScoredSuite: Sendable {
       ("no audio", Hearing.nothing), ("silence", .silence(seconds: 1.5)),
     ] {
       let heard = try mapInParallel(some.count) { i in
-        try speech.answers(
-          some[i].questions.compactMap { row in
-            Question.Kind(prompt: row.prompt).map {
-              Question(kind: $0, prompt: row.prompt, answer: row.answer)
-            }
-          }, hearing: hearing)
+        try speech.answers(some[i].asked, hearing: hearing)
       }
       for answer in heard.flatMap({ $0 }) { card.add(answer, to: "\(set) with \(name)") }
       let pairs = stride(from: 0, to: suite.pairs.count, by: 4).map { suite.pairs[$0] }
@@ -210,9 +206,9 @@ struct ScoredSuite: Sendable {
     }
     // The best that can be done without hearing: one answer to a prompt, the most frequent one.
     var tally: [Question.Kind: [String: [String: Int]]] = [:]
-    for row in some.flatMap(\.questions) {
-      guard let kind = Question.Kind(prompt: row.prompt) else { continue }
-      tally[kind, default: [:]][row.prompt, default: [:]][row.answer, default: 0] += 1
+    for question in some.flatMap(\.asked) {
+      tally[question.kind, default: [:]][question.prompt, default: [:]][
+        question.answer, default: 0] += 1
     }
     for kind in Question.Kind.allCases {
       for answers in (tally[kind] ?? [:]).sorted(by: { $0.key < $1.key }).map(\.value) {

@@ -13,9 +13,6 @@ struct DigitManifest {
     "https://raw.githubusercontent.com/Jakobovski/free-spoken-digit-dataset/"
     + "d6938f9bf1545aa66d8489fc9f1385a7abd64282/recordings/"
   static let speakers = ["george", "jackson", "nicolas", "theo", "yweweler"]
-  static let words = [
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine",
-  ]
   /// Recordings of each digit by each speaker, the first five of them for testing.
   static let takes = 50
   static let testTakes = 5

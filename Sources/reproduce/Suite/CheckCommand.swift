@@ -8,7 +8,8 @@ import Tensor
 
 struct Check: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Checks the committed suite: files, counts, splits, acoustic purity.",
+    abstract:
+      "Checks the suite: files, counts, splits, purity, and what the checkpoints make of it.",
     discussion: """
       Needs no synthesiser. Human strings are composed again where TAP_DATA or `make data` gives \
       the recordings. Ends with status 1 where something does not hold.
@@ -49,6 +50,9 @@ struct Check: ParsableCommand {
       for fault in faults.prefix(20) { print("        \(fault)") }
       if faults.count > 20 { print("        ... and \(faults.count - 20) more") }
     }
+    print()
+    try ScoredSuite(repository).printScores(
+      of: Recipe.all.map { ($0.name, repository.url($0.folder).path) }, brief: true)
     if checks.contains(where: { !$0.1.isEmpty }) { throw ExitCode(1) }
   }
 }

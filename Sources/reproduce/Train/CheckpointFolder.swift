@@ -17,7 +17,7 @@ func writeDescription(of recipe: Recipe, to folder: URL) throws {
   let tokenizer: JSON = [
     "tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|endoftext|>",
     "pad_token": "<|endoftext|>", "clean_up_tokenization_spaces": false,
-    "model_max_length": 320,
+    "model_max_length": .integer(Recipe.longest),
   ]
   try write("tokenizer_config.json", tokenizer.text)
   var features: [String: JSON] = [

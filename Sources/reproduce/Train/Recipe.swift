@@ -1,5 +1,6 @@
 // The checkpoints that the package ships: sizes, and how each is trained.
 
+import ArgumentParser
 import JSON
 import Speech
 import Tensor
@@ -30,6 +31,14 @@ struct Recipe: Sendable {
   var folder: String { "artifacts/\(name)" }
 
   static let names = all.map(\.name)
+
+  /// - Throws: where a name is that of no recipe
+  static func check(_ names: [String]) throws {
+    for name in names where !Recipe.names.contains(name) {
+      throw ValidationError(
+        "no checkpoint \"\(name)\"; there are \(Recipe.names.joined(separator: ", "))")
+    }
+  }
 
   static var all: [Recipe] {
     [
@@ -78,7 +87,7 @@ struct Recipe: Sendable {
   static let positions = 150
   private static let (encoderWidth, encoderLayers, encoderHeads) = (96, 3, 3)
   private static let (width, layers, heads, mlp) = (128, 5, 4, 352)
-  private static let longest = 320
+  static let longest = 320
 
   static let tokenizer: (text: String, tokens: [String]) = {
     let text = try! Tokenizer.wordLevel(words: Lexicon.vocabulary, special: Lexicon.special)

@@ -27,10 +27,7 @@ struct Train: ParsableCommand {
   @Flag(help: "Ignores the state of an interrupted run.") var fresh = false
 
   func validate() throws {
-    for name in names where !Recipe.names.contains(name) {
-      throw ValidationError(
-        "no checkpoint \"\(name)\"; there are \(Recipe.names.joined(separator: ", "))")
-    }
+    try Recipe.check(names)
     if out != nil && names.count != 1 { throw ValidationError("--out takes one checkpoint's name") }
   }
 
