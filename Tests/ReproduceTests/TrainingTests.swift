@@ -83,7 +83,10 @@ import Testing
     let (first, second) = (
       try trained(recipe, .joint, steps: 2), try trained(recipe, .joint, steps: 2)
     )
-    for (name, tensor) in first.after { #expect(tensor.numbers == second.after[name]!.numbers) }
+    for (name, tensor) in first.after {
+      let isSame = tensor.numbers == second.after[name]!.numbers
+      #expect(isSame, "\(name)")
+    }
   }
 
   @Test func warmStartsTakeEncoderAndLanguageModel() throws {
@@ -100,11 +103,15 @@ import Testing
         (own.headName, source.headName),
         (own.lmPrefix + "embed_tokens.weight", source.lmPrefix + "embed_tokens.weight"),
         (own.encoderPrefix + "layers.2.fc1.weight", source.encoderPrefix + "layers.2.fc1.weight"),
-      ] { #expect(training.parameters[mine]!.numbers == given[theirs]!.numbers, "\(mine)") }
+      ] {
+        let isSame = training.parameters[mine]!.numbers == given[theirs]!.numbers
+        #expect(isSame, "\(mine)")
+      }
       if !connector.hasPrefix(own.encoderPrefix),
         !own.languageModelParameters.contains(connector)
       {
-        #expect(training.parameters[connector]!.numbers == kept)
+        let isSame = training.parameters[connector]!.numbers == kept
+        #expect(isSame, "\(connector)")
       }
       var short = given
       short[source.headName] = nil
