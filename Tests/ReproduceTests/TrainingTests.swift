@@ -150,6 +150,11 @@ import Testing
     // Each word once and in order, over as many audio tokens of 40 ms as its phones take.
     let runs = said.indices.filter { $0 == 0 || said[$0] != said[$0 - 1] }.map { said[$0] }
     #expect(runs == example.said)
+    // The pause behind the last word is 50 ms long; silence of a drawn length comes before the first.
+    #expect(words.reversed().prefix { $0 == preparation.endToken }.count <= 2)
+    #expect(words.prefix { $0 == preparation.endToken }.count > 3)
+    let phones = try #require(example.phones)
+    #expect(phones.reversed().prefix { $0 == 0 }.count <= 4)
     let first = Lexicon.word("red").phones.count * 50 / 40
     #expect(abs(said.prefix { $0 == example.said[0] }.count - first) <= 1)
     for (position, token) in example.targets(end: preparation.endToken) {
