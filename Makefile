@@ -85,7 +85,7 @@ test: deps-all ## All tests (1 min); ends with how many passed and failed.
 	echo "$$((passed - good)) passed, $$((failed - bad)) failed"; \
 	[ $$((failed + bad)) -eq 0 ]
 
-models: deps-all ## Train the small checkpoint again, bit for bit (20 min; resumes where it was interrupted).
+models: deps-all ## Train the small checkpoint again, bit for bit (25 min; resumes where it was interrupted).
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce data
 	@$(BIN)/reproduce corpus --part training
