@@ -27,7 +27,7 @@ GOLDEN := $(addprefix Tests/SpeechTests/Fixtures/, \
 # `make -B figure2` also forgets what an interrupted run has stored.
 FRESH := $(if $(findstring B,$(firstword -$(MAKEFLAGS))),--fresh)
 
-.PHONY: help deps deps-fetch deps-all build figure2 test models data corpus check evaluate parity oracles \
+.PHONY: help deps deps-fetch deps-all build figure2 figureS1 figureS2 test models data corpus check evaluate parity oracles \
   pages fuzz lint clean
 
 help: ## This list.
@@ -71,6 +71,14 @@ figure2: deps ## Figure 2, its table and its numbers: when and where a sound bec
 	@swift build -c release --product e1-causal-map
 	@$(BIN)/e1-causal-map $(FRESH)
 
+figureS1: deps ## Figure S1: the maps of four checkpoints, by training and connector (3 min).
+	@swift build -c release --product maps-by-model
+	@$(BIN)/maps-by-model $(FRESH)
+
+figureS2: deps ## Figure S2: search methods against exact patching in three models (5 min).
+	@swift build -c release --product search-methods
+	@$(BIN)/search-methods $(FRESH)
+
 test: deps-all ## All tests (1 min); ends with how many passed and failed.
 	@swift build -c release --build-tests
 	@mkdir -p build
@@ -85,11 +93,11 @@ test: deps-all ## All tests (1 min); ends with how many passed and failed.
 	echo "$$((passed - good)) passed, $$((failed - bad)) failed"; \
 	[ $$((failed + bad)) -eq 0 ]
 
-models: deps-all ## Train the small checkpoint again, bit for bit (25 min; resumes where it was interrupted).
+models: deps-all ## Train the four small checkpoints again, bit for bit (60 min; resumes where it was interrupted).
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce data
 	@$(BIN)/reproduce corpus --part training
-	@$(BIN)/reproduce train qwen2-audio-small
+	@$(BIN)/reproduce train
 
 data: deps-fetch ## Find the human recordings (TAP_DATA) or fetch them, 20 MB, into build/data.
 	@swift build -c release --product reproduce
@@ -99,11 +107,13 @@ corpus: deps-all ## Speak the corpus again and compare it with its manifests (6 
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce corpus
 
-check: deps ## Verify every data file, and that Figure 2 comes out as committed (3 min).
+check: deps ## Verify every data file, and that every figure and number comes out as committed (12 min).
 	@sha256sum --quiet -c data-manifests/SHA256SUMS && echo "data: all digests agree"
 	@swift build -c release
 	@mkdir -p build/check/paper && cp paper/numbers.tsv build/check/paper/
-	@$(BIN)/e1-causal-map $(FRESH) --out build/check
+	@for experiment in e1-causal-map maps-by-model search-methods; do \
+	  $(BIN)/$$experiment $(FRESH) --out build/check || exit 1; \
+	done
 	@$(BIN)/reproduce compare build/check
 
 evaluate: deps ## What the checkpoint transcribes, translates, answers and chooses, with floors (1 min).

@@ -7,7 +7,7 @@ func system(_ name: String, _ pkgConfig: String?, apt package: String) -> Target
 }
 
 /// One executable a file of Sources/Experiments.
-let experiments = ["e1-causal-map"]
+let experiments = ["e1-causal-map", "maps-by-model", "search-methods"]
 
 /// Every x86-64 machine that the determinism contract covers has AVX2 and FMA.
 let vector: [SwiftSetting] = [.unsafeFlags(["-Xcc", "-mavx2", "-Xcc", "-mfma"])]

@@ -16,29 +16,33 @@ public func causalMapFigure(_ data: CausalMapData) -> DrawnFigure {
   var figure = Figure(width: Figure.full, height: 170)
   let rows = figure.area.rows([64, 52, 7, 45], gap: 0.5)
   let colors = ColorScale.diverging(limit: 1)
+  let text = ["audio end", "ordinal", "thing", "answer"]
 
   let top = rows[0].columns([97, 80], gap: 1)
   var drawn = figure.addMap(
-    "a", "Sufficiency: corrupt run, clean activation", data.sufficiency, data, in: top[0],
-    colors, named: true, phones: data.phones, marks: data.proposed)
+    "a", "Sufficiency: corrupt run, clean activation", data.sufficiency, of: data.sites,
+    data.windows, in: top[0], colors, named: true, phones: data.phones, text: text,
+    marks: data.proposed)
   drawn += figure.addMap(
-    "b", "Necessity: clean run, corrupt activation", data.necessity, data, in: top[1], colors,
-    named: false, phones: data.phones, marks: data.proposedNecessity)
+    "b", "Necessity: clean run, corrupt activation", data.necessity, of: data.sites,
+    data.windows, in: top[1], colors, named: false, phones: data.phones, text: text,
+    marks: data.proposedNecessity)
 
   let middle = rows[1].columns([97, 80], gap: 1)
   drawn += figure.addMap(
-    "c", data.example.title, data.example.values, data, in: middle[0], colors, named: true,
-    phones: data.example.phones, marks: [])
+    "c", data.example.title, data.example.values, of: data.sites, data.windows, in: middle[0],
+    colors, named: true, phones: data.example.phones, text: text, marks: [])
   drawn.append(figure.addPhoneMap("d", data, in: middle[1], colors))
 
   let bottom = rows[3].columns([46, 68, 60], gap: 2)
   figure.add(scatter("e", data, in: bottom[0]))
   figure.add(
-    profiles(
-      "f", "Changed phone\u{2019}s window", data.profiles, data, in: bottom[1], legend: .topRight))
+    depthPanel(
+      "f", "Changed phone\u{2019}s window", data.profiles, data.sites, in: bottom[1],
+      legend: .topRight))
   figure.add(
-    profiles(
-      "g", "Answer\u{2019}s position", data.answer, data, in: bottom[2], legend: .topLeft))
+    depthPanel(
+      "g", "Answer\u{2019}s position", data.answer, data.sites, in: bottom[2], legend: .topLeft))
   figure.add(
     ColorBar(
       "Share of the answer gap moved by the patch",
@@ -53,77 +57,7 @@ private let caption =
   + "the cells that attribution proposes, one example, phone-aligned windows, attribution against "
   + "exact effect, and the unrelated-item and random-weight controls along depth."
 
-/// Names of the sites, bottom up, in groups.
-private func siteAxis(_ sites: [Site]) -> Axis {
-  let names = sites.map { $0.layer.map { "\($0)" } ?? ($0.activation == .embed ? "in" : "") }
-  func range(_ stage: Site.Stage) -> Range<Int> {
-    let own = sites.indices.filter { sites[$0].stage == stage }
-    return own.first!..<(own.last! + 1)
-  }
-  return .categories(
-    "", names,
-    groups: [
-      AxisGroup("encoder", range(.encoder)), AxisGroup("connector", range(.connector)),
-      AxisGroup("language\nmodel", range(.lm)),
-    ])
-}
-
 extension Figure {
-  /// A map over time, with a second panel for the text positions. Returns the two heat maps.
-  fileprivate mutating func addMap(
-    _ letter: String, _ title: String, _ values: [[Double?]], _ data: CausalMapData, in outer: Rect,
-    _ colors: ColorScale, named: Bool, phones: [PhoneSpan], marks: [MapCell]
-  ) -> [HeatMap] {
-    let windows = data.windows
-    let count = windows.fixed.count
-    let edges = (0...count).map { windows.width * Double(windows.fixed.lowerBound + $0) }
-    let (first, last) = (edges[0], edges[count])
-    let speech = CellGrid(columns: edges, rows: (0...data.sites.count).map(Double.init))
-    let text = CellGrid.units(columns: windows.text, rows: data.sites.count)
-    var left = HeatMap(values.map { Array($0[1...count]) }, over: speech, colors)
-    var right = HeatMap(values.map { Array($0[(count + 2)...]) }, over: text, colors)
-    let connector = data.sites.firstIndex { $0.stage == .connector }!
-    left.separators = [connector, connector + 1]
-    right.separators = [connector, connector + 1]
-
-    var margins = Panel.margins
-    margins.left = named ? 23 : 6
-    margins.right = 1
-    margins.bottom = 13
-    let areas = outer.inset(by: margins).columns([Double(count), 4.5], gap: 1.5)
-    let names = siteAxis(data.sites)
-    let track = PhoneTrack(
-      phones.compactMap { phone in
-        let (start, end) = (max(phone.start, first), min(phone.end, last))
-        guard end - start > 1, !phone.label.isEmpty else { return nil }
-        return .init(phone.label, start, end, highlighted: phone.changed)
-      })
-    margins.right = outer.right - areas[0].right
-    let soundMarks = marks.filter { (1...count).contains($0.window) }
-      .map { Plot.Cell(row: $0.site, column: $0.window - 1) }
-    let textMarks = marks.filter { $0.window > count + 1 }
-      .map { Plot.Cell(row: $0.site, column: $0.window - count - 2) }
-    add(
-      Panel(
-        letter, title, in: outer, margins: margins,
-        x: Axis(
-          "Time from the onset of the changed phone (ms)", first...last,
-          ticks: ticks(in: -600...600, about: 6)),
-        y: named ? names : names.unlabelled, track: track,
-        [
-          left, ReferenceLine.vertical(0, Pen(.ink, width: 0.5)),
-          CellMarks(soundMarks, of: speech, .dot),
-        ]))
-    margins.left = areas[1].left - outer.left
-    margins.right = outer.right - areas[1].right
-    add(
-      Panel(
-        in: outer, margins: margins,
-        x: .categories("", ["audio end", "ordinal", "thing", "answer"]),
-        y: names.unlabelled, [right, CellMarks(textMarks, of: text, .dot)]))
-    return [left, right]
-  }
-
   /// The map by phones around the changed one.
   fileprivate mutating func addPhoneMap(
     _ letter: String, _ data: CausalMapData, in outer: Rect, _ colors: ColorScale
@@ -165,45 +99,11 @@ private func scatter(_ letter: String, _ data: CausalMapData, in area: Rect) -> 
     ])
 }
 
-/// Curves along depth with interval bands; the first is the finding, the others its controls.
-private func profiles(
-  _ letter: String, _ title: String, _ curves: [Profile], _ data: CausalMapData, in area: Rect,
-  legend corner: Legend.Corner
-) -> Panel {
-  let names = data.sites.map { site -> String in
-    switch site.stage {
-    case .encoder: site.layer.map { "e\($0)" } ?? "in"
-    case .connector: "c"
-    case .lm: site.layer.map { "l\($0)" } ?? "l"
-    default: "\(site)"
-    }
-  }
-  var marks: [any Mark] = [ReferenceLine.horizontal(0)]
-  var entries: [LegendEntry] = []
-  for (i, curve) in curves.enumerated() {
-    let color = Palette.categories[i]
-    let data = curve.values.enumerated().compactMap { x, value in
-      value.map { Datum(Double(x) + 0.5, $0.value, $0.low...max($0.low, $0.high)) }
-    }
-    let pen = Pen(color, width: 0.9)
-    marks += [Band(data, color), Line(data, pen), Points(data, .circle, color, size: 1.1)]
-    entries.append(LegendEntry(curve.name, .band(pen)))
-  }
-  marks.append(Legend(corner, entries))
-  return Panel(
-    letter, title, in: area, x: .categories("Site", names),
-    y: .linear("Recovery", -0.1...1.25, ticks: 4), marks)
-}
-
 /// Every plotted value, one a line: panel, site or series, window, value, bounds.
 private func table(_ data: CausalMapData) -> String {
   var lines = ["panel\tsite\twindow\tvalue\tlow\thigh"]
   let windows = data.windows
-  let fixed = windows.fixed.map { i in
-    "\(Int(windows.width) * i)ms..\(Int(windows.width) * (i + 1))ms"
-  }
-  let times =
-    ["before"] + fixed + ["after"] + (0..<windows.text).map { "text[\($0 - windows.text)]" }
+  let times = windows.names
   let phones = windows.phones.map { "phone[\($0)]" }
   func add(_ panel: String, _ map: [[Double?]], _ names: [String]) {
     for (site, row) in zip(data.sites, map) {

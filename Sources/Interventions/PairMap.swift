@@ -35,6 +35,12 @@ public struct LockedWindows: Sendable {
       + (0..<text).map { .text($0 - text, $0 + 1 < text ? $0 - text + 1 : nil) }
   }
 
+  /// What a table calls the windows of `ofTime`.
+  public var names: [String] {
+    let middle = fixed.map { "\(Int(width) * $0)ms..\(Int(width) * ($0 + 1))ms" }
+    return ["before"] + middle + ["after"] + (0..<text).map { "text[\($0 - text)]" }
+  }
+
   /// One window a phone, nil beyond the utterance.
   public func ofPhones(_ pair: MinimalPair) -> [Window?] {
     phones.map { offset in

@@ -35,6 +35,37 @@ import Testing
     #expect(abs(found.meanCostRatio - exp(logs / weights)) < 1e-14)
   }
 
+  /// Of the maps of pairs: means over pairs and the mean gap, over the cells that every pair has; the
+  /// direction decides the sign.
+  @Test func ofPairs() throws {
+    func pair(_ corrupt: Double, _ estimates: [Double?], _ patched: [Double?]) -> PairMap {
+      var map = PairMap(clean: corrupt + 4, corrupt: corrupt)
+      map.searchSufficiency = [estimates]
+      map.sufficiency = [patched]
+      map.searchNecessity = [estimates.map { $0.map { -$0 } }]
+      map.necessity = [patched.map { $0.map { 2 * corrupt + 4 - $0 } }]
+      return map
+    }
+    let pairs = [
+      pair(-2, [1, 3, 0, nil, 9], [-1, 2, -2, 0, nil]), pair(-1, [3, 1, 0, 2, 9], [1, 0, -1, 0, 3]),
+    ]
+    func certificate(_ direction: Direction) throws -> Certificate {
+      try pairs.certificate(
+        direction,
+        estimates: direction == .sufficiency ? \.searchSufficiency : \.searchNecessity,
+        effects: direction == .sufficiency ? \.sufficiency : \.necessity, groups: ["a", "b"],
+        searchCost: 4, threshold: 0.5, Random(seed: 1))
+    }
+    let found = try certificate(.sufficiency)
+    #expect(found.cells == 3)
+    // Estimates 2, 2, 0 and effects (1 + 2) / 2, (4 + 1) / 2, 0, over a gap of 4.
+    #expect(found.pearson == pearson([0.5, 0.5, 0], [0.375, 0.625, 0]))
+    #expect(found.largestDifference == 0.125)
+    #expect(found.agreements[0].k == 1 && found.agreements[0].recall == 0)
+    #expect(found.intervals?.pearson.value == found.pearson)
+    #expect(try certificate(.necessity) == found)
+  }
+
   /// A search that is right to the order costs itself and K passes; its rivals cost more.
   @Test func perfectSearch() throws {
     let effects = (0..<400).map { Double(($0 * 37) % 400) - 3 as Double? }

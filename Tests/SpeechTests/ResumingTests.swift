@@ -57,6 +57,30 @@ import Testing
     #expect(Set(plain.map(\.logitDifference)).count > sets.count / 4)
   }
 
+  /// All that passes at one depth, taken from the source run, gives its answer to the last bit; one of
+  /// two encoders alone does not.
+  @Test(arguments: ["qwen2-audio", "salmonn", "soundwave", "llama-omni"])
+  func aCutHoldsEverything(_ folder: String) throws {
+    let model = try #require(try openModel(folder: stored(folder)) as? AudioLanguageModel)
+    let branch = model.branchSites
+    #expect(branch.count == (folder == "salmonn" ? 1 : 0))
+    let base = try model.trace(try question(folder, "base", model), keeping: branch)
+    let asked = try question(folder, "source_eq", model).keepingFrames(of: base)
+    let source = try model.trace(asked, keeping: branch)
+    #expect(source.logitDifference != base.logitDifference)
+    let sites = model.residualSites.map(\.site)
+    let cuts = sites.map { site in model.cut(at: site).map { Cell($0) } }
+    #expect(
+      try model.patched(base, from: source, cells: cuts) == sites.map { _ in source.logitDifference })
+    #expect(
+      try model.patched(base, from: base, cells: cuts) == sites.map { _ in base.logitDifference })
+    let alone = try model.patched(base, from: source, cells: [[Cell(sites[0])]])
+    #expect((alone[0] == source.logitDifference) == branch.isEmpty)
+    #expect(
+      try model.patched(base, from: source, cells: [[Cell(sites[0], .milliseconds(1e5, 2e5))]])
+        == [nil])
+  }
+
   @Test(arguments: ["whisper", "moshi"]) func everySiteCanBePatched(_ folder: String) throws {
     let model = try openModel(folder: stored(folder))
     let sites = model.sites.filter { ![.logits].contains($0.activation) }

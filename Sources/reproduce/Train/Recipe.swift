@@ -79,7 +79,8 @@ struct Recipe: Sendable {
     Stage(kind: .binding, steps: 2400, batch: 32, peakRate: 2e-3),
     Stage(kind: .languageModel, steps: 700, batch: 32, peakRate: 1e-3),
     Stage(kind: .encoder, steps: 600, batch: 16, peakRate: 3e-3),
-    Stage(kind: .joint, steps: 4400, batch: 16, peakRate: 2e-3),
+    Stage(kind: .sound, steps: 2400, batch: 16, peakRate: 2.5e-3),
+    Stage(kind: .joint, steps: 3200, batch: 16, peakRate: 1e-3),
   ]
 
   // ## Sizes, the same for all where the architectures share a part

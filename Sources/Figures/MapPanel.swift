@@ -1,0 +1,116 @@
+// The panel of a causal map over time, for figures that show one or several.
+
+import Interventions
+import Plot
+import Speech
+
+/// Names of the sites, bottom up, in groups.
+func siteAxis(_ sites: [Site]) -> Axis {
+  let names = sites.map { $0.layer.map { "\($0)" } ?? ($0.activation == .embed ? "in" : "") }
+  func range(_ stage: Site.Stage) -> Range<Int> {
+    let own = sites.indices.filter { sites[$0].stage == stage }
+    return own.first!..<(own.last! + 1)
+  }
+  let stages = [
+    (Site.Stage.encoder, "encoder"), (Site.Stage(rawValue: "fuse"), "BEATs"),
+    (.connector, "connector"), (.lm, "language\nmodel"),
+  ]
+  return .categories(
+    "", names,
+    groups: stages.filter { stage, _ in sites.contains { $0.stage == stage } }
+      .map { AxisGroup($1, range($0)) })
+}
+
+extension Figure {
+  /// A map over time, with a second panel for the text positions. Returns the two heat maps.
+  ///
+  /// - Parameters:
+  ///   - values: by [site][window], windows as `LockedWindows.ofTime` orders them
+  ///   - named: whether the names of the sites are written beside it
+  ///   - labels: names of the text positions
+  ///   - marks: cells to put a dot on
+  mutating func addMap(
+    _ letter: String, _ title: String, _ values: [[Double?]], of sites: [Site],
+    _ windows: LockedWindows, in outer: Rect, _ colors: ColorScale, named: Bool,
+    phones: [PhoneSpan], text labels: [String], marks: [MapCell]
+  ) -> [HeatMap] {
+    let count = windows.fixed.count
+    let edges = (0...count).map { windows.width * Double(windows.fixed.lowerBound + $0) }
+    let (first, last) = (edges[0], edges[count])
+    let speech = CellGrid(columns: edges, rows: (0...sites.count).map(Double.init))
+    let text = CellGrid.units(columns: windows.text, rows: sites.count)
+    var left = HeatMap(values.map { Array($0[1...count]) }, over: speech, colors)
+    var right = HeatMap(values.map { Array($0[(count + 2)...]) }, over: text, colors)
+    let connector = sites.firstIndex { $0.stage == .connector }!
+    left.separators = [connector, connector + 1]
+    right.separators = [connector, connector + 1]
+
+    var margins = Panel.margins
+    margins.left = named ? 23 : 6
+    margins.right = 1
+    margins.bottom = 13
+    let areas = outer.inset(by: margins).columns([Double(count), 4.5], gap: 1.5)
+    let names = siteAxis(sites)
+    let track = PhoneTrack(
+      phones.compactMap { phone in
+        let (start, end) = (max(phone.start, first), min(phone.end, last))
+        guard end - start > 1, !phone.label.isEmpty else { return nil }
+        return .init(phone.label, start, end, highlighted: phone.changed)
+      })
+    margins.right = outer.right - areas[0].right
+    let soundMarks = marks.filter { (1...count).contains($0.window) }
+      .map { Plot.Cell(row: $0.site, column: $0.window - 1) }
+    let textMarks = marks.filter { $0.window > count + 1 }
+      .map { Plot.Cell(row: $0.site, column: $0.window - count - 2) }
+    add(
+      Panel(
+        letter, title, in: outer, margins: margins,
+        x: Axis(
+          "Time from the onset of the changed phone (ms)", first...last,
+          ticks: ticks(in: -600...600, about: 6)),
+        y: named ? names : names.unlabelled, track: track,
+        [
+          left, ReferenceLine.vertical(0, Pen(.ink, width: 0.5)),
+          CellMarks(soundMarks, of: speech, .dot),
+        ]))
+    margins.left = areas[1].left - outer.left
+    margins.right = outer.right - areas[1].right
+    add(
+      Panel(
+        in: outer, margins: margins,
+        x: .categories("", labels),
+        y: names.unlabelled, [right, CellMarks(textMarks, of: text, .dot)]))
+    return [left, right]
+  }
+}
+
+/// Curves along depth with interval bands; the first is the finding, the others its controls.
+func depthPanel(
+  _ letter: String, _ title: String, _ curves: [Profile], _ sites: [Site], in area: Rect,
+  legend corner: Legend.Corner?
+) -> Panel {
+  let names = sites.map { site -> String in
+    switch site.stage {
+    case .encoder: site.layer.map { "e\($0)" } ?? "in"
+    case .connector: "c"
+    case Site.Stage(rawValue: "fuse"): "b"
+    case .lm: site.layer.map { "l\($0)" } ?? "l"
+    default: "\(site)"
+    }
+  }
+  var marks: [any Mark] = [ReferenceLine.horizontal(0)]
+  var entries: [LegendEntry] = []
+  for (i, curve) in curves.enumerated() {
+    let color = Palette.categories[i]
+    let data = curve.values.enumerated().compactMap { x, value in
+      value.map { Datum(Double(x) + 0.5, $0.value, $0.low...max($0.low, $0.high)) }
+    }
+    let pen = Pen(color, width: 0.9)
+    marks += [Band(data, color), Line(data, pen), Points(data, .circle, color, size: 1.1)]
+    entries.append(LegendEntry(curve.name, .band(pen)))
+  }
+  if let corner { marks.append(Legend(corner, entries)) }
+  return Panel(
+    letter, title, in: area, x: .categories("Site", names),
+    y: .linear("Recovery", -0.1...1.25, ticks: 4), marks)
+}
