@@ -47,7 +47,8 @@ import Testing
       return map
     }
     let pairs = [
-      pair(-2, [1, 3, 0, nil, 9], [-1, 2, -2, 0, nil]), pair(-1, [3, 1, 0, 2, 9], [1, 0, -1, 0, 3]),
+      pair(-2, [1, 3, 0, nil, 9], [-1, 2, -2, 0, nil]),
+      pair(-1, [3, 1, 0, 2, 9], [1, 0, -1, 0, 3]),
     ]
     func certificate(_ direction: Direction) throws -> Certificate {
       try pairs.certificate(

@@ -71,7 +71,8 @@ import Testing
     let sites = model.residualSites.map(\.site)
     let cuts = sites.map { site in model.cut(at: site).map { Cell($0) } }
     #expect(
-      try model.patched(base, from: source, cells: cuts) == sites.map { _ in source.logitDifference })
+      try model.patched(base, from: source, cells: cuts)
+        == sites.map { _ in source.logitDifference })
     #expect(
       try model.patched(base, from: base, cells: cuts) == sites.map { _ in base.logitDifference })
     let alone = try model.patched(base, from: source, cells: [[Cell(sites[0])]])
