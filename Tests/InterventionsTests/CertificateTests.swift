@@ -35,8 +35,8 @@ import Testing
     #expect(abs(found.meanCostRatio - exp(logs / weights)) < 1e-14)
   }
 
-  /// Of the maps of pairs: means over pairs and the mean gap, over the cells that every pair has; the
-  /// direction decides the sign.
+  /// Of the maps of pairs: ratios of means over the pairs that have a cell; the direction decides the
+  /// sign.
   @Test func ofPairs() throws {
     func pair(_ corrupt: Double, _ estimates: [Double?], _ patched: [Double?]) -> PairMap {
       var map = PairMap(clean: corrupt + 4, corrupt: corrupt)
@@ -58,11 +58,13 @@ import Testing
         searchCost: 4, threshold: 0.5, Random(seed: 1))
     }
     let found = try certificate(.sufficiency)
-    #expect(found.cells == 3)
-    // Estimates 2, 2, 0 and effects (1 + 2) / 2, (4 + 1) / 2, 0, over a gap of 4.
-    #expect(found.pearson == pearson([0.5, 0.5, 0], [0.375, 0.625, 0]))
-    #expect(found.largestDifference == 0.125)
-    #expect(found.agreements[0].k == 1 && found.agreements[0].recall == 0)
+    // Estimates 2, 2, 0 and effects (1 + 2) / 2, (4 + 1) / 2, 0 over a gap of 4; the last two cells
+    // are those of the second pair alone: 2 and 9 estimated, 1 and 4 exact.
+    #expect(found.cells == 5)
+    #expect(
+      found.pearson == pearson([0.5, 0.5, 0, 0.5, 2.25], [0.375, 0.625, 0, 0.25, 1]))
+    #expect(found.largestDifference == 1.25)
+    #expect(found.agreements[0].k == 1 && found.agreements[0].recall == 0.5)
     #expect(found.intervals?.pearson.value == found.pearson)
     #expect(try certificate(.necessity) == found)
   }

@@ -123,11 +123,26 @@ public func correlations(
   precondition(Set((x + y).map(\.count)).count <= 1, "maps of different size")
   // Only sums enter, so the pairs of a group can be added up once.
   let clusters = clustered(Array(zip(x, y)), by: groups).map { pairs in
-    (x: sum(of: pairs.map(\.0)), y: sum(of: pairs.map(\.1)))
+    [sum(of: pairs.map(\.0)), sum(of: pairs.map(\.1))]
   }
-  func interval(_ name: String, _ correlation: ([Double], [Double]) -> Double) -> Estimate {
-    clusterInterval(of: clusters, draws: draws, method: .percentile, random.split(name)) {
-      correlation(sum(of: $0.map(\.x)), sum(of: $0.map(\.y)))
+  return correlations(of: clusters, draws: draws, random) { ($0[0], $0[1]) }
+}
+
+/// The same of maps that are made of sums over clusters.
+///
+/// - Parameters:
+///   - clusters: what is added up, several lists for each cluster
+///   - maps: the two maps that the sums of the lists make
+func correlations(
+  of clusters: [[[Double]]], draws: Int, _ random: Random,
+  maps: @escaping @Sendable ([[Double]]) -> ([Double], [Double])
+) -> Correlations {
+  func interval(_ name: String, _ correlation: @escaping @Sendable ([Double], [Double]) -> Double)
+    -> Estimate
+  {
+    clusterInterval(of: clusters, draws: draws, method: .percentile, random.split(name)) { drawn in
+      let (x, y) = maps((drawn.first ?? []).indices.map { list in sum(of: drawn.map { $0[list] }) })
+      return correlation(x, y)
     }
   }
   return Correlations(
@@ -136,7 +151,7 @@ public func correlations(
 }
 
 /// The sum of lists of one length, number by number.
-private func sum(of lists: [[Double]]) -> [Double] {
+func sum(of lists: [[Double]]) -> [Double] {
   var total = [Double](repeating: 0, count: lists.first?.count ?? 0)
   for list in lists { for i in total.indices { total[i] += list[i] } }
   return total
