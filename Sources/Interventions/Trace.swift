@@ -75,6 +75,13 @@ extension SpeechLanguageModel {
     like base: Trace? = nil
   ) throws -> Trace {
     for site in sites { try check(site) }
+    let answers = question.answers
+    let said = answers.shared + answers.answer + answers.foil
+    if let token = said.first(where: { !(0..<vocabulary).contains($0) }) {
+      throw CellError(
+        "token \(token) of the answers is outside the model's vocabulary of \(vocabulary); take the "
+          + "tokens from the model's own tokenizer")
+    }
     let splicing = self as? AudioLanguageModel
     let wanted = Set(sites + (splicing.map { $0.resumedSites } ?? []))
     var kept: [Site: Tensor] = [:]

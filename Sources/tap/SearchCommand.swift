@@ -59,8 +59,7 @@ struct SearchCells: ParsableCommand {
       """) var sites = "residual"
   @Option(help: "both, sufficiency or necessity.") var direction = DirectionChoice.both
   @Flag(
-    help: "Keep the record of one layer at a time, for large models; one more pass for each way back."
-  )
+    help: "Keep the record of one layer at a time, for large models; one more pass a way back.")
   var lowMemory = false
   @Option(help: "The file to write.") var out: String
 
