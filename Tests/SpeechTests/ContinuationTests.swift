@@ -149,6 +149,38 @@ import Testing
     #expect(other.largestDifference(to: forced) > 1e-3)
   }
 
+  /// Behind sound that does not end in silence, both voices are as behind silence once the last frame's
+  /// codes have been heard, which the acoustic ones are a step later.
+  @Test func moshiHearsNothingBehindTheClip() throws {
+    let model = try #require(try openModel(folder: stored("moshi")) as? Moshi)
+    let clip = try model.clip(try Waveform(contentsOf: stored("moshi/base.wav")))
+    let count = 15
+    func heard(_ clip: Clip) throws -> [Site: Tensor] {
+      var seen: [Site: Tensor] = [:]
+      var input = ModelInput(clip: clip, tokens: [5, 3])
+      (input.forced, input.continuations) = ([6, 11, 12], [[4], [9, 2]])
+      _ = try model.run(input) { site, x in
+        seen[site] = x
+        return x
+      }
+      return seen
+    }
+    let sound = try heard(clip)
+    let none = try heard(
+      Clip(samples: [Float](repeating: 0, count: count * model.config.codec.frame)))
+    let (user, own) = (Site("connector.out")!, Site("lm.embed_moshi")!)
+    #expect(sound[own]!.isIdentical(to: none[own]!))
+    // Steps of the trunk, and of both branches.
+    let steps = count + 3 + 1 + 2
+    for step in 3..<steps {
+      let same = gatherRows(sound[user]!, [step]).isIdentical(to: gatherRows(none[user]!, [step]))
+      #expect(same == (step >= count + 2), "step \(step)")
+    }
+    // Branches begin side by side, at the same moment with the same codes.
+    let rows = [count + 3, count + 4].map { gatherRows(sound[user]!, [$0]) }
+    #expect(rows[0].isIdentical(to: rows[1]))
+  }
+
   /// Forced steps stand for text, in every stage that has them; the depth model says its codes up to
   /// where the answers part.
   @Test func forcedStepsAreText() throws {
