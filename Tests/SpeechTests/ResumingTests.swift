@@ -82,8 +82,13 @@ import Testing
     let sites = names.map { Site($0)! } + [beats]
     let base = try own.trace(question, keeping: sites)
     let source = try own.trace(try self.question("salmonn", "source", own), keeping: sites)
-    let sets = try sites.map { site in
-      [Patch(site, positions: [1, 2], taking: try source.rows(of: Cell(site), at: [1, 2]))]
+    let sets = try sites.map { site -> [Patch] in
+      // In the middle, where the language model reads sound.
+      let middle = try base.place(of: site).rows.count / 2
+      let positions = [middle, middle + 1]
+      return [
+        Patch(site, positions: positions, taking: try source.rows(of: Cell(site), at: positions))
+      ]
     }
     let behind = Array(sets.dropLast())
     let kept = try other.patched(base, behind, skipping: false)

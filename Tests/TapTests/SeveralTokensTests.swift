@@ -5,17 +5,20 @@ import Foundation
 import JSON
 import Testing
 
-/// A copy of a golden folder with a word w5 for token 5, and a list of one pair of its recordings.
+/// A copy of a golden folder with a word w5 for token 5, inside a folder for what is measured.
 private final class Worded {
   let folder: String
+  var model: String { "\(folder)/model" }
 
   /// - Parameter named: tokens that have names of their own
   init(_ name: String, words: Int, named: [Int: String] = [:]) throws {
     let scratch = FileManager.default.temporaryDirectory
       .appendingPathComponent("tap-words-\(UUID().uuidString)")
     folder = scratch.path
+    try FileManager.default.createDirectory(at: scratch, withIntermediateDirectories: true)
     try FileManager.default.copyItem(
-      at: Broken.root.appendingPathComponent("Tests/SpeechTests/Fixtures/\(name)"), to: scratch)
+      at: Broken.root.appendingPathComponent("Tests/SpeechTests/Fixtures/\(name)"),
+      to: scratch.appendingPathComponent("model"))
     let vocabulary = Dictionary(
       uniqueKeysWithValues: (0..<words).map { (named[$0] ?? "w\($0)", JSON.integer($0)) })
     let added = named.sorted { $0.key < $1.key }.map { id, name -> JSON in
@@ -29,7 +32,7 @@ private final class Worded {
       "pre_tokenizer": ["type": "WhitespaceSplit"], "post_processor": .null, "decoder": .null,
       "model": ["type": "WordLevel", "vocab": .object(vocabulary), "unk_token": "w0"],
     ]
-    try write("tokenizer.json", tokenizer.text)
+    try write("model/tokenizer.json", tokenizer.text)
   }
 
   deinit { try? FileManager.default.removeItem(atPath: folder) }
@@ -50,22 +53,23 @@ private final class Worded {
     ("moshi", "w9 w8 w11", "w27 w7", "connector,lm.*.resid_post,lm.1.attn.z[*]"),
   ])
   func mapsAndSearches(_ name: String, _ answer: String, _ foil: String, _ sites: String) throws {
-    let model = try Worded(
+    let worded = try Worded(
       name, words: name == "whisper" ? 131 : 37,
       named: name == "whisper"
         ? [100: "<|startoftranscript|>", 103: "<|startofprev|>", 105: "<|notimestamps|>"] : [:])
-    let (list, folder) = ("\(model.folder)/pairs.json", model.folder)
-    try model.write(
+    let (model, folder) = (worded.model, worded.folder)
+    let list = "\(folder)/pairs.json"
+    try worded.write(
       "table.csv",
       "audio_clean,audio_corrupt,prompt,answer,foil\n"
-        + "\(folder)/base.wav,\(folder)/source.wav,w5,\(answer),\(foil)\n")
+        + "\(model)/base.wav,\(model)/source.wav,w5,\(answer),\(foil)\n")
     #expect(try tap(["pairs", "--table", "\(folder)/table.csv", "--out", list]).status == 0)
     let common = ["--pairs", list, "--minimum-gap", "0.1", "--sites", sites]
     func measured(_ file: String, _ arguments: [String]) throws -> JSON {
       let ran = try tap(
-        arguments + ["--model", folder] + common + ["--out", "\(folder)/\(file)"])
+        arguments + ["--model", model] + common + ["--out", "\(folder)/\(file)"])
       try #require(ran.status == 0, "\(ran.err)")
-      return try model.read(file)
+      return try worded.read(file)
     }
     let map = try measured("map.json", ["map", "--metric", "sequence"])
     let plain = try measured("plain.json", ["map", "--plain"])
@@ -91,7 +95,7 @@ private final class Worded {
     ])
     #expect(confirmed.status == 0, "\(confirmed.err)")
     let cells = try #require(
-      try model.read("confirmed.json")["sufficiency"]?["cells"]?.elements)
+      try worded.read("confirmed.json")["sufficiency"]?["cells"]?.elements)
     #expect(cells.contains { $0["recovery"]?["sequence"]?.double != nil })
   }
 
