@@ -92,6 +92,8 @@ extension AudioLanguageModel {
     var kept: [(site: Site, x: Tensor)] = []
     var closed: [Tensor] = []
     let tap: Tap = { site, x in
+      // A second encoder's branch does not begin at the stretch's residual stream.
+      let x = x.isDifferentiated ? x : x.variable
       if sites.contains(site) { kept.append((site, x)) }
       if blocked.contains(site) { closed.append(x) }
       return x

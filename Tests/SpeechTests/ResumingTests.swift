@@ -133,6 +133,29 @@ import Testing
     #expect(moved > 20)
   }
 
+  /// Layers run again on the way back give the slopes of the record at every site, those of SALMONN's
+  /// second encoder too.
+  @Test(arguments: ["qwen2-audio", "salmonn", "soundwave", "llama-omni"])
+  func runningAgainChangesNothing(_ folder: String) throws {
+    let model = try openModel(folder: stored(folder))
+    let sites = model.sites.filter {
+      ![.logits, .keep].contains($0.activation) && !["gen", "ctc"].contains($0.stage.rawValue)
+    }
+    let question = try question(folder, "base", model)
+    let source = try self.question(folder, "source_eq", model)
+    for method in [SearchMethod.attribution, .relevance(freezingPatterns: false), .gradDrop] {
+      var options = SearchOptions(method, sites: sites)
+      let recorded = try model.search(base: question, source: source, options)
+      options.recomputes = true
+      let again = try model.search(base: question, source: source, options)
+      for site in sites {
+        #expect(
+          recorded.scores[site]!.total == again.scores[site]!.total, "\(method.name) at \(site)")
+      }
+      #expect(recorded.scores.values.count { $0.total != 0 } > sites.count / 2)
+    }
+  }
+
   /// Searches reach every kind of site of every architecture.
   @Test(arguments: ["whisper", "qwen2-audio", "salmonn", "soundwave", "llama-omni", "moshi"])
   func searchesReachEverySite(_ folder: String) throws {
