@@ -327,7 +327,8 @@ class Cell:
         self.rows = donor(base, source, site, self.positions, anchors)[:, self.columns]
 
     def has_equals(self, source):
-        return self.positions and max(self.positions) < len(source.x[self.site])
+        count = len(source.time(self.site)) + len(source.text(self.site))
+        return self.positions and max(self.positions) < count
 
     def put(self, x, alpha):
         """The activation [1, positions, width] with the rows in place, or a share of the way."""
