@@ -145,6 +145,7 @@ import Testing
     let source = try self.question(folder, "source_eq", model)
     for method in [SearchMethod.attribution, .relevance(freezingPatterns: false), .gradDrop] {
       var options = SearchOptions(method, sites: sites)
+      options.alignment = .linear(base: 1000, source: 1000)
       let recorded = try model.search(base: question, source: source, options)
       options.recomputes = true
       let again = try model.search(base: question, source: source, options)
