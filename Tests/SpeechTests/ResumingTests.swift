@@ -140,6 +140,7 @@ import Testing
     let model = try openModel(folder: stored(folder))
     let sites = model.sites.filter {
       ![.logits, .keep].contains($0.activation) && !["gen", "ctc"].contains($0.stage.rawValue)
+        && !$0.activation.rawValue.hasSuffix("pattern")
     }
     let question = try question(folder, "base", model)
     let source = try self.question(folder, "source_eq", model)
