@@ -24,70 +24,13 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy
-import soundfile
 import torch
-from scipy.signal import resample_poly
 from transformers.models.qwen2 import modeling_qwen2
 
+from joining import alignments, donor, drawn_window
 from patching import Run, sites, tapped
 from peer import ROOT, Peer, add_options, read_json, stop
-
-RATE = 16_000
-
-
-# The recordings.
-
-def spoken(folder, name, text, voice, speed):
-    """A sentence by espeak-ng at 16 kHz."""
-    raw = folder / f"{name}-22050.wav"
-    try:
-        subprocess.run(
-            ["espeak-ng", "-v", voice, "-s", str(speed), "-w", raw, text], check=True,
-            capture_output=True)
-    except (FileNotFoundError, subprocess.CalledProcessError) as error:
-        stop(f"espeak-ng does not speak ({error}); install it with: apt-get install espeak-ng")
-    sound, rate = soundfile.read(raw)
-    common = numpy.gcd(RATE, rate)
-    return written(folder, name, resample_poly(sound, RATE // common, rate // common))
-
-
-def disturbed(folder, name, path, draw, snr, delay):
-    """A recording that begins so many ms later, with noise so many dB below it."""
-    sound, _ = soundfile.read(path)
-    sound = numpy.concatenate([numpy.zeros(RATE * delay // 1000), sound])
-    noise = numpy.array([draw.gauss(0, 1) for _ in sound])
-    level = numpy.sqrt((sound ** 2).mean()) * 10 ** (-snr / 20)
-    return written(folder, name, sound + level * noise)
-
-
-def written(folder, name, sound):
-    path = folder / f"{name}.wav"
-    soundfile.write(path, numpy.clip(sound, -0.99, 0.99), RATE, subtype="PCM_16")
-    return path
-
-
-def made_pairs(folder, manifest, root, draw):
-    """Base, source, prompt, answer to the source, foil."""
-    files = {u["id"]: root / u["file"] for u in manifest["utterances"]}
-
-    def say(word, voice, speed):
-        name = f"{word}-{voice}-{speed}"
-        return spoken(folder, name, f"say the red {word} again", voice, speed)
-
-    def noisy(identifier):
-        name = f"{identifier}-noisy"
-        return disturbed(
-            folder, name, files[identifier], draw, draw.uniform(10, 30), draw.randrange(20, 200))
-
-    first = "say the red {} again"
-    return [
-        (say("map", "en-us", 151), say("nap", "en-us", 163), "which thing:", "nap", "map"),
-        (noisy("kal-a-pat"), noisy("kal-a-bat"), "which thing:", "bat", "pat"),
-        (say("chip", "en-gb", 140), noisy("kal-a-pat"), "which thing:", "pat", "chip"),
-        (noisy("kal-a-bat"), say("cap", "en-us", 172), "transcribe:", first.format("cap"),
-         first.format("bat")),
-    ]
+from unseen import RATE, made_pairs
 
 
 # What a site is in the modules of `transformers`.
@@ -205,104 +148,6 @@ class Asked(Run):
         return [i for i in range(len(self.ids)) if i not in heard] if site[:2] == "lm" else []
 
 
-# What a window and an alignment are.
-
-def drawn_window(run, site, draw, several):
-    """A window as `tap` is told it, and its positions."""
-    heard, text = run.time(site), run.text(site)
-    kind = draw.choice(["time", "time", "positions", "sound"] + ["text", "last"] * (
-        bool(text) and not several))
-    if kind == "sound":
-        return "sound", list(heard)
-    if kind == "text":
-        count = draw.randrange(1, len(text) + 1)
-        return f"text:-{count}..", text[-count:]
-    if kind == "last":
-        return "-1", text[-1:]
-    if kind == "positions":
-        first = draw.choice(list(heard)[:20])
-        behind = min(first + draw.randrange(1, 9), max(heard) + 1)
-        return f"{first}..{behind}", list(range(first, behind))
-    start = draw.uniform(0, 0.8 * run.length)
-    end = min(start + draw.uniform(60, 300), run.length)
-    start, end = round(start, 1), round(end, 1)
-    return f"{start}ms..{end}ms", [i for i, centre in heard.items() if start <= centre < end]
-
-
-def warped(base, source):
-    """Anchors of the cheapest monotone path between two recordings' log-mel frames of 10 ms."""
-    a, b = (r.mel[0].T[:r.length // 10].double().numpy() for r in (base, source))
-    distance = numpy.sqrt(((a[:, None] - b[None]) ** 2).mean(-1))
-    total = numpy.full((len(a) + 1, len(b) + 1), numpy.inf)
-    total[0, 0] = 0
-    for i, j in numpy.ndindex(distance.shape):
-        total[i + 1, j + 1] = distance[i, j] + min(total[i, j], total[i, j + 1], total[i + 1, j])
-    joined, (i, j) = [[] for _ in a], distance.shape
-    while i:
-        joined[i - 1].append(j - 1)
-        i, j = min([(i - 1, j - 1), (i - 1, j), (i, j - 1)], key=lambda ij: total[ij])
-    return [(10 * i, 10 * numpy.mean(js)) for i, js in enumerate(joined)]
-
-
-def moved(anchors, moment):
-    """The moment of the source for one of the base: evenly between anchors, beyond them as fast."""
-    times, others = zip(*anchors)
-    if moment < times[0]:
-        return others[0] + moment - times[0]
-    if moment >= times[-1]:
-        return others[-1] + moment - times[-1]
-    return numpy.interp(moment, times, others)
-
-
-def donor(base, source, site, positions, anchors):
-    """The source's rows for some positions of the base, [positions, width]."""
-    x = source.x[site].double()
-    if anchors is None:  # position for position
-        return x[positions].float()
-    heard, theirs = base.time(site), source.time(site)
-    rows = []
-    for position in positions:
-        if position not in heard:  # text before the sound, and behind it from the end
-            before = position < min(heard)
-            rows.append(x[position if before else position - len(base.ids) + len(source.ids)])
-            continue
-        moment = moved(anchors, heard[position])
-        place = numpy.interp(moment, list(theirs.values()), list(theirs))
-        lower = int(place)
-        upper = min(lower + 1, max(theirs))
-        rows.append(x[lower] + (place - lower) * (x[upper] - x[lower]))
-    return torch.stack(rows).float()
-
-
-def text_grid(path, boundaries):
-    """A TextGrid with an interval between each two boundaries, in ms."""
-    lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "",
-             f"xmin = {boundaries[0] / 1000}", f"xmax = {boundaries[-1] / 1000}",
-             "tiers? <exists>", "size = 1", "item []:", "    item [1]:",
-             '        class = "IntervalTier"', '        name = "phones"',
-             f"        xmin = {boundaries[0] / 1000}", f"        xmax = {boundaries[-1] / 1000}",
-             f"        intervals: size = {len(boundaries) - 1}"]
-    for i, (start, end) in enumerate(zip(boundaries, boundaries[1:]), 1):
-        lines += [f"        intervals [{i}]:", f"            xmin = {start / 1000}",
-                  f"            xmax = {end / 1000}", f'            text = "s{i}"']
-    path.write_text("\n".join(lines) + "\n")
-    return path
-
-
-def alignments(folder, base, source, draw):
-    """By name: the anchors, and what `tap` is told."""
-    inner = [sorted(draw.uniform(0.1, 0.9) for _ in range(3)) for _ in range(2)]
-    marks = [[0.0] + [round(share * run.duration, 1) for share in shares] + [run.duration]
-             for run, shares in zip((base, source), inner)]
-    grids = [text_grid(run.path.with_suffix(".TextGrid"), times)
-             for run, times in zip((base, source), marks)]
-    return {
-        "identity": (None, []), "dtw": (warped(base, source), []),
-        "linear": ([(0, 0), (base.length, source.length)], []),
-        "segments": (list(zip(*marks)), ["--base-textgrid", *grids[:1], "--source-textgrid",
-                                         *grids[1:]])}
-
-
 # The comparison.
 
 def larger(one, other):
@@ -361,7 +206,7 @@ def compare(peer, options, folder, pair, draw):
     if base.length == source.length:
         stop(f"{base_path.name} and {source_path.name} are equally long; take another --seed")
     several = max(map(len, base.answers)) > 1
-    joins = alignments(folder, base, source, draw)
+    joins = alignments(base, source, draw)
     worst, count = {}, 0
     everywhere = [*modules(peer.model), *turned_sites(peer.model)]
     chosen = everywhere if options.sites is None else draw.sample(everywhere, options.sites)
