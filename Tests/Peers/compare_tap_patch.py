@@ -4,8 +4,8 @@
 
 The recordings are made here from a seed: sentences of the suite's frame that espeak-ng speaks at
 rates of its own, and recordings of the evaluation set that begin later, behind noise. Base and
-source of a pair differ in length. Of every kind of site of every layer one cell is drawn: a head or
-a neuron where the site has such, a window of time, of positions or of text, an alignment, and now
+source of a pair differ in length. Of every site of every layer, but resid_mid and attn.pattern, which
+no module has as its input or output, one cell is drawn: a head or a neuron where there are, a window of time, of positions or of text, an alignment, and now
 and then a share of the way or a second site. `tap` patches it on the files alone; here the same is
 done in `transformers` by what a site, a window and an alignment are defined to be, without the
 package. One pair has answers of several tokens, which share their first. Base, source and patched
