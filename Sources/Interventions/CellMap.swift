@@ -20,12 +20,12 @@ extension SpeechLanguageModel {
     var outcomes = try patched(base, patches.filter { !$0.isEmpty })[...]
     return patches.map { $0.isEmpty ? nil : outcomes.removeFirst().logitDifference }
   }
+}
 
-  /// Where what was computed beside the encoder joins what the encoder has made: the second encoder
-  /// of SALMONN. Empty where there is no such branch.
-  public var branchSites: [Site] {
-    sites.filter { $0 == Site(Site.Stage(rawValue: "fuse"), Site.Activation(rawValue: "audio")) }
-  }
+extension AudioLanguageModel {
+  /// Where what a second encoder heard joins what the first has made (SALMONN); empty where there is
+  /// one encoder.
+  public var branchSites: [Site] { connector.secondEncoder.map { [$0.output] } ?? [] }
 
   /// The sites that together hold everything that passes at the depth of a residual site.
   public func cut(at site: Site) -> [Site] {

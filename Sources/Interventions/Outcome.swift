@@ -12,7 +12,7 @@ public struct Outcome: Codable, Hashable, Sendable {
   public let probability: Double
   public let foilProbability: Double
   /// The mean log-probability of the answer's tokens minus the foil's, teacher-forced, in nats a
-  /// token; nil where the answers are longer than a token and the architecture takes no continuations.
+  /// token; nil where the answers are longer than a token and were not read whole.
   public let sequence: Double?
   /// D_KL(reference || this run) over the next token there, in nats; nil without a reference.
   public let divergence: Double?

@@ -49,11 +49,10 @@ public struct Question: Sendable {
 
   /// - Parameters:
   ///   - input: the clip and the prompt's tokens
-  ///   - continuing: whether the model takes continuations, so that the probabilities of whole
-  ///     answers can be read in the same pass
+  ///   - continuing: whether the probabilities of whole answers are read in the same pass
   public init(_ input: ModelInput, _ answers: Answers, continuing: Bool = true) {
     var input = input
-    input.tokens += answers.shared
+    input.forced = answers.shared
     let rests = [answers.answer, answers.foil].map { Array($0.dropLast()) }
     if continuing, rests.contains(where: { !$0.isEmpty }) { input.continuations = rests }
     self.input = input

@@ -25,6 +25,26 @@ extension Boundary {
 }
 
 extension AudioLanguageModel {
+  /// What a trace keeps so that it can be resumed: the residual stream at every boundary, and what a
+  /// second encoder heard.
+  var resumedSites: [Site] {
+    residualSites.map(\.site) + (connector.secondEncoder.map { [$0.output] } ?? [])
+  }
+
+  /// A run's input, as often as wanted, for runs that go on from its residual stream. What a second
+  /// encoder made of the sound is that run's, unless a patch reaches into that encoder.
+  func batch(
+    from base: Trace, copies: Int = 1, spliced: [Int]? = nil, patching patches: [Patch] = []
+  ) throws -> Batch {
+    var batch = try batch(base.question.input, copies: copies, spliced: spliced)
+    if let second = connector.secondEncoder,
+      !patches.contains(where: { $0.site.stage == second.stage })
+    {
+      batch.heard = base.kept[second.output]
+    }
+    return batch
+  }
+
   /// The boundary behind which a site lies, and whether the residual stream there is the site.
   private func entry(of site: Site) -> (boundary: Boundary, isState: Bool)? {
     if [.pattern, .keep, .logits].contains(site.activation) { return nil }
@@ -108,7 +128,8 @@ extension AudioLanguageModel {
     let question = base.question
     let isText = start.depth > Boundary.connector.depth
     var batch = try batch(
-      question.input, copies: interventions.count, spliced: isText ? base.spliced : nil)
+      from: base, copies: interventions.count, spliced: isText ? base.spliced : nil,
+      patching: interventions.flatMap { $0 })
     var firsts = interventions.map { _ in 0 }
     if isText {
       // Positions before the first patched one keep the base run's residual stream, keys and values.

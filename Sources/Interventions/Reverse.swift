@@ -37,7 +37,7 @@ extension Question {
       add(p, answer, row: decisive)
     case .sequence:
       guard readsWholeAnswers else {
-        throw CellError("the architecture takes no continuations, so whole answers are not read")
+        throw CellError("the question does not read whole answers; take another target")
       }
       var start = decisive + 1
       for (tokens, sign) in [(answers.answer, 1.0), (answers.foil, -1.0)] {
@@ -58,7 +58,7 @@ extension SpeechLanguageModel {
   /// - Parameters:
   ///   - base: a trace that has kept `sites`
   ///   - rules: other rules than the gradient's
-  ///   - blocked: sites through which nothing flows back; needs the record
+  ///   - blocked: sites through which nothing flows back
   func slopes(
     of base: Trace, _ target: Target, at sites: [Site], by rules: ReverseRules = .gradient,
     blocking blocked: [Site] = []
@@ -70,31 +70,39 @@ extension SpeechLanguageModel {
         blocking: blocked.map { record.activations[$0]! })
       return Dictionary(uniqueKeysWithValues: zip(sites, slopes))
     }
-    guard let splicing = self as? AudioLanguageModel, blocked.isEmpty else {
-      throw CellError("this reverse pass needs a run that was traced with its record")
+    guard let splicing = self as? AudioLanguageModel else {
+      throw CellError(
+        "layers are run again on the way back only where sound is spliced into a prompt; search this "
+          + "architecture with the record of all layers, without --low-memory")
     }
-    return try splicing.slopesByBoundary(of: base, target, at: Set(sites), by: rules)
+    return try splicing.slopesByBoundary(
+      of: base, target, at: Set(sites), by: rules, blocking: Set(blocked))
   }
 }
 
 extension AudioLanguageModel {
   /// The same from boundary to boundary.
   fileprivate func slopesByBoundary(
-    of base: Trace, _ target: Target, at sites: Set<Site>, by rules: ReverseRules
+    of base: Trace, _ target: Target, at sites: Set<Site>, by rules: ReverseRules,
+    blocking blocked: Set<Site>
   ) throws -> [Site: Tensor] {
     let question = base.question
     var batch = try batch(question.input, spliced: base.spliced)
     let residual = residualSites
     var kept: [(site: Site, x: Tensor)] = []
+    var closed: [Tensor] = []
     let tap: Tap = { site, x in
+      // A second encoder's branch does not begin at the stretch's residual stream.
+      let x = x.isDifferentiated ? x : x.variable
       if sites.contains(site) { kept.append((site, x)) }
+      if blocked.contains(site) { closed.append(x) }
       return x
     }
     var slopes: [Site: Tensor] = [:]
     var slope: Tensor?
     for (site, boundary) in residual.reversed() {
       let behind = base.state(at: boundary).variable
-      kept = []
+      (kept, closed) = ([], [])
       let out: Tensor
       if slope == nil {
         let rows = question.reads(of: base.timeline.tokens)
@@ -107,7 +115,8 @@ extension AudioLanguageModel {
       }
       // A site at the far end of the stretch is the next boundary, which has been dealt with.
       let new = kept.filter { slopes[$0.site] == nil }
-      let found = out.gradients(of: [behind] + new.map(\.x), weights: slope, by: rules)
+      let found = out.gradients(
+        of: [behind] + new.map(\.x), weights: slope, by: rules, blocking: closed)
       slope = found[0]
       for ((site, _), gradient) in zip(new, found.dropFirst()) { slopes[site] = gradient }
       if sites.contains(site) { slopes[site] = found[0] }

@@ -52,7 +52,7 @@ public struct SearchOptions: Sendable {
   /// What moves along the path of inputs; the model's usual start where nil.
   public var path: PathStart?
   /// Runs each layer again on the way back, so that the record of one is in memory at a time, at the
-  /// price of one more pass (architectures that splice sound into a prompt).
+  /// price of one more pass for each way back (architectures that splice sound into a prompt).
   public var recomputes = false
 
   public init(_ method: SearchMethod, sites: [Site]) {
@@ -119,11 +119,10 @@ extension SpeechLanguageModel {
     let writes = options.method == .gradDrop ? layerWrites : []
     let extra = fixed.flatMap(\.sites) + writes.flatMap { $0 }
     let kept = Array(Set(options.sites + extra)).sorted { "\($0)" < "\($1)" }
-    let recording = !options.recomputes || !writes.isEmpty
-    let here = try trace(base, keeping: kept, recording: recording)
+    let here = try trace(base, keeping: kept, recording: !options.recomputes)
     let there = try trace(source, keeping: kept)
     var cost = Cost()
-    cost.forwards = 2 + (here.record == nil ? 1 : 0)
+    cost.forwards = 2
     func scores(blocking blocked: [Site] = []) throws -> [Site: SiteScores] {
       var rules = ReverseRules.gradient
       if case .relevance(let frozen) = options.method {
@@ -132,6 +131,7 @@ extension SpeechLanguageModel {
       let slopes = try slopes(
         of: here, options.target, at: options.sites + fixed.map(\.pattern), by: rules,
         blocking: blocked)
+      cost.forwards += here.record == nil ? 1 : 0
       cost.backwards += 1
       return Dictionary(
         uniqueKeysWithValues: try options.sites.map { site in

@@ -57,7 +57,8 @@ public struct Trace: Sendable {
 
 extension SpeechLanguageModel {
   /// Runs the model once and keeps what is wanted. Of an architecture that splices sound into a
-  /// prompt the residual stream, keys and values are always kept, so that runs can be resumed.
+  /// prompt what runs are resumed from is always kept: the residual stream, keys and values, and what
+  /// a second encoder heard.
   ///
   /// - Throws: where a site is unknown or the question is not one for this model.
   public func trace(_ question: Question, keeping sites: [Site] = []) throws -> Trace {
@@ -74,12 +75,15 @@ extension SpeechLanguageModel {
     like base: Trace? = nil
   ) throws -> Trace {
     for site in sites { try check(site) }
-    if !question.input.continuations.isEmpty && !takesContinuations {
+    let answers = question.answers
+    let said = answers.shared + answers.answer + answers.foil
+    if let token = said.first(where: { !(0..<vocabulary).contains($0) }) {
       throw CellError(
-        "the architecture takes no continuations; its answers are compared at one token")
+        "token \(token) of the answers is outside the model's vocabulary of \(vocabulary); take the "
+          + "tokens from the model's own tokenizer")
     }
     let splicing = self as? AudioLanguageModel
-    let wanted = Set(sites + (splicing.map { $0.residualSites.map(\.site) } ?? []))
+    let wanted = Set(sites + (splicing.map { $0.resumedSites } ?? []))
     var kept: [Site: Tensor] = [:]
     var cache = KeyValueCache()
     var activations: [Site: Tensor] = [:]

@@ -60,6 +60,14 @@ public protocol Connector: Sendable {
 
   /// The stretch of sound that an audio token stands for.
   func span(ofToken index: Int, in batch: Batch) -> TimeSpan
+
+  /// The stage of an encoder that hears the clip beside Whisper's, if there is one, and the site where
+  /// its output enters; runs on the same sound can take that output from `Batch.heard`.
+  var secondEncoder: (stage: Site.Stage, output: Site)? { get }
+}
+
+extension Connector {
+  public var secondEncoder: (stage: Site.Stage, output: Site)? { nil }
 }
 
 /// A model of one of these architectures.
@@ -89,8 +97,6 @@ public struct AudioLanguageModel: SpeechLanguageModel {
   public var placeholder: Int? { config.sound.placeholder }
 
   public var sites: [Site] { encoder.sites + connector.sites + lm.sites + (generator?.sites ?? []) }
-
-  public var takesContinuations: Bool { true }
 
   public var longestClip: Double { encoder.config.seconds }
 
@@ -155,12 +161,9 @@ public struct AudioLanguageModel: SpeechLanguageModel {
   /// - Parameter spliced: the connector's rows that become tokens, for a run that is resumed behind
   ///   a connector that decides it by the sound
   public func batch(_ input: ModelInput, copies: Int = 1, spliced: [Int]? = nil) throws -> Batch {
-    let prompt =
-      input.continuations.isEmpty
-      ? Prompt(input.tokens) : Prompt(trunk: input.tokens, branches: input.continuations)
     var batch = try Batch(
       config.sound, clips: [Clip](repeating: input.clip, count: copies),
-      prompts: [Prompt](repeating: prompt, count: copies), extent: input.extent)
+      prompts: [Prompt](repeating: Prompt(input), count: copies), extent: input.extent)
     batch.frozen = input.kept.map { [[Int]](repeating: $0, count: copies) }
     if let spliced { batch.splice(kept: [[Int]](repeating: spliced, count: copies)) }
     return batch

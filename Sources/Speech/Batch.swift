@@ -47,6 +47,11 @@ public struct Prompt: Sendable, Equatable {
     visible = .causal
   }
 
+  /// What a model is told to read and say.
+  init(_ input: ModelInput) {
+    self.init(trunk: input.tokens + input.forced, branches: input.continuations)
+  }
+
   /// Several continuations of one trunk, each of which sees the trunk and itself.
   public init(trunk: [Int], branches: [[Int]]) {
     tokens = trunk + branches.flatMap { $0 }
@@ -57,7 +62,7 @@ public struct Prompt: Sendable, Equatable {
       starts.append(start)
       start += branch.count
     }
-    visible = .branched(trunk: trunk.count, branches: starts)
+    visible = branches.isEmpty ? .causal : .branched(trunk: trunk.count, branches: starts)
   }
 
   private init(_ tokens: [Int], positions: some Sequence<Int>, visible: Visibility) {
@@ -221,6 +226,9 @@ public struct Batch: Sendable {
   /// The rows of the connector that become tokens, where they are not to be decided by this run's
   /// sound.
   public var frozen: [[Int]]?
+  /// What the connector's second encoder makes of the one clip that all sequences repeat, in that
+  /// clip's rows alone; computed anew where nil.
+  public var heard: Tensor?
   /// Rows of the connector.
   let frames: Layout
   /// Audio tokens, the rows of `connector.out`.

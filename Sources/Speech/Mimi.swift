@@ -172,6 +172,11 @@ extension Mimi: SpeechLanguageModel {
   }
 
   public func run(_ input: ModelInput, tap: Tap?) throws -> ModelRun {
+    guard input.forced.isEmpty, input.continuations.isEmpty else {
+      throw CheckpointError(
+        "Mimi is a codec and has no text in which an answer could be forced; compare two of its "
+          + "numbers as answers of one token, or give a folder of Moshi")
+    }
     let encoded = encode(input.clip.samples, tap: tap)
     return ModelRun(logits: encoded.latent) { [self] site in
       place(of: site, rows: encoded.rows, frames: encoded.frames)

@@ -60,49 +60,70 @@ public struct Moshi: SpeechLanguageModel {
       inputs: delayed.map { Array($0.dropLast()) }, targets: delayed.map { Array($0.dropFirst()) })
   }
 
-  /// - Parameter input: its tokens are the text stream, continued with the padding token to the
-  ///   frames of the clip
+  /// The text stream is the input's tokens, continued with the padding token to the frames of the clip.
+  /// What is forced is said instead from the last frame of the clip on, where a single token would be
+  /// read, and continuations behind it, a token a frame; meanwhile both voices are silent, whatever
+  /// was heard, so that runs on different sound differ in nothing else.
   public func run(_ input: ModelInput, tap: Tap?) throws -> ModelRun {
     let heard = mimi.encode(input.clip.samples, tap: tap)
     let user = Array(heard.codes.prefix(config.codebooks))
     let count = user[0].count
-    let voice = try input.voice ?? silence(count)
-    try check(input.tokens, voice, count)
-    let rest = [Int](repeating: config.padding, count: max(0, count - input.tokens.count))
+    let trunk = count + input.forced.count
+    let longest = trunk + (input.continuations.map(\.count).max() ?? 0)
+    let silence = silence(longest)
+    let voice = input.voice ?? silence
+    try check(
+      input.tokens + input.forced + input.continuations.joined(), voice, count, of: longest)
+    func falling(_ codes: [[Int]]) -> [[Int]] {
+      zip(codes, silence).map { Array($0.prefix(count) + $1[count...]) }
+    }
+    let rest = [Int](repeating: config.padding, count: max(0, longest - input.tokens.count))
     let streams = streams(
-      text: Array(input.tokens.prefix(count)) + rest, voice: voice.map { Array($0.prefix(count)) },
-      user: user)
-    let layout = Layout(counts: [count], visible: [.causal])
-    let x = embedded(streams.inputs, layout, tap)
+      text: input.tokens.prefix(count) + rest, voice: falling(voice), user: falling(user))
+    let text = Prompt(
+      trunk: streams.inputs[0].prefix(count) + input.forced, branches: input.continuations)
+    let layout = Layout(counts: [text.tokens.count], visible: [text.visible])
+    let voices = streams.inputs.dropFirst().map { stream in text.positions.map { stream[$0] } }
+    let x = embedded([text.tokens] + voices, layout, tap)
     var final: Tensor?
     let steps = Array(layout.sequences[0].range)
     let logits = lm.logits(
-      x, from: 0, layout: layout, positions: layout.stacked(padding: 0) { _, t in t }, rows: steps
+      x, from: 0, layout: layout,
+      positions: layout.stacked(padding: 0) { _, t in text.positions[t] }, rows: steps
     ) { site, x in
       let x = tap?(site, x) ?? x
       if site.activation == .final { final = x }
       return x
     }
     if let tap, let final {
-      _ = depth(
-        gatherRows(final, steps), Array(streams.targets.prefix(config.codebooks)), tap: tap)
+      // Up to where answers part, each step says its codes behind the text that is said in it.
+      let said = text.tokens[1..<trunk] + [streams.targets[0][trunk - 1]]
+      let codes = streams.targets[1..<config.codebooks].map { Array($0.prefix(trunk)) }
+      _ = depth(gatherRows(final, Array(steps.prefix(trunk))), [Array(said)] + codes, tap: tap)
     }
     let model = self
     return ModelRun(logits: logits) { site in
-      model.place(of: site, layout: layout, rows: heard.rows, frames: heard.frames)
+      model.place(
+        of: site, layout: layout, heard: count, said: trunk, rows: heard.rows, frames: heard.frames)
     }
   }
 
-  private func place(of site: Site, layout: Layout, rows: Layout, frames: Layout) -> Place {
-    /// A step has heard the user up to its own beginning.
+  /// - Parameters:
+  ///   - heard: steps of the clip
+  ///   - said: steps before answers part
+  private func place(
+    of site: Site, layout: Layout, heard: Int, said: Int, rows: Layout, frames: Layout
+  ) -> Place {
+    /// A step has heard the user up to its own beginning. Steps in which an answer is forced stand for
+    /// text, though the first two still hear codes of the last frame.
     func span(_ step: Int) -> TimeSpan? {
       let duration = config.codec.frameDuration
-      return step == 0
-        ? nil : TimeSpan(duration * Double(step - 1), duration * Double(step))
+      return (1..<heard).contains(step)
+        ? TimeSpan(duration * Double(step - 1), duration * Double(step)) : nil
     }
     switch site.stage {
     case .mimi, .mimiTransformer: return mimi.place(of: site, rows: rows, frames: frames)
-    case .depth: return depth.place(of: site, steps: layout.sequences[0].count, span: span)
+    case .depth: return depth.place(of: site, steps: said, span: span)
     default:
       return site.place(
         in: layout, heads: config.lm.heads, keyHeads: config.lm.keyHeads, span: span)
@@ -128,15 +149,17 @@ public struct Moshi: SpeechLanguageModel {
   }
 
   /// The codes of silence.
-  private func silence(_ frames: Int) throws -> [[Int]] {
+  private func silence(_ frames: Int) -> [[Int]] {
     let codes = mimi.encode([Float](repeating: 0, count: frames * config.codec.frame)).codes
     return Array(codes.prefix(config.codebooks))
   }
 
-  private func check(_ text: [Int], _ voice: [[Int]], _ frames: Int) throws {
-    guard frames > 0, frames <= config.lm.maxPositions else {
+  /// - Parameter longest: frames of the clip and of what is forced behind it
+  private func check(_ text: [Int], _ voice: [[Int]], _ frames: Int, of longest: Int) throws {
+    guard frames > 0, longest <= config.lm.maxPositions else {
+      let behind = longest > frames ? ", \(longest) with the answers behind it" : ""
       throw CheckpointError(
-        "the clip has \(frames) frames; the model takes 1 to \(config.lm.maxPositions)")
+        "the clip has \(frames) frames\(behind); the model takes 1 to \(config.lm.maxPositions)")
     }
     guard text.allSatisfy((0...config.lm.vocabulary).contains) else {
       throw CheckpointError("a token of the text stream is outside the vocabulary")
@@ -157,7 +180,7 @@ public struct Moshi: SpeechLanguageModel {
   ) throws -> Generated {
     let user = Array(mimi.encode(input.clip.samples).codes.prefix(config.codebooks))
     let count = user[0].count
-    try check(input.tokens, user, count)
+    try check(input.tokens, user, count, of: count)
     let heard = streams(text: [Int](repeating: 0, count: count), voice: user, user: user).inputs
     var own = [config.textStart] + [Int](repeating: config.audioStart, count: config.codebooks)
     var text: [Int] = []

@@ -99,13 +99,16 @@ struct QFormerConnector: Connector {
       + [Site(.connector, .out)]
   }
 
+  var secondEncoder: (stage: Site.Stage, output: Site)? { beats.map { _ in (.beats, Self.audio) } }
+
   func callAsFunction(_ x: Tensor, norm: LayerNorm, in batch: inout Batch, tap: Tap?) -> Tensor {
     func at(_ site: Site, _ value: Tensor) -> Tensor { tap?(site, value) ?? value }
     let final = at(Site(.encoder, .final), norm(x))
     var fused = at(Self.speech, speechNorm(final))
     if let beats, let audioNorm {
       let tokens = beats.layout(of: batch.clips)
-      let heard = at(Self.audio, audioNorm(beats(batch.clips, tokens, tap: tap)))
+      let known = batch.heard.map { gatherRows($0, tokens.stacked { _, t in t }) }
+      let heard = at(Self.audio, known ?? audioNorm(beats(batch.clips, tokens, tap: tap)))
       // The shorter side is continued with zeros, behind its norm.
       let rows = batch.encoder.stacked { s, t in
         t < tokens.sequences[s].count ? tokens.sequences[s].start + t : -1

@@ -12,9 +12,6 @@ public protocol SpeechLanguageModel: Sendable {
   /// The token of a prompt that the sound overwrites, where there is one.
   var placeholder: Int? { get }
 
-  /// Whether `ModelInput.continuations` may be given.
-  var takesContinuations: Bool { get }
-
   /// Seconds of sound that the model takes at most; it hears the beginning of a longer recording.
   var longestClip: Double { get }
 
@@ -33,18 +30,17 @@ public protocol SpeechLanguageModel: Sendable {
     -> Generated
 }
 
-extension SpeechLanguageModel {
-  public var takesContinuations: Bool { false }
-}
-
 /// What a model is run on once.
 public struct ModelInput: Sendable {
   public var clip: Clip
   /// The text side. Architectures that splice sound into a prompt take one placeholder token, or as
   /// many as the clip has audio tokens; an encoder-decoder takes the decoder's tokens.
   public var tokens: [Int]
-  /// Texts that continue `tokens` side by side, each seeing `tokens` and itself, so that one pass
-  /// reads the probabilities of several answers. Their logits follow those of `tokens`, in order.
+  /// What is forced to be said behind `tokens`, such as what two answers share; of Moshi from the last
+  /// frame of the clip on, a token a frame.
+  public var forced: [Int] = []
+  /// Texts that continue what is forced side by side, each seeing what was before and itself, so that
+  /// one pass reads the probabilities of several answers. Their logits come last, in order.
   public var continuations: [[Int]] = []
   /// Soundwave: the connector's rows that become tokens, such as those of another run; nil where this
   /// run's sound decides.

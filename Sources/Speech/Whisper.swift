@@ -109,14 +109,15 @@ public struct Whisper: SpeechLanguageModel {
 
   public var sites: [Site] { encoder.sites + [Site(.encoder, .final)] + decoder.sites }
 
-  /// - Parameter input: its tokens are the decoder's, from the start of the transcript on
+  /// - Parameter input: its tokens are the decoder's, from the start of the transcript on; what is
+  ///   forced and the continuations follow them
   public func run(_ input: ModelInput, tap: Tap?) throws -> ModelRun {
-    try decoder.check(input.tokens)
+    let said = try decoder.checked(input)
     let sound = try SoundBatch(config.encoder, clips: [input.clip])
     let heard = memory(sound, tap: tap)
-    let text = Layout(counts: [input.tokens.count], visible: [.causal])
+    let text = Layout(counts: [said.tokens.count], visible: [said.visible])
     let logits = decoder.logits(
-      decoder.embedded(input.tokens, text), rows: text, heard: heard, in: sound.encoder,
+      decoder.embedded(said, text), rows: text, heard: heard, in: sound.encoder,
       wanted: Array(text.sequences[0].range), tap: tap)
     let (encoderHeads, decoder) = (config.encoder.heads, decoder)
     return ModelRun(logits: logits) { site in
@@ -139,18 +140,18 @@ public struct Whisper: SpeechLanguageModel {
   public func generate(
     _ input: ModelInput, _ config: GenerationConfig, progress: (Int) -> Void
   ) throws -> Generated {
-    try decoder.check(input.tokens)
+    let said = try decoder.checked(input).tokens
     let sound = try SoundBatch(self.config.encoder, clips: [input.clip])
     let heard = decoder.heard(memory(sound, tap: nil))
     var limited = config
-    limited.limit = min(config.limit, self.config.maxPositions - input.tokens.count)
+    limited.limit = min(config.limit, self.config.maxPositions - said.count)
     let step: StepLogits = { x, layout, row, prefix, tap in
       decoder.logits(
         x, rows: layout, crossing: heard, in: sound.encoder, wanted: [row], prefix: prefix, tap: tap
       )
     }
     return limited.generate(
-      after: decoder.embedded(input.tokens), prompt: input.tokens,
+      after: decoder.embedded(said), prompt: said,
       embedding: { decoder.embedded([$0], from: $1) }, said: progress, logits: step)
   }
 }

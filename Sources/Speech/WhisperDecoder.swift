@@ -119,17 +119,23 @@ struct WhisperDecoder: Sendable {
     head = config.tiesEmbeddings ? embeddings : p.matrix(WhisperConfig.headName)
   }
 
-  /// - Throws: where there is no token, too many, or one outside the vocabulary.
-  func check(_ tokens: [Int]) throws {
-    guard !tokens.isEmpty, tokens.count <= config.maxPositions else {
+  /// The decoder's text.
+  ///
+  /// - Throws: where there is no token, too many in a row, or one outside the vocabulary.
+  func checked(_ input: ModelInput) throws -> Prompt {
+    let text = Prompt(input)
+    let count = (text.positions.max() ?? -1) + 1
+    guard !input.tokens.isEmpty, count <= config.maxPositions else {
       throw CheckpointError(
-        "\(tokens.count) decoder tokens; the model takes 1 to \(config.maxPositions)")
+        "\(input.tokens.count) decoder tokens, \(count) with what is forced behind them; the model "
+          + "takes 1 to \(config.maxPositions); give another prompt or shorter answers")
     }
-    if let token = tokens.first(where: { !(0..<config.vocabulary).contains($0) }) {
+    if let token = text.tokens.first(where: { !(0..<config.vocabulary).contains($0) }) {
       throw CheckpointError(
         "token \(token) is outside the vocabulary of \(config.vocabulary); Whisper's prompt has no "
           + "audio placeholder")
     }
+    return text
   }
 
   /// Embeddings of tokens at positions from `first` on, [tokens, width].
@@ -137,8 +143,10 @@ struct WhisperDecoder: Sendable {
     gatherRows(embeddings, tokens) + gatherRows(positions, tokens.indices.map { first + $0 })
   }
 
-  func embedded(_ tokens: [Int], _ text: Layout) -> Tensor {
-    gatherRows(embedded(tokens), text.stacked { _, t in t })
+  /// The same of a text in the rows of its layout.
+  func embedded(_ text: Prompt, _ layout: Layout) -> Tensor {
+    let rows = gatherRows(embeddings, text.tokens) + gatherRows(positions, text.positions)
+    return gatherRows(rows, layout.stacked { _, t in t })
   }
 
   /// Keys and values of the sound.

@@ -82,8 +82,7 @@ struct OpenedModel: Sendable {
     try wave.checkAudible(path)
     let clip: Clip
     do { clip = try model.clip(wave) } catch { throw CellError("\(path): \(error)") }
-    return Question(
-      ModelInput(clip: clip, tokens: prompt), answers, continuing: model.takesContinuations)
+    return Question(ModelInput(clip: clip, tokens: prompt), answers)
   }
 
   /// What is said of answers that are longer than a token.
@@ -93,11 +92,12 @@ struct OpenedModel: Sendable {
       answers.shared.isEmpty
       ? "the answers differ at their first token"
       : "the answers share \(answers.shared.count) first tokens, which are teacher-forced"
-    let whole =
-      model.takesContinuations
-      ? "whole answers are scored as the sequence metric"
-      : "whole answers are not scored on this architecture"
-    return "\(forced); they are compared at the first token that differs; \(whole)"
+    let said =
+      model is Moshi
+      ? "; they are said a token a frame from the recording's last frame on, while both voices are "
+        + "silent" : ""
+    return "\(forced); they are compared at the first token that differs; whole answers are scored "
+      + "as the sequence metric\(said)"
   }
 }
 

@@ -58,7 +58,8 @@ struct SearchCells: ParsableCommand {
       as in residual,lm.*.attn.z[*].
       """) var sites = "residual"
   @Option(help: "both, sufficiency or necessity.") var direction = DirectionChoice.both
-  @Flag(help: "Keep the record of one layer at a time, for large models; one more pass.")
+  @Flag(
+    help: "Keep the record of one layer at a time, for large models; one more pass a way back.")
   var lowMemory = false
   @Option(help: "The file to write.") var out: String
 

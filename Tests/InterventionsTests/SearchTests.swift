@@ -12,11 +12,14 @@ import Testing
     small.model.sites.filter { $0.activation != .logits }
   }
 
-  /// The two ways back have the same bits, for the gradient and for relevance.
-  @Test(arguments: [false, true]) func recomputingChangesNothing(_ relevance: Bool) throws {
+  /// The two ways back have the same bits, for the gradient, for relevance, and for GradDrop, which
+  /// goes back once for each of the five layers.
+  @Test(arguments: [
+    (SearchMethod.attribution, 1), (.relevance(freezingPatterns: false), 1), (.gradDrop, 5),
+  ])
+  func recomputingChangesNothing(_ method: SearchMethod, _ passes: Double) throws {
     let small = Small(seed: 51)
-    var options = SearchOptions(
-      relevance ? .relevance(freezingPatterns: false) : .attribution, sites: sites(small))
+    var options = SearchOptions(method, sites: sites(small))
     let recorded = try small.model.search(
       base: small.question, source: small.source, options)
     options.recomputes = true
@@ -24,8 +27,8 @@ import Testing
     for site in options.sites {
       #expect(recorded.scores[site]!.total == again.scores[site]!.total, "\(site)")
     }
-    #expect(recorded.cost.forwards == 2 && recorded.cost.backwards == 1)
-    #expect(again.cost.forwards == 3)
+    #expect(recorded.cost.forwards == 2 && recorded.cost.backwards == passes)
+    #expect(again.cost.forwards == 2 + passes && again.cost.backwards == passes)
   }
 
   /// A score is the slope of the exact effect, for heads, neurons, connector and residual stream.
@@ -158,15 +161,16 @@ import Testing
   }
 
   /// With one layer's writes cut off by hand, its share of GradDrop is what remains.
-  @Test func gradDropIsTheMeanOverCutLayers() throws {
+  @Test(arguments: [false, true]) func gradDropIsTheMeanOverCutLayers(_ recomputes: Bool) throws {
     let small = Small(seed: 55)
     let wanted = [Site(.encoder, 0, .residPost), Site(.lm, 0, .z), Site(.lm, 1, .residMid)]
-    let found = try small.model.search(
-      base: small.question, source: small.source, SearchOptions(.gradDrop, sites: wanted))
+    var options = SearchOptions(.gradDrop, sites: wanted)
+    options.recomputes = recomputes
+    let found = try small.model.search(base: small.question, source: small.source, options)
     let layers: [(Site.Stage, Int)] = [
       (.encoder, 0), (.encoder, 1), (.lm, 0), (.lm, 1), (.lm, 2),
     ]
-    #expect(found.cost.backwards == 5 && found.cost.forwards == 2)
+    #expect(found.cost.backwards == 5 && found.cost.forwards == (recomputes ? 7 : 2))
     let there = try small.model.trace(small.source, keeping: wanted)
     var sums = [Double](repeating: 0, count: wanted.count)
     for (stage, layer) in layers {

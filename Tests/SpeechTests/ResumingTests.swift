@@ -82,6 +82,55 @@ import Testing
         == [nil])
   }
 
+  /// A run that goes on from SALMONN's encoder or inside its connector does not hear BEATs again: in a
+  /// model whose BEATs is another it says what it says in the run's own.
+  @Test func whatBEATsHeardIsKept() throws {
+    let scratch = try Scratch()
+    for name in try FileManager.default.contentsOfDirectory(atPath: stored("salmonn")) {
+      try FileManager.default.copyItem(
+        atPath: stored("salmonn/\(name)"), toPath: "\(scratch.path)/\(name)")
+    }
+    var file = try TensorFile(path: stored("salmonn/model.safetensors"))
+    let name = "beats.encoder.layers.0.fc2.bias"
+    for i in 0..<4 { file[name, i] += 1 }
+    let path = "\(scratch.path)/model.safetensors"
+    try FileManager.default.removeItem(atPath: path)
+    try Data(file.bytes).write(to: URL(fileURLWithPath: path))
+    let own = try openModel(folder: stored("salmonn"))
+    let other = try openModel(folder: scratch.path)
+    let question = try question("salmonn", "base", own)
+    let names = [
+      "encoder.embed", "encoder.1.resid_post", "encoder.0.attn.z", "encoder.final", "fuse.speech",
+      "fuse.audio", "fuse.x", "qformer.0.cross.k", "connector.out", "lm.0.resid_post",
+    ]
+    let beats = Site("beats.1.mlp.out")!
+    let sites = names.map { Site($0)! } + [beats]
+    let base = try own.trace(question, keeping: sites)
+    let source = try own.trace(try self.question("salmonn", "source", own), keeping: sites)
+    let sets = try sites.map { site -> [Patch] in
+      // In the middle, where the language model reads sound.
+      let middle = try base.place(of: site).rows.count / 2
+      let positions = [middle, middle + 1]
+      return [
+        Patch(site, positions: positions, taking: try source.rows(of: Cell(site), at: positions))
+      ]
+    }
+    let behind = Array(sets.dropLast())
+    let kept = try other.patched(base, behind, skipping: false)
+    #expect(kept == (try own.patched(base, behind, resuming: false, skipping: false)))
+    // Two neighbours with nothing but a norm between them say the same.
+    #expect(Set(kept.map(\.logitDifference)).count > names.count / 2)
+    #expect(kept.allSatisfy { $0.logitDifference != base.logitDifference })
+    // Computed anew it is another, as where a patch lies inside BEATs, alone or beside others.
+    let anew = try other.patched(base, behind, resuming: false, skipping: false)
+    for (name, (kept, anew)) in zip(names, zip(kept, anew)) { #expect(kept != anew, "\(name)") }
+    let both = behind.prefix(5).map { $0 + sets.last! } + [sets.last!]
+    let plain = try own.patched(base, Array(both), resuming: false, skipping: false)
+    #expect(try own.patched(base, Array(both), skipping: false) == plain)
+    #expect(try other.patched(base, Array(both), skipping: false) != plain)
+    #expect(plain.last!.logitDifference != base.logitDifference)
+  }
+
   @Test(arguments: ["whisper", "moshi"]) func everySiteCanBePatched(_ folder: String) throws {
     let model = try openModel(folder: stored(folder))
     let sites = model.sites.filter { ![.logits].contains($0.activation) }
@@ -107,6 +156,31 @@ import Testing
       $0.logitDifference != base.logitDifference
     }
     #expect(moved > 20)
+  }
+
+  /// Layers run again on the way back give the slopes of the record at every site, those of SALMONN's
+  /// second encoder too.
+  @Test(arguments: ["qwen2-audio", "salmonn", "soundwave", "llama-omni"])
+  func runningAgainChangesNothing(_ folder: String) throws {
+    let model = try openModel(folder: stored(folder))
+    let sites = model.sites.filter {
+      ![.logits, .keep].contains($0.activation) && !["gen", "ctc"].contains($0.stage.rawValue)
+        && !$0.activation.rawValue.hasSuffix("pattern")
+    }
+    let question = try question(folder, "base", model)
+    let source = try self.question(folder, "source_eq", model)
+    for method in [SearchMethod.attribution, .relevance(freezingPatterns: false), .gradDrop] {
+      var options = SearchOptions(method, sites: sites)
+      options.alignment = .linear(base: 1000, source: 1000)
+      let recorded = try model.search(base: question, source: source, options)
+      options.recomputes = true
+      let again = try model.search(base: question, source: source, options)
+      for site in sites {
+        #expect(
+          recorded.scores[site]!.total == again.scores[site]!.total, "\(method.name) at \(site)")
+      }
+      #expect(recorded.scores.values.count { $0.total != 0 } > sites.count / 2)
+    }
   }
 
   /// Searches reach every kind of site of every architecture.

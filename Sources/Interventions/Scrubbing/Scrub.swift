@@ -258,7 +258,7 @@ extension AudioLanguageModel {
     var logits: [Tensor] = []
     for start in stride(from: 0, to: states.count, by: 12) {
       let chunk = Array(states[start..<min(start + 12, states.count)])
-      let batch = try batch(base.question.input, copies: chunk.count, spliced: base.spliced)
+      let batch = try batch(from: base, copies: chunk.count, spliced: base.spliced)
       let reads = batch.lm.sequences.map { sequence in
         base.question.reads(of: sequence.count).map(sequence.row(of:))
       }
@@ -274,7 +274,7 @@ extension AudioLanguageModel {
   fileprivate func advanced(_ base: Trace, _ x: Tensor, from site: Site, to later: Site) throws
     -> Tensor
   {
-    var batch = try batch(base.question.input, copies: 1, spliced: base.spliced)
+    var batch = try batch(from: base, spliced: base.spliced)
     var (x, boundary) = (x, boundary(of: site))
     let end = self.boundary(of: later)
     while boundary != end {

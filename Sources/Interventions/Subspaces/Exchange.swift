@@ -212,7 +212,7 @@ extension SpeechLanguageModel {
       }
       return gatherRows(run.logits, base.question.reads(of: run.logits.rows))
     }
-    let batch = try splicing.batch(base.question.input, copies: 1, spliced: base.spliced)
+    let batch = try splicing.batch(from: base, spliced: base.spliced)
     let sequence = batch.lm.sequences[0]
     return splicing.logits(
       after: state.boundary, replaced(base.state(at: state.boundary)), in: batch,

@@ -1,0 +1,136 @@
+// Answers of several tokens by `tap patch`, `search`, `map` and `confirm` on the golden folders of
+// Whisper and Moshi, to which a tokenizer of plain words is added.
+
+import Foundation
+import JSON
+import Testing
+
+/// A copy of a golden folder with a word w5 for token 5, inside a folder for what is measured.
+private final class Worded {
+  let folder: String
+  var model: String { "\(folder)/model" }
+
+  /// - Parameter named: tokens that have names of their own
+  init(_ name: String, words: Int, named: [Int: String] = [:]) throws {
+    let scratch = FileManager.default.temporaryDirectory
+      .appendingPathComponent("tap-words-\(UUID().uuidString)")
+    folder = scratch.path
+    try FileManager.default.createDirectory(at: scratch, withIntermediateDirectories: true)
+    try FileManager.default.copyItem(
+      at: Broken.root.appendingPathComponent("Tests/SpeechTests/Fixtures/\(name)"),
+      to: scratch.appendingPathComponent("model"))
+    let vocabulary = Dictionary(
+      uniqueKeysWithValues: (0..<words).map { (named[$0] ?? "w\($0)", JSON.integer($0)) })
+    let added = named.sorted { $0.key < $1.key }.map { id, name -> JSON in
+      [
+        "id": .integer(id), "content": .string(name), "special": true, "lstrip": false,
+        "rstrip": false, "single_word": false, "normalized": false,
+      ]
+    }
+    let tokenizer: JSON = [
+      "version": "1.0", "added_tokens": .array(added), "normalizer": .null,
+      "pre_tokenizer": ["type": "WhitespaceSplit"], "post_processor": .null, "decoder": .null,
+      "model": ["type": "WordLevel", "vocab": .object(vocabulary), "unk_token": "w0"],
+    ]
+    try write("model/tokenizer.json", tokenizer.text)
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: folder) }
+
+  func write(_ name: String, _ text: String) throws {
+    try Data(text.utf8).write(to: URL(fileURLWithPath: "\(folder)/\(name)"))
+  }
+
+  func read(_ name: String) throws -> JSON {
+    try JSON(
+      parsing: [UInt8](Data(contentsOf: URL(fileURLWithPath: "\(folder)/\(name)"))), name: name)
+  }
+}
+
+@Suite struct SeveralTokensTests {
+  @Test(arguments: [
+    ("whisper", "w49 w9 w8", "w81 w7", "encoder.0.resid_post,decoder.*.resid_post,cross"),
+    ("moshi", "w9 w8 w11", "w27 w7", "connector,lm.*.resid_post,lm.1.attn.z[*]"),
+  ])
+  func mapsAndSearches(_ name: String, _ answer: String, _ foil: String, _ sites: String) throws {
+    let worded = try Worded(
+      name, words: name == "whisper" ? 131 : 37,
+      named: name == "whisper"
+        ? [100: "<|startoftranscript|>", 103: "<|startofprev|>", 105: "<|notimestamps|>"] : [:])
+    let (model, folder) = (worded.model, worded.folder)
+    let list = "\(folder)/pairs.json"
+    try worded.write(
+      "table.csv",
+      "audio_clean,audio_corrupt,prompt,answer,foil\n"
+        + "\(model)/base.wav,\(model)/source.wav,w5,\(answer),\(foil)\n")
+    #expect(try tap(["pairs", "--table", "\(folder)/table.csv", "--out", list]).status == 0)
+    let common = ["--pairs", list, "--minimum-gap", "0.1", "--sites", sites]
+    func measured(_ file: String, _ arguments: [String]) throws -> JSON {
+      let ran = try tap(
+        arguments + ["--model", model] + common + ["--out", "\(folder)/\(file)"])
+      try #require(ran.status == 0, "\(ran.err)")
+      return try worded.read(file)
+    }
+    let map = try measured("map.json", ["map", "--metric", "sequence"])
+    let plain = try measured("plain.json", ["map", "--plain"])
+    for direction in ["sufficiency", "necessity"] {
+      #expect(map[direction] == plain[direction])
+      let recovery = try #require(map[direction]?["recovery"])
+      let (whole, first) = (
+        try #require(recovery["sequence"]?.elements),
+        try #require(recovery["logit-difference"]?.elements)
+      )
+      func shares(_ table: [JSON]) -> [Double] {
+        table.flatMap { $0.elements?.compactMap(\.double) ?? [] }
+      }
+      #expect(shares(whole).count == shares(first).count)
+      #expect(shares(whole).count { abs($0) > 1e-3 } > 20)
+      #expect(shares(whole) != shares(first))
+    }
+    let search = try measured("search.json", ["search", "--method", "attribution"])
+    #expect(search["rows"] == map["rows"] && search["columns"] == map["columns"])
+    let confirmed = try tap([
+      "confirm", "--search", "\(folder)/search.json", "--top", "2", "--random", "2", "--out",
+      "\(folder)/confirmed.json",
+    ])
+    #expect(confirmed.status == 0, "\(confirmed.err)")
+    let cells = try #require(
+      try worded.read("confirmed.json")["sufficiency"]?["cells"]?.elements)
+    #expect(cells.contains { $0["recovery"]?["sequence"]?.double != nil })
+  }
+
+  /// One cell, with what the answers share forced, and what is said of it.
+  @Test(arguments: [
+    ("whisper", "100,5,105", "encoder.1.resid_post@80ms..200ms", ""),
+    (
+      "moshi", "5,3", "connector.out@2..9",
+      "a token a frame from the recording's last frame on, while both voices are silent"
+    ),
+  ])
+  func patches(_ name: String, _ prompt: String, _ site: String, _ note: String) throws {
+    let folder = Broken.root.appendingPathComponent("Tests/SpeechTests/Fixtures/\(name)").path
+    func patched(_ more: String...) throws -> JSON {
+      let ran = try tap(
+        [
+          "patch", "--model", folder, "--base", "\(folder)/base.wav", "--source",
+          "\(folder)/source.wav", "--prompt-ids", prompt, "--answer", "6,11,12,4,8", "--foil",
+          "6,11,17,9", "--site", site, "--alignment", "linear", "--json",
+        ] + more)
+      try #require(ran.status == 0, "\(ran.err)")
+      #expect(ran.err.contains("share 2 first tokens, which are teacher-forced"))
+      #expect(
+        ran.err.contains(
+          "whole answers are scored as the sequence metric\(note.isEmpty ? "\n" : "; ")"))
+      #expect(note.isEmpty || ran.err.contains(note))
+      return try JSON(parsing: Array(ran.out.utf8), name: "tap patch")
+    }
+    let (found, plain) = (try patched(), try patched("--plain"))
+    #expect(found["patched"] == plain["patched"])
+    let (base, source, after) = (
+      found["base_run"]?["sequence"]?.double, found["source_run"]?["sequence"]?.double,
+      found["patched"]?["sequence"]?.double
+    )
+    #expect(try abs(#require(after) - #require(base)) > 1e-3)
+    #expect(try abs(#require(source) - #require(base)) > 1e-3)
+  }
+}
