@@ -63,8 +63,8 @@ struct Recipe: Sendable {
         config: soundwave, auxiliary: .alignment, warmStart: "qwen2-audio-small",
         stages: [
           Stage(kind: .encoder, steps: 400, batch: 16, peakRate: 2e-3),
-          Stage(kind: .sound, steps: 700, batch: 16, peakRate: 2e-3),
-          Stage(kind: .joint, steps: 700, batch: 16, peakRate: 7e-4),
+          Stage(kind: .sound, steps: 400, batch: 16, peakRate: 2e-3),
+          Stage(kind: .joint, steps: 1600, batch: 16, peakRate: 1e-3),
         ]),
       Recipe(
         name: "qwen2-audio-ctc-small", architecture: "Qwen2-Audio",
