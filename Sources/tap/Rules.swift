@@ -73,9 +73,15 @@ struct Rules {
   )
     throws -> String?
   {
-    guard let frozen, chosen.contains(where: { $0.split == frozen.confirmSplit }) else {
+    guard let frozen else {
+      if chosen.contains(where: { $0.split == "test" }) {
+        warn(
+          "the split test is measured without --preregistration, so that its opening is not logged: "
+            + "the result is exploratory")
+      }
       return nil
     }
+    guard chosen.contains(where: { $0.split == frozen.confirmSplit }) else { return nil }
     let items = listed.filter { $0.split == frozen.confirmSplit }.map(\.id).sorted()
     let log = (list as NSString).deletingPathExtension + ".openings.tsv"
     try OpeningLog(log).open(

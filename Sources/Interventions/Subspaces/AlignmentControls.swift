@@ -16,8 +16,8 @@ public struct AlignmentAccuracy: Sendable, Codable, Equatable {
 public struct AlignmentControls: Sendable, Codable, Equatable {
   public let k: Int
   public let real: AlignmentAccuracy
-  /// Trained for permuted answers, the same for all pairs of one answer; nil where all pairs have one.
-  /// An answer of held-out pairs alone has a label that was never trained for.
+  /// Trained for permuted answers, the same for all pairs of one answer; nil where the answers are too
+  /// few. An answer of held-out pairs alone has a label that was never trained for.
   public let arbitrary: AlignmentAccuracy?
   /// The recovery of the true answer, on held-out pairs, by the subspace of permuted answers.
   public let arbitraryRecovery: Double?
@@ -56,8 +56,11 @@ extension SubspaceStudy {
         held: try test.accuracy(of: subspace, expecting: Array(labels.dropFirst(fit.count))))
     }
     let answers = (fit + test).map(\.answer)
-    let labels =
-      Set(answers).count > 1 ? try arbitraryLabels(answers, random.split("labels")) : nil
+    let labels: [Int]?
+    do {
+      labels = try arbitraryLabels(
+        answers, foils: (fit + test).map(\.foil), random.split("labels"))
+    } catch is SubspaceError { labels = nil }
     let arbitrary = try labels.map { labels in
       try search.train(
         on: fit, labels: Array(labels.prefix(fit.count)),
