@@ -1,8 +1,10 @@
 // The controls of time of a pair (`interpretability-methods.md` B.14): the base run's own recording,
-// later, whose effect should be none, and boundaries that are moved a little, which should matter
-// little.
+// later, and another take of it, whose effects should be none, and boundaries that are moved a little,
+// which should matter little.
 
+import Foundation
 import Interventions
+import Notebook
 import Speech
 import Tensor
 
@@ -24,6 +26,56 @@ extension OpenedModel {
           + "model takes; give a smaller shift or a shorter recording")
     }
     return try question(late, of: name, prompt: prompt, answers: answers)
+  }
+}
+
+/// Other takes of recordings: the same content by the same speaker, spoken again.
+struct OtherTakes: Sendable {
+  let path: String
+  /// Of the table and of all takes.
+  let digest: Digest
+  private let takes: [String: String]
+
+  /// Reads a table with the columns recording and other_take.
+  ///
+  /// - Throws: where the table has other columns, names a recording twice, or a take is not there.
+  init(contentsOf path: String) throws {
+    guard let data = FileManager.default.contents(atPath: path),
+      let text = String(data: data, encoding: .utf8)
+    else { throw CellError("\(path): cannot be read as text; check the path") }
+    let rows = try commaSeparated(text)
+    guard rows.first?.fields == ["recording", "other_take"], rows.count > 1 else {
+      throw CellError(
+        "\(path): should begin with the line recording,other_take and name at least one of them")
+    }
+    var takes: [String: String] = [:]
+    for (line, fields) in rows.dropFirst() {
+      guard fields.count == 2, FileManager.default.fileExists(atPath: fields[1]) else {
+        throw CellError(
+          "\(path): line \(line): should name a recording and the file of its other take")
+      }
+      guard takes.updateValue(fields[1], forKey: fields[0]) == nil else {
+        throw CellError(
+          "\(path): line \(line): \(fields[0]) has another take already; leave one out")
+      }
+    }
+    (self.path, self.takes) = (path, takes)
+    digest = Digest(
+      ofParts: [text] + (try takes.values.sorted().map { try Digest(ofFile: $0).description }))
+  }
+
+  /// Another take of the base run's sound, with the same question; nil where the table has none, or
+  /// the sound is no recording.
+  func question(_ pair: OpenedPair, _ direction: Direction, _ opened: OpenedModel) throws
+    -> Question?
+  {
+    guard pair.corruption == .paired || direction == .necessity,
+      let take = takes[direction == .necessity ? pair.pair.clean : pair.pair.corrupt]
+    else { return nil }
+    do {
+      return try opened.question(
+        take, prompt: opened.tokens(ofPrompt: pair.pair.prompt), answers: pair.clean.answers)
+    } catch { throw CellError("pair \(pair.pair.id): \(error)") }
   }
 }
 

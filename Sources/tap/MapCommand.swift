@@ -38,6 +38,11 @@ struct MapCells: ParsableCommand {
   @Option(
     help: "Also patch with every boundary of the alignment moved by up to so many milliseconds.")
   var jitter: Double?
+  @Option(
+    help: """
+      A table with the columns recording and other_take: also patch from another take of what the base \
+      recording says, which should move nothing.
+      """) var otherTakes: String?
   @Option(help: "Also estimate every cell by a method of tap search, and certify the estimates.")
   var estimate: MethodChoice?
   @Option(help: "Steps of the estimate along its path, an even number.") var steps = 16
@@ -69,6 +74,7 @@ struct MapCells: ParsableCommand {
       directions: direction.directions,
       sites: Array(Set(rows.map(\.site))).sorted { "\($0)" < "\($1)" },
       wrongItem: control, shift: shift, jitter: jitter,
+      otherTakes: try otherTakes.map(OtherTakes.init),
       search: estimate?.method(steps: steps), isPlain: plain)
     if control { run.warnOfMissingStrangers() }
     let inputs = run.inputs(["map", sites, "\(asked)"])

@@ -133,6 +133,11 @@ struct MapReport {
     ]
     if let shift = asked.shift { members["shift_ms"] = .number(shift) }
     if let jitter = asked.jitter { members["jitter_ms"] = .number(jitter) }
+    if let takes = asked.otherTakes {
+      members["other_takes"] = [
+        "file": .string(takes.path), "sha256": .string(takes.digest.description),
+      ]
+    }
     if let search = asked.search { members["estimate"] = .string(search.name) }
     for (d, direction) in asked.directions.enumerated() {
       func byMetric(_ map: (Metric) -> [[Double?]]) -> JSON {

@@ -15,6 +15,8 @@ struct MapRequest: Sendable, CustomStringConvertible {
   let shift: Double?
   /// Patch also with boundaries moved by up to so many milliseconds.
   let jitter: Double?
+  /// Patch also from other takes of what base runs say.
+  let otherTakes: OtherTakes?
   /// How cells are estimated beside the map.
   let search: SearchMethod?
   /// Whether the model runs from the sound on for every cell.
@@ -24,10 +26,15 @@ struct MapRequest: Sendable, CustomStringConvertible {
   var controls: [String] {
     (wrongItem ? [MatchedControl.wrongItem.rawValue] : [])
       + (shift == nil ? [] : ["shift"]) + (jitter == nil ? [] : ["jitter"])
+      + (otherTakes == nil ? [] : ["other-take"])
   }
 
   var description: String {
-    "\(directions) \(controls) \(shift ?? 0) \(jitter ?? 0) \(search.map { "\($0)" } ?? "") \(isPlain)"
+    let values = [shift ?? 0, jitter ?? 0].map { "\($0)" }
+    return
+      ([directions.map(\.rawValue), controls, values].flatMap { $0 }
+      + [otherTakes?.digest.description ?? "", search.map { "\($0)" } ?? "", "\(isPlain)"])
+      .joined(separator: " ")
   }
 }
 
@@ -97,6 +104,17 @@ struct MeasuredPair: Codable, Sendable {
             patches =
               try pair.jittered(direction, by: asked.jitter!).map {
                 try selections(source, $0).map { $0.map { $0?.patch() } }
+              } ?? real.map { $0.map { _ in nil } }
+          case "other-take":
+            let take = try asked.otherTakes!.question(pair, direction, opened).map {
+              try model.trace($0, keeping: asked.sites)
+            }
+            if take != nil { runs += 1 }
+            patches =
+              try take.map { take in
+                let along = try AlignmentChoice.automatic.alignment(
+                  base: base.question.clip, source: take.question.clip, segments: nil)
+                return try selections(take, along).map { $0.map { $0?.patch() } }
               } ?? real.map { $0.map { _ in nil } }
           default:
             let stranger = try item.strangerRun(direction, into: base, model, asked.sites)

@@ -67,6 +67,11 @@ struct SubspaceVerb: ParsableCommand {
   ) throws -> [String: JSON] {
     let (fit, test) = try halves(pairs.kept)
     let model = pairs.opened.model
+    let groups = Set(test.map(\.pair.group)).count
+    if groups < fewestGroups {
+      warn(
+        "the pairs that are patched are of \(groups) groups, too few for their intervals to hold")
+    }
     let target = try SiteWindow(site, in: model)
     func exchanges(
       _ pairs: [OpenedPair], _ direction: Direction, _ model: any SpeechLanguageModel
@@ -112,7 +117,7 @@ struct SubspaceVerb: ParsableCommand {
       "site": .string(target.name), "k": .array(counts.map { .integer($0) }),
       "fit_pairs": .array(fit.map { .string($0.pair.id) }),
       "test_pairs": .array(test.map { .string($0.pair.id) }),
-      "test_groups": .integer(Set(test.map(\.pair.group)).count),
+      "test_groups": .integer(groups),
       "activations": .integer(study.samples.rows), "width": .integer(study.width),
       "outlier_dimensions": .array(study.outliers.map { .integer($0) }),
       "outliers_cleared": .bool(withoutOutliers), "shrinkage": .number(shrinkage),

@@ -159,12 +159,22 @@ extension JSON {
   }
 
   @Test func aMapIsTestedCertifiedAndShifted() throws {
+    // Each recording as its own other take, which changes nothing to the bit. Lists name recordings
+    // from the current folder, or from the manifest's.
+    let list = try JSON(
+      parsing: [UInt8](Data(contentsOf: URL(fileURLWithPath: bench.manifest))), name: "pairs")
+    let names = try #require(list.at("utterances").elements).compactMap { $0.at("file").string }
+    let root = URL(fileURLWithPath: bench.folder).deletingLastPathComponent().path
+    let rows = names.flatMap { ["\($0),\(root)/\($0)", "\(root)/\($0),\(root)/\($0)"] }
+    try (["recording,other_take"] + rows).joined(separator: "\n").write(
+      toFile: bench.file("takes.csv"), atomically: true, encoding: .utf8)
     let (found, text) = try bench.result(
       "map.json",
       [
         "map", "--model", Bench.checkpoint, "--pairs", bench.manifest, "--split", "discovery",
         "--limit", "12", "--sites", "connector.out,lm.2.resid_post", "--windows", "time:240",
         "--text", "1", "--estimate", "attribution", "--control", "--shift", "80", "--jitter", "20",
+        "--other-takes", bench.file("takes.csv"),
       ])
     for direction in ["sufficiency", "necessity"] {
       let own = found.at(direction)
@@ -187,6 +197,7 @@ extension JSON {
       #expect(largest("control_shift") < 0.5 * largest("recovery"))
       #expect(largest("control_jitter") > 0.5 * largest("recovery"))
       #expect(largest("control_wrong-item") > 0)
+      #expect(largest("control_other-take") == 0)
     }
     for word in ["max-T over", "less wrong item", "shift: largest", "jitter: largest", "Spearman"] {
       #expect(text.contains(word), "\(word)")
