@@ -196,6 +196,7 @@ extension JSON {
       // The same sound later moves what the position carries; the source moves what was said.
       #expect(largest("control_shift") < 0.5 * largest("recovery"))
       #expect(largest("control_jitter") > 0.5 * largest("recovery"))
+      #expect(own.at("control_jitter") != own.at("recovery"))
       #expect(largest("control_wrong-item") > 0)
       #expect(largest("control_other-take") == 0)
     }
