@@ -15,11 +15,16 @@ struct MapCells: ParsableCommand {
     abstract: "Patches every cell exactly, in both directions, and draws the map.",
     discussion: """
       Sufficiency puts the clean run's activation into the corrupt run, necessity the reverse. A cell is \
-      the mean effect over pairs over the mean gap, never clipped. An interrupted map goes on where it \
-      was.
+      the mean effect over pairs over the mean gap, never clipped, with its 95 % interval over groups; \
+      cells are tested together by max-T. Both want six groups of pairs and are left out below. With \
+      --estimate the map says how well a search would have found it. An interrupted map goes on where \
+      it was.
 
         tap map --model artifacts/qwen2-audio-small --pairs build/pairs.json --direction both \\
           --sites residual --out build/map.json --figure build/map.pdf
+        tap map --model artifacts/qwen2-audio-small --pairs data-manifests/evaluation.json \\
+          --split discovery --limit 12 --estimate attribution --control --shift 80 --jitter 20 \\
+          --out build/map-12.json
       """)
 
   @OptionGroup var options: ModelOptions
