@@ -1,6 +1,7 @@
 // What a computation cost: passes through the model, time and memory.
 
 import Glibc
+import Synchronization
 
 /// Passes through the model, time and memory, added up.
 public struct Cost: Codable, Hashable, Sendable {
@@ -43,5 +44,26 @@ public struct Cost: Codable, Hashable, Sendable {
     var usage = rusage()
     getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
     return usage.ru_maxrss * 1024
+  }
+}
+
+/// Counts passes where many are made at once.
+public final class PassCounter: Sendable {
+  private let counts = Mutex((forwards: 0.0, backwards: 0.0))
+
+  public init() {}
+
+  public func add(forwards: Int, backwards: Int = 0) {
+    counts.withLock {
+      $0.forwards += Double(forwards)
+      $0.backwards += Double(backwards)
+    }
+  }
+
+  /// The passes so far, without their time.
+  public var cost: Cost {
+    var cost = Cost()
+    (cost.forwards, cost.backwards) = counts.withLock { ($0.forwards, $0.backwards) }
+    return cost
   }
 }

@@ -17,6 +17,15 @@ public struct Outcome: Codable, Hashable, Sendable {
   /// D_KL(reference || this run) over the next token there, in nats; nil without a reference.
   public let divergence: Double?
 
+  public init(
+    logitDifference: Double, probability: Double, foilProbability: Double, sequence: Double?,
+    divergence: Double?
+  ) {
+    (self.logitDifference, self.probability) = (logitDifference, probability)
+    (self.foilProbability, self.sequence) = (foilProbability, sequence)
+    self.divergence = divergence
+  }
+
   /// The value of a metric; nil where it was not read.
   public subscript(metric: Metric) -> Double? {
     switch metric {

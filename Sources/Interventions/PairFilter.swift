@@ -6,13 +6,18 @@ import Speech
 public struct PairFilter: Sendable {
   /// The smallest gap LD_clean - LD_corrupt, in nats.
   public let minimumGap: Double
+  /// Whether the corrupt run must give the foil, as another recording does and noise does not.
+  public let needsFoil: Bool
 
-  public init(minimumGap: Double) { self.minimumGap = minimumGap }
+  public init(minimumGap: Double, needsFoil: Bool = true) {
+    self.minimumGap = minimumGap
+    self.needsFoil = needsFoil
+  }
 
   /// Why a pair does not enter; nil where it does. The first of the reasons that holds.
   public func reason(clean: Double, corrupt: Double) -> Exclusion? {
     if !(clean > 0) { return .cleanNotAnswered }
-    if !(corrupt < 0) { return .corruptNotAnswered }
+    if needsFoil, !(corrupt < 0) { return .corruptNotAnswered }
     return clean - corrupt >= minimumGap ? nil : .smallGap
   }
 }

@@ -16,16 +16,15 @@ struct EnteredPairOptions: ParsableArguments {
     help: ArgumentHelp(
       "auto, identity, linear, segments or dtw. auto takes what it can of the last four.",
       valueName: "alignment")) var alignment = AlignmentChoice.automatic
-  @Option(help: "The smallest gap of the logit difference of a pair that enters, in nats.")
-  var minimumGap = 1.0
+  @OptionGroup var rules: RuleOptions
   @Option(help: "Of each split, take only so many pairs.") var limit: Int?
   @Option(help: "The seed of everything that is drawn.") var seed = 1
   @Option(help: "A file for the result as JSON.") var out: String?
   @Flag(help: "Print JSON.") var json = false
 
   func validate() throws {
-    if !minimumGap.isFinite || minimumGap < 0 || (limit ?? 1) < 1 || seed < 0 {
-      throw ValidationError("--minimum-gap, --limit and --seed should not be negative")
+    if (limit ?? 1) < 1 || seed < 0 {
+      throw ValidationError("--limit and --seed should not be negative")
     }
   }
 }
@@ -39,10 +38,15 @@ struct EnteredPairs {
   var kept: [OpenedPair] { answered.kept }
   var summary: String { answered.summary }
 
-  /// - Parameter splits: those of which pairs are taken; nil for all
-  init(_ model: ModelOptions, _ options: EnteredPairOptions, splits: [String]? = nil) throws {
+  /// - Parameters:
+  ///   - splits: those of which pairs are taken; nil for all
+  ///   - verb: which verb measures, for the log of openings
+  init(
+    _ model: ModelOptions, _ options: EnteredPairOptions, splits: [String]? = nil, by verb: String
+  ) throws {
     self.options = options
-    var pairs = try RecordedPair.list(contentsOf: options.pairs)
+    let listed = try RecordedPair.list(contentsOf: options.pairs)
+    var pairs = listed
     if let splits, pairs.contains(where: { $0.split != nil }) {
       let names = Set(pairs.compactMap(\.split)).sorted()
       if let absent = splits.first(where: { !names.contains($0) }) {
@@ -56,16 +60,22 @@ struct EnteredPairs {
         .values.flatMap { $0.prefix(limit) }.sorted().map { pairs[$0] }
     }
     answered = try AnsweredPairs(
-      pairs, of: options.pairs, model, options.alignment, minimumGap: options.minimumGap)
+      pairs, among: listed, of: options.pairs, model,
+      PairConditions(alignment: options.alignment, rules: try options.rules.rules(), verb: verb))
   }
 
-  /// Stores and prints a result.
-  func finish(_ members: [String: JSON]) throws {
-    let stated: [String: JSON] = ["metric": "logit-difference", "seed": .integer(options.seed)]
+  /// Stores and prints a result with what it has cost.
+  func finish(_ members: [String: JSON], _ measured: Cost) throws {
+    let cost = answered.cost + measured
+    var stated: [String: JSON] = [
+      "metric": .string(Metric.logitDifference.rawValue), "seed": .integer(options.seed),
+      "cost": cost.json,
+    ]
+    if let limit = options.limit { stated["limit_of_each_split"] = .integer(limit) }
     let all = JSON.object(
       answered.provenance.merging(stated) { $1 }.merging(members) { $1 })
     if let out = options.out { try writeAtomically(all.text + "\n", to: out) }
-    if options.json { print(all.text) }
+    if options.json { print(all.text) } else { print("\nmetric logit-difference; \(cost.text)") }
   }
 }
 

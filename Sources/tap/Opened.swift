@@ -55,6 +55,13 @@ struct OpenedModel: Sendable {
       })
   }
 
+  /// A model of the same configuration with random weights; nil of architectures that cannot be drawn.
+  func untrained(_ random: Random) -> (any SpeechLanguageModel)? {
+    (config as? any AudioLanguageConfig).map { config in
+      AudioLanguageModel(config, Weights(config.randomParameters(random)))
+    }
+  }
+
   /// The tokens of an answer: a number, or a text of known words.
   func tokens(ofAnswer text: String) throws -> [Int] {
     guard let tokenizer else {
@@ -80,8 +87,17 @@ struct OpenedModel: Sendable {
   func question(_ path: String, prompt: [Int], answers: Answers) throws -> Question {
     let wave = try Waveform(contentsOf: path)
     try wave.checkAudible(path)
+    return try question(wave, of: path, prompt: prompt, answers: answers)
+  }
+
+  /// A question about a sound.
+  ///
+  /// - Parameter name: the sound's, for errors
+  func question(_ wave: Waveform, of name: String, prompt: [Int], answers: Answers) throws
+    -> Question
+  {
     let clip: Clip
-    do { clip = try model.clip(wave) } catch { throw CellError("\(path): \(error)") }
+    do { clip = try model.clip(wave) } catch { throw CellError("\(name): \(error)") }
     return Question(ModelInput(clip: clip, tokens: prompt), answers)
   }
 
@@ -107,17 +123,26 @@ struct OpenedPair: Sendable {
   let clean: Question
   let corrupt: Question
   let choice: AlignmentChoice
+  let corruption: Corruption
 
-  init(_ pair: RecordedPair, _ opened: OpenedModel, _ choice: AlignmentChoice) throws {
+  init(
+    _ pair: RecordedPair, _ opened: OpenedModel, _ choice: AlignmentChoice,
+    _ corruption: Corruption = .paired
+  ) throws {
     do {
       let answers = try Answers(
         answer: opened.tokens(ofAnswer: pair.answer), foil: opened.tokens(ofAnswer: pair.foil))
       let prompt = try opened.tokens(ofPrompt: pair.prompt)
       clean = try opened.question(pair.clean, prompt: prompt, answers: answers)
-      corrupt = try opened.question(pair.corrupt, prompt: prompt, answers: answers)
+      let sound = try corruption.sound(of: Waveform(contentsOf: pair.clean), pair: pair.id)
+      corrupt =
+        try sound.map {
+          try opened.question($0, of: pair.clean, prompt: prompt, answers: answers)
+        } ?? opened.question(pair.corrupt, prompt: prompt, answers: answers)
     } catch { throw CellError("pair \(pair.id): \(error)") }
     self.pair = pair
     self.choice = choice
+    self.corruption = corruption
   }
 
   func base(_ direction: Direction) -> Question { direction == .sufficiency ? corrupt : clean }
@@ -126,7 +151,9 @@ struct OpenedPair: Sendable {
   /// Boundaries of the base recording and of the source recording.
   func segments(_ direction: Direction) -> (base: [Segment], source: [Segment])? {
     pair.segments.map {
-      direction == .sufficiency ? ($0.corrupt, $0.clean) : ($0.clean, $0.corrupt)
+      // What is made of the clean recording has its boundaries.
+      let corrupt = corruption == .paired ? $0.corrupt : $0.clean
+      return direction == .sufficiency ? (corrupt, $0.clean) : ($0.clean, corrupt)
     }
   }
 
@@ -185,6 +212,12 @@ extension Cost {
       "seconds": .number((seconds * 1000).rounded() / 1000),
       "peak_mebibytes": .integer(peakBytes >> 20),
     ]
+  }
+
+  var text: String {
+    String(
+      format: "%.0f forwards, %.0f backwards, %.1f s of one core, %d MiB", forwards, backwards,
+      seconds, peakBytes >> 20)
   }
 }
 

@@ -13,8 +13,13 @@ struct PairListOptions: ParsableArguments {
   @Option(help: "The list that tap pairs has written.") var pairs: String
   @Option(help: "auto, identity, linear, segments or dtw.") var alignment = AlignmentChoice
     .automatic
-  @Option(help: "The smallest gap of the logit difference of a pair that enters, in nats.")
-  var minimumGap = 1.0
+  @Option(
+    help: """
+      What the corrupt run hears: paired (the other recording), silence, or noise:0 (white noise on \
+      the clean recording at 0 dB), noise:0:7 with another seed than 1.
+      """) var corruption = "paired"
+  @OptionGroup var rules: RuleOptions
+  @Option(help: "The split whose pairs are taken; all where not given.") var split: String?
   @Option(help: "Windows of the sound: time:80 (ms), segments or whole.") var windows = "time:80"
   @Option(help: "How many of the last positions of the text get a window each.") var text = 4
   @Option(help: "Of the list, take only so many pairs.") var limit: Int?
@@ -22,9 +27,10 @@ struct PairListOptions: ParsableArguments {
   @Flag(help: "Print JSON.") var json = false
 
   func validate() throws {
-    if text < 0 || !minimumGap.isFinite || (limit ?? 1) < 1 {
-      throw ValidationError("--text, --minimum-gap and --limit should not be negative")
+    if text < 0 || (limit ?? 1) < 1 {
+      throw ValidationError("--text and --limit should not be negative")
     }
+    _ = try Corruption(corruption)
     _ = try WindowPlan(windows)
   }
 }
@@ -43,15 +49,19 @@ struct PairRun {
   var kept: [OpenedPair] { pairs.kept }
   var summary: String { pairs.summary }
 
-  init(_ model: ModelOptions, _ options: PairListOptions) throws {
+  /// - Parameter verb: which verb measures, for the log of openings
+  init(_ model: ModelOptions, _ options: PairListOptions, by verb: String) throws {
     self.options = options
     prompting = model
     plan = try WindowPlan(options.windows)
     text = options.text
     let listed = try RecordedPair.list(contentsOf: options.pairs)
+    let conditions = PairConditions(
+      alignment: options.alignment, corruption: try Corruption(options.corruption),
+      rules: try options.rules.rules(), split: options.split, limit: options.limit, verb: verb)
     pairs = try AnsweredPairs(
-      options.limit.map { Array(listed.prefix($0)) } ?? listed, of: options.pairs, model,
-      options.alignment, minimumGap: options.minimumGap)
+      conditions.chosen(among: listed, of: options.pairs), among: listed, of: options.pairs, model,
+      conditions)
     let sized = pairs.opened.model.sites.filter { $0.activation == .mlpPost }
     example = try pairs.opened.model.trace(pairs.kept[0].clean, keeping: sized)
   }
@@ -83,11 +93,19 @@ struct PairRun {
 
   /// Says where the wrong-item control is missing.
   func warnOfMissingStrangers() {
+    if kept[0].corruption == .silence {
+      warn("necessity has no wrong-item control: the corrupt run of every item is the same silence")
+    }
     let alone = kept.indices.count { stranger(to: $0) == nil }
     guard alone > 0 else { return }
     warn(
       "\(alone) of \(kept.count) pairs have no other item without their answers in the list, so they "
         + "have no wrong-item control; add pairs with other answers")
+  }
+
+  /// The pairs that enter, each with another item for its control.
+  var items: [PairWithStranger] {
+    kept.indices.map { PairWithStranger(kept[$0], stranger(to: $0)) }
   }
 
   /// Another item for the wrong-item control: the next pair that shares no answer.
@@ -102,21 +120,45 @@ struct PairRun {
 
   /// What values depend on, for the journal.
   func inputs(_ more: [String]) -> [String] {
-    [
-      pairs.modelDigest, pairs.pairsDigest, options.alignment.rawValue, options.windows,
-      "\(options.text)",
-      "\(options.minimumGap)", "\(options.limit ?? 0)",
-    ] + more
+    pairs.inputs + [options.windows, "\(options.text)"] + more
   }
 
   /// What every result states.
   var provenance: [String: JSON] {
-    var members: [String: JSON] = [
+    let members: [String: JSON] = [
       "windows": .string(plan.description), "text": .integer(text),
       "chat": .bool(prompting.chat), "language": .string(prompting.language),
       "translate": .bool(prompting.translate),
     ]
-    if let limit = options.limit { members["limit"] = .integer(limit) }
     return pairs.provenance.merging(members) { $1 }
+  }
+}
+
+/// A pair with another item for its control.
+struct PairWithStranger: Sendable {
+  let pair: OpenedPair
+  let stranger: OpenedPair?
+
+  var id: String { pair.pair.id }
+
+  init(_ pair: OpenedPair, _ stranger: OpenedPair?) {
+    self.pair = pair
+    self.stranger = stranger
+  }
+
+  /// The other item's source run, and how it is joined to the base run; nil where there is no other
+  /// item, or where its source is the same silence.
+  func strangerRun(
+    _ direction: Direction, into base: Trace, _ model: any SpeechLanguageModel, _ sites: [Site]
+  ) throws -> (trace: Trace, alignment: Alignment)? {
+    guard let stranger, pair.corruption != .silence || direction == .sufficiency else {
+      return nil
+    }
+    let run = try model.trace(stranger.source(direction), keeping: sites)
+    return (
+      run,
+      try AlignmentChoice.automatic.alignment(
+        base: base.question.clip, source: run.question.clip, segments: nil)
+    )
   }
 }

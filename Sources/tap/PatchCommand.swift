@@ -15,11 +15,14 @@ struct PatchOne: ParsableCommand {
     discussion: """
       A site is named stage.layer.activation, with [5] for one head or neuron and a window behind an @: \
       @120ms..240ms, @3..5 (the end is left out), @-1 (the last position), @text:-4.., @sound. \
-      Positions are the base run's; --alignment says which moments of the source run stand for them.
+      Positions are the base run's; --alignment says which moments of the source run stand for them. \
+      --control adds the controls that one pair allows: a random direction and other positions, as far \
+      as the real patch goes; the base recording itself, later; boundaries moved a little; with \
+      --wrong-item another item, with --other-take another take of what the base recording says.
 
         tap patch --model artifacts/qwen2-audio-small \\
           --base artifacts/evaluation/kal/a-bat.flac --source artifacts/evaluation/kal/a-pat.flac \\
-          --prompt "which thing:" --answer pat --foil bat --site connector.out@560ms..680ms
+          --prompt "which thing:" --answer pat --foil bat --site connector.out@560ms..680ms --control
       """)
 
   @OptionGroup var options: ModelOptions
@@ -38,7 +41,14 @@ struct PatchOne: ParsableCommand {
   @Option(help: "A TextGrid of the source recording.") var sourceTextgrid: String?
   @Option(help: "The share of the way to the source run.") var alpha: Float = 1
   @Flag(help: "Run the model from the sound on instead of resuming, as a check.") var plain = false
-  @Flag(help: "Also patch with a random direction of the same length.") var control = false
+  @Flag(help: "Also patch with the controls that the recordings allow.") var control = false
+  @Option(help: "Control: how many milliseconds later the base recording is.") var shift = 80.0
+  @Option(help: "Control: by how many milliseconds boundaries of the alignment are moved at most.")
+  var jitter = 20.0
+  @Option(help: "Control: a recording of another item.") var wrongItem: String?
+  @Option(help: "Control: another take of what the base recording says.") var otherTake: String?
+  @Option(help: "The frozen rules, such as paper/preregistration.json, whose digest is stated.")
+  var preregistration: String?
   @Flag(help: "Print JSON.") var json = false
 
   func validate() throws {
@@ -50,46 +60,78 @@ struct PatchOne: ParsableCommand {
       throw ValidationError("give TextGrids of both recordings or of neither")
     }
     if !alpha.isFinite { throw ValidationError("--alpha should be a number, such as 0.5") }
+    if !(shift > 0 && shift.isFinite && jitter > 0 && jitter.isFinite) {
+      throw ValidationError("--shift and --jitter should be above 0")
+    }
   }
 
   func run() throws {
     Runtime.pin()
     let cells = try site.map(Cell.init)
+    let rules = try Rules(preregistration)
     let opened = try OpenedModel(options, needsText: promptIds == nil)
     let answers = try Answers(answer: tokens(answer, opened), foil: tokens(foil, opened))
     let prompt =
       try promptIds.map { try parsedTokens($0, placeholder: opened.model.placeholder) }
       ?? opened.tokens(ofPrompt: self.prompt!)
     let sites = cells.map(\.site)
-    let (found, time) = try Cost.timed {
-      let here = try opened.model.trace(
-        opened.question(base, prompt: prompt, answers: answers), keeping: sites)
-      let there = try opened.model.trace(
-        opened.question(source, prompt: prompt, answers: answers), keeping: sites)
+    let (found, time) = try Cost.timed { () -> (FoundPatch, Double) in
+      func traced(_ path: String) throws -> Trace {
+        try opened.model.trace(
+          opened.question(path, prompt: prompt, answers: answers), keeping: sites)
+      }
+      let (here, there) = (try traced(base), try traced(source))
+      let segments = try self.segments()
       let joined = try alignment.alignment(
-        base: here.question.clip, source: there.question.clip, segments: segments())
+        base: here.question.clip, source: there.question.clip, segments: segments)
       let selections = try cells.map {
         try Selection($0, base: here, source: there, joined, strict: true)!
       }
-      var sets = [selections.map { $0.patch(by: alpha) }]
+      var controls = PatchControls(opened.model, here, there, selections)
       if control {
-        let random = Random(seed: 1).split("tap patch")
-        sets.append(
-          selections.enumerated().map { $1.randomDirection(random.split($0)) })
+        try controls.addMatched()
+        let late = try opened.question(
+          Waveform(contentsOf: base), delayedBy: shift, of: base, prompt: prompt, answers: answers)
+        try controls.add(
+          "shift \(formatted(shift)) ms", "none: the base recording, later",
+          from: opened.model.trace(late, keeping: sites), .shift(by: shift))
+        try controls.addJitter(joined, segments, by: jitter)
       }
+      if let wrongItem { try controls.addWrongItem(traced(wrongItem)) }
+      if let otherTake {
+        let take = try traced(otherTake)
+        try controls.add(
+          "other take", "about none: the base's content again", from: take,
+          alignment.alignment(
+            base: here.question.clip, source: take.question.clip, segments: nil))
+      }
+      let defined = controls.entries.compactMap(\.patches)
       let outcomes = try opened.model.patched(
-        here, sets, reference: there, resuming: !plain, skipping: false)
-      return (here, there, joined, outcomes, selections.map(\.positions))
+        here, [selections.map { $0.patch(by: alpha) }] + defined, reference: there,
+        resuming: !plain, skipping: false)
+      return (
+        FoundPatch(
+          here: here, there: there, joined: joined, positions: selections.map(\.positions),
+          patched: outcomes[0], controls: controls.entries,
+          controlOutcomes: Array(outcomes.dropFirst())),
+        Double(2 + controls.runs + outcomes.count)
+      )
     }
-    let (here, there, joined, outcomes, positions) = found
     var cost = time
-    cost.forwards = 2 + Double(outcomes.count)
+    cost.forwards = found.1
     if let note = opened.note(on: answers) { warn(note) }
-    let gap = there.logitDifference - here.logitDifference
+    let gap = found.0.there.logitDifference - found.0.here.logitDifference
     if abs(gap) < 1e-6 {
       warn("base and source have the same logit difference, so no share of a gap can be given")
     }
-    try report(opened, cells, here, there, joined, outcomes, positions, cost)
+    if json {
+      print(try stated(found.0, opened, cells, rules, cost).text)
+    } else {
+      found.0.printTable(cells.map(\.description).joined(separator: " + "), alpha)
+      print(
+        "\nmodel \(try opened.digest().short), preregistration \(rules.text); corruption: the source "
+          + "recording; \(cost.text)")
+    }
   }
 
   private func tokens(_ text: String, _ opened: OpenedModel) throws -> [Int] {
@@ -106,56 +148,24 @@ struct PatchOne: ParsableCommand {
     return (try read(baseTextgrid), try read(sourceTextgrid))
   }
 
-  private func report(
-    _ opened: OpenedModel, _ cells: [Interventions.Cell], _ here: Trace, _ there: Trace,
-    _ joined: Alignment, _ outcomes: [Outcome], _ positions: [[Int]], _ cost: Cost
-  ) throws {
-    let patched = outcomes[0]
-    let question = here.question
-    let unpatched = question.outcome(here.logits, reference: there.logits)
-    let whole = question.outcome(there.logits, reference: there.logits)
-    let names = cells.map(\.description).joined(separator: " + ")
-    guard json else {
-      print("site        \(names), alpha \(alpha)")
-      print("positions   \(positions.map { "\($0)" }.joined(separator: " "))")
-      print(
-        "alignment   \(joined.name)" + (joined.cost.map { String(format: ", cost %.4f", $0) } ?? "")
-      )
-      print("\nmetric               base     source    patched   recovery")
-      for metric in Metric.allCases {
-        guard let b = unpatched[metric], let s = whole[metric], let p = patched[metric]
-        else { continue }
-        let share = metric.recovery(of: patched, from: unpatched, to: whole)
-        print(
-          metric.rawValue.padding(toLength: 17, withPad: " ", startingAt: 0)
-            + String(format: "%9.5f  %9.5f  %9.5f", b, s, p)
-            + (share.map { String(format: "  %9.4f", $0) } ?? "          -"))
-      }
-      if outcomes.count > 1 {
-        print(
-          String(
-            format: "random direction of the same length: logit difference %.5f",
-            outcomes[1].logitDifference))
-      }
-      return
+  private func stated(
+    _ found: FoundPatch, _ opened: OpenedModel, _ cells: [Interventions.Cell], _ rules: Rules,
+    _ cost: Cost
+  ) throws -> JSON {
+    func file(_ path: String?) throws -> JSON {
+      try path.map {
+        ["file": .string($0), "sha256": .string(try Digest(ofFile: $0).description)]
+      } ?? "none"
     }
-    var members: [String: JSON] = [
-      "model": .string(opened.folder), "model_sha256": .string(try opened.digest().description),
-      "base": .string(base), "base_sha256": .string(try Digest(ofFile: base).description),
-      "source": .string(source), "source_sha256": .string(try Digest(ofFile: source).description),
-      "sites": .array(cells.map { .string($0.description) }), "alpha": .number(Double(alpha)),
-      "positions": .array(positions.map { .array($0.map { .integer($0) }) }),
-      "alignment": joined.json, "corruption": "source recording", "excluded": [],
-      "base_run": unpatched.json, "source_run": whole.json, "patched": patched.json,
-      "effect": .number(patched.logitDifference - unpatched.logitDifference), "cost": cost.json,
-    ]
-    let recovery = Metric.allCases.reduce(into: [String: JSON]()) { all, metric in
-      if let share = metric.recovery(of: patched, from: unpatched, to: whole) {
-        all[metric.rawValue] = .number(share)
-      }
-    }
-    members["recovery"] = .object(recovery)
-    if outcomes.count > 1 { members["random_direction"] = outcomes[1].json }
-    print(JSON.object(members).text)
+    return .object(
+      found.json.merging([
+        "model": .string(opened.folder), "model_sha256": .string(try opened.digest().description),
+        "base": .string(base), "base_sha256": .string(try Digest(ofFile: base).description),
+        "source": .string(source), "source_sha256": .string(try Digest(ofFile: source).description),
+        "wrong_item": try file(wrongItem), "other_take": try file(otherTake),
+        "sites": .array(cells.map { .string($0.description) }), "alpha": .number(Double(alpha)),
+        "corruption": "the source recording", "excluded": [], "preregistration": rules.json,
+        "metrics": .array(Metric.allCases.map { .string($0.rawValue) }), "cost": cost.json,
+      ]) { $1 })
   }
 }

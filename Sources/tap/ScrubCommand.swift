@@ -37,7 +37,8 @@ struct ScrubVerb: ParsableCommand {
     Runtime.pin()
     guard draws > 0 else { throw ValidationError("--draws should be positive") }
     let claim = try Hypothesis(hypothesis)
-    let pairs = try EnteredPairs(options, entered, splits: split.map { [$0] })
+    let pairs = try EnteredPairs(
+      options, entered, splits: split.map { [$0] }, by: "tap scrub")
     guard let model = pairs.opened.model as? AudioLanguageModel else {
       throw CellError(
         "\(options.model): scrubbing cuts the residual stream of models that splice sound into a "
@@ -62,27 +63,36 @@ struct ScrubVerb: ParsableCommand {
     ].filter { $0.name != "elsewhere" || claim.followsChange }
     if !entered.json { print("\(pairs.summary); \(items.count) recordings\n\(claim.name)") }
     var summaries: [String: JSON] = [:]
-    for trial in trials {
-      let scrubbing = try Scrubbing(model, trial.items, trial.hypothesis, draws: draws)
-      if trial.name == "hypothesis" { for warning in scrubbing.warnings { warn(warning) } }
-      note(trial.name)
-      // The same draws in all trials, as far as they can be.
-      let scrubbed = try scrubbing.run(random.split("draws"))
-      note("")
-      let summary = ScrubSummary(scrubbed, random.split("bootstrap"))
-      var members = summary.json
-      if trial.name == "hypothesis" {
-        members["per_item"] = .array(scrubbed.map(\.json))
-        members["warnings"] = .array(scrubbing.warnings.map { .string($0) })
+    let (_, time) = try Cost.timed {
+      for trial in trials {
+        let scrubbing = try Scrubbing(model, trial.items, trial.hypothesis, draws: draws)
+        if trial.name == "hypothesis" { for warning in scrubbing.warnings { warn(warning) } }
+        note(trial.name)
+        // The same draws in all trials, as far as they can be.
+        let scrubbed = try scrubbing.run(random.split("draws"))
+        note("")
+        let summary = ScrubSummary(scrubbed, random.split("bootstrap"))
+        var members = summary.json
+        if trial.name == "hypothesis" {
+          members["per_item"] = .array(scrubbed.map(\.json))
+          members["warnings"] = .array(scrubbing.warnings.map { .string($0) })
+        }
+        summaries[trial.name] = .object(members)
+        if !entered.json { summary.printLine(trial.name) }
       }
-      summaries[trial.name] = .object(members)
-      if !entered.json { summary.printLine(trial.name) }
     }
-    try pairs.finish([
-      "hypothesis": try readJSON(hypothesis), "draws": .integer(draws),
-      "recordings": .integer(items.count),
-      "without_donors": .array(alone.map { .string($0.id) }), "results": .object(summaries),
-    ])
+    var cost = time
+    // Both runs of each pair, and for each draw one from every cut on.
+    cost.forwards = 2 * Double(pairs.kept.count)
+    for trial in trials {
+      cost.forwards += Double(trial.items.count * draws * trial.hypothesis.root.cuts)
+    }
+    try pairs.finish(
+      [
+        "hypothesis": try readJSON(hypothesis), "draws": .integer(draws),
+        "recordings": .integer(items.count),
+        "without_donors": .array(alone.map { .string($0.id) }), "results": .object(summaries),
+      ], cost)
   }
 
   private struct Trial {
@@ -137,6 +147,11 @@ struct ScrubVerb: ParsableCommand {
         trace: item.trace, changed: item.changed)
     }
   }
+}
+
+extension HypothesisCut {
+  /// The cut and those before it.
+  fileprivate var cuts: Int { parents.reduce(1) { $0 + ($1.inputs?.cuts ?? 0) } }
 }
 
 extension ScrubSummary {

@@ -73,7 +73,7 @@ struct SearchCells: ParsableCommand {
         guard name != "features" else { return .features }
         return .site(try Interventions.Cell(name).site)
       }
-    let run = try PairRun(options, list)
+    let run = try PairRun(options, list, by: "tap search")
     let model = run.opened.model
     let rows = try model.rows(sites, in: run.example)
     let columns = try run.columns()
@@ -105,11 +105,15 @@ struct SearchCells: ParsableCommand {
     var members = run.provenance
     members.merge(report.json) { $1 }
     members["sites"] = .string(sites)
+    let cost = found.joined().reduce(Cost()) { $0 + $1.cost }
+    members["cost"] = (run.pairs.cost + cost).json
+    members["search_cost"] = cost.json
     try write(.object(members), to: out, printing: list.json)
     removeJournal(at: journal(beside: out))
     if !list.json {
       print(run.summary)
       report.printTop(12)
+      print("\nmetric logit-difference; \((run.pairs.cost + cost).text)")
       print("wrote \(out)")
     }
   }
@@ -204,7 +208,6 @@ struct SearchReport {
           }),
       ]
     }
-    members["cost"] = found.joined().reduce(Cost()) { $0 + $1.cost }.json
     return members
   }
 

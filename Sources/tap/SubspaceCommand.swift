@@ -17,7 +17,8 @@ struct SubspaceVerb: ParsableCommand {
       Each K is printed with its recovery, the complement's, and the mean recovery of four random \
       families that are matched in dimension (haar), variance, length (norm) and Mahalanobis length, \
       with the largest of their empirical p; wrong is another item's source, and divergence how much \
-      farther patched activations lie from natural ones than natural ones do. Windows follow the pair: @changed is where its members \
+      farther patched activations lie from natural ones than natural ones do. das is held against the \
+      same training for permuted answers and in the same model with random weights. Windows follow the pair: @changed is where its members \
       differ, @changed+40ms with a margin. Pairs without splits are halved by group.
 
         tap subspace --model artifacts/qwen2-audio-small --pairs data-manifests/evaluation.json \\
@@ -40,6 +41,10 @@ struct SubspaceVerb: ParsableCommand {
   @Option(help: "Draws of each random family; 0 for none.") var draws = 100
   @Option(help: "Random orders of components.") var orders = 20
   @Option(help: "Shrinkage of the covariance, from 0 to 1.") var shrinkage = 0.0
+  @Flag(
+    inversion: .prefixedNo,
+    help: "das: also train in the same model with random weights, which are held in memory beside.")
+  var untrained = true
   @Flag(help: "Set dimensions of massive activations to zero before estimating.")
   var withoutOutliers = false
 
@@ -50,12 +55,31 @@ struct SubspaceVerb: ParsableCommand {
     guard draws >= 0, orders >= 0, (0...1).contains(shrinkage) else {
       throw ValidationError("--draws and --orders should not be negative, --shrinkage from 0 to 1")
     }
-    let pairs = try EnteredPairs(options, entered, splits: [fitSplit, testSplit])
+    let pairs = try EnteredPairs(
+      options, entered, splits: [fitSplit, testSplit], by: "tap subspace")
+    let passes = PassCounter()
+    let (reports, time) = try Cost.timed { try measured(pairs, methods, counts, passes) }
+    try pairs.finish(reports, time + passes.cost)
+  }
+
+  private func measured(
+    _ pairs: EnteredPairs, _ methods: [SubspaceMethod], _ counts: [Int], _ passes: PassCounter
+  ) throws -> [String: JSON] {
     let (fit, test) = try halves(pairs.kept)
-    let target = try SiteWindow(site, in: pairs.opened.model)
-    let fitted = try Direction.allCases.flatMap {
-      try target.exchanges(fit, $0, pairs.opened.model)
+    let model = pairs.opened.model
+    let groups = Set(test.map(\.pair.group)).count
+    if groups < fewestGroups {
+      warn(
+        "the pairs that are patched are of \(groups) groups, too few for their intervals to hold")
     }
+    let target = try SiteWindow(site, in: model)
+    func exchanges(
+      _ pairs: [OpenedPair], _ direction: Direction, _ model: any SpeechLanguageModel
+    ) throws -> [Exchange] {
+      passes.add(forwards: 2 * pairs.count)
+      return try target.exchanges(pairs, direction, model).map { $0.counted(by: passes) }
+    }
+    let fitted = try Direction.allCases.flatMap { try exchanges(fit, $0, model) }
     let study = try SubspaceStudy(
       fit: fitted, shrinkage: shrinkage, clearing: withoutOutliers)
     try checkCounts(counts, dimension: study.width, of: "dimensions of \(target.name)")
@@ -68,28 +92,37 @@ struct SubspaceVerb: ParsableCommand {
           + "\(fit.count) pairs, patched on \(test.count); \(study.outliers.count) outlier dimensions, "
           + "\(readers.basis.columns) directions are read")
     }
+    let blank =
+      untrained && methods.contains(.das) ? pairs.opened.untrained(random.split("weights")) : nil
+    let blankFit = try blank.map { model in
+      try Direction.allCases.flatMap { try exchanges(fit, $0, model) }
+    }
     var reports: [JSON] = []
     for direction in direction.directions {
-      let held = try target.exchanges(test, direction, pairs.opened.model)
+      let held = try exchanges(test, direction, model)
+      let blankPairs = try blank.map {
+        UntrainedPairs(fit: blankFit!, test: try exchanges(test, direction, $0))
+      }
       for method in methods {
         note("\(direction.rawValue), \(method.rawValue)")
         let report = try study.report(
           method, counts: counts, on: held, readers: readers, draws: draws, orders: orders,
-          random.split(direction.rawValue).split(method.rawValue))
+          untrained: blankPairs, random.split(direction.rawValue).split(method.rawValue))
         note("")
         reports.append(report.json(direction))
         if !entered.json { report.printTable(direction) }
       }
     }
-    try pairs.finish([
+    return [
       "site": .string(target.name), "k": .array(counts.map { .integer($0) }),
       "fit_pairs": .array(fit.map { .string($0.pair.id) }),
       "test_pairs": .array(test.map { .string($0.pair.id) }),
+      "test_groups": .integer(groups),
       "activations": .integer(study.samples.rows), "width": .integer(study.width),
       "outlier_dimensions": .array(study.outliers.map { .integer($0) }),
       "outliers_cleared": .bool(withoutOutliers), "shrinkage": .number(shrinkage),
       "directions_read": .integer(readers.basis.columns), "reports": .array(reports),
-    ])
+    ]
   }
 
   private var methods: [SubspaceMethod] {
@@ -140,60 +173,5 @@ struct SubspaceVerb: ParsableCommand {
           + "not be tested on it")
     }
     return (fit, test)
-  }
-}
-
-/// A site and a window that follows each pair.
-struct SiteWindow {
-  let site: Site
-  let index: Int?
-  let window: PairWindow
-
-  init(_ text: String, in model: any SpeechLanguageModel) throws {
-    let parts = text.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
-    let cell = try Interventions.Cell(String(parts[0]))
-    (site, index) = (cell.site, cell.index)
-    window = parts.count == 2 ? try PairWindow(String(parts[1])) : .fixed(.all)
-    try model.check(site)
-    guard !site.activation.rawValue.hasSuffix("pattern"), site.activation != .keep,
-      site.activation != .logits
-    else {
-      throw CellError(
-        "\(site) holds no vectors that a subspace could be of; name another site, such as attn.z of a "
-          + "pattern's layer")
-    }
-  }
-
-  var name: String { Interventions.Cell(site, index: index).name + "@\(window)" }
-
-  /// The window of one run.
-  private func fixed(in spans: [TimeSpan?], changed: TimeSpan?) throws -> Window {
-    if case .fixed(let window) = window { return window }
-    // A stretch of sound holds neighbouring positions.
-    let positions = try window.positions(in: spans, changed: changed, of: "\(site)")
-    return .positions(positions[0], positions[positions.count - 1] + 1)
-  }
-
-  /// The exchanges of pairs in one direction.
-  func exchanges(
-    _ pairs: [OpenedPair], _ direction: Direction, _ model: any SpeechLanguageModel
-  ) throws -> [Exchange] {
-    try mapInParallel(pairs.count) { i in
-      let pair = pairs[i]
-      do {
-        let base = try model.trace(pair.base(direction), keeping: [site])
-        let source = try model.trace(pair.source(direction), keeping: [site])
-        let changed = pair.pair.changed.map { direction == .sufficiency ? $0.corrupt : $0.clean }
-        let cell = Interventions.Cell(
-          site, index: index, try fixed(in: base.place(of: site).spans, changed: changed))
-        guard
-          let selection = try Selection(
-            cell, base: base, source: source, pair.alignment(direction), strict: true)
-        else { throw CellError("\(cell): no position") }
-        return model.exchange(
-          id: pair.pair.id, group: pair.pair.group, base: base, source: source, direction, selection
-        )
-      } catch { throw CellError("pair \(pair.pair.id): \(error)") }
-    }
   }
 }

@@ -40,6 +40,7 @@ extension SubspaceReport {
       ],
       "results": .array(results.map(\.json)),
     ]
+    if method == .das { members["alignment_controls"] = .array(alignment.map(\.json)) }
     if let illusion {
       members["illusion"] = [
         "null_share": .number(illusion.nullShare),
@@ -78,6 +79,7 @@ extension SubspaceReport {
             + families.joined(separator: " ") + cell(result.wrongItem) + cell(p) + cell(far))
       }
     }
+    printAlignment()
     guard isAbove else {
       print("the whole activation's recovery is not above 0, so that no share of it can be told")
       return
@@ -96,6 +98,38 @@ extension SubspaceReport {
             String(format: "; variance of the read part %.2f of a random direction's", $0)
           } ?? ""))
     }
+  }
+}
+
+extension SubspaceReport {
+  /// How often the token that was trained for follows, and where nothing is to be found.
+  fileprivate func printAlignment() {
+    guard !alignment.isEmpty else { return }
+    print(
+      "    K  answer follows     permuted answers (recovery)  random weights    fitted/held out")
+    for controls in alignment {
+      func text(_ found: AlignmentAccuracy?) -> String {
+        found.map { String(format: "%.2f/%.2f", $0.fitted, $0.held) } ?? "none     "
+      }
+      print(
+        String(format: "%5d  ", controls.k) + text(controls.real) + "          "
+          + text(controls.arbitrary)
+          + (controls.arbitraryRecovery.map { String(format: " (%.3f)", $0) } ?? "        ")
+          + "           " + text(controls.untrained))
+    }
+  }
+}
+
+extension AlignmentControls {
+  fileprivate var json: JSON {
+    func accuracy(_ found: AlignmentAccuracy?) -> JSON {
+      found.map { ["fitted": .number($0.fitted), "held_out": .number($0.held)] } ?? .null
+    }
+    return [
+      "k": .integer(k), "answer_follows": accuracy(real), "permuted_answers": accuracy(arbitrary),
+      "permuted_answers_recovery": numbers([arbitraryRecovery])[0],
+      "random_weights": accuracy(untrained),
+    ]
   }
 }
 

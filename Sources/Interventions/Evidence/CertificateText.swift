@@ -12,6 +12,9 @@ extension Certificate: CustomStringConvertible {
     lines.append(
       "  scale      slope of effects on scores \(slope.map { decimals($0) } ?? "undefined"), "
         + "largest difference \(decimals(largestDifference))")
+    if let threshold {
+      lines.append("  hits       effects of at least \(decimals(threshold)) count as hits")
+    }
     for agreement in agreements { lines.append("  \(agreement)") }
     for cost in recallCosts {
       lines.append(
@@ -34,7 +37,7 @@ extension Certificate: CustomStringConvertible {
 extension Agreement: CustomStringConvertible {
   public var description: String {
     let exact = precision.map { "; precision \(percent($0))" } ?? ""
-    let found = recall.map { ", recall \(percent($0)) of what reaches the threshold" } ?? ""
+    let found = recall.map { ", recall \(percent($0)) of the hits" } ?? ""
     let label = name == "\(k)" ? "\(k)" : "\(k) (\(name))"
     return "top \(label): overlap \(percent(overlap)), by chance \(percent(chance))" + exact + found
   }

@@ -3,8 +3,9 @@
 import Tensor
 
 extension Array where Element == PairMap {
-  /// Compares a search's estimates with exact effects, both as ratios of means over the pairs that have
-  /// the cell; the intervals are over groups of pairs.
+  /// Compares a search's estimates with exact effects, both as means over the pairs that have the
+  /// cell, in shares of the mean gap; the intervals are over groups of pairs. Cells that are zero on
+  /// both sides in every pair are left out.
   ///
   /// - Parameters:
   ///   - direction: whose gap the effects close
@@ -19,31 +20,25 @@ extension Array where Element == PairMap {
     effects: (PairMap) -> [[Double?]], groups: [String], searchCost: Double, threshold: Double,
     draws: Int = 2_000, _ random: Random
   ) throws -> Certificate {
+    let gap = reduce(0) { $0 + $1.gap } / Double(count)
     let sign: Double = direction == .sufficiency ? 1 : -1
-    // For each pair and cell: estimate, effect, and the gap that both are shares of.
-    let pairs = map { pair -> [[Double]] in
-      let cells = zip(estimates(pair).joined(), effects(pair).joined()).map { estimate, patched in
-        guard let estimate, let patched else { return [0.0, 0.0, 0.0] }
-        return [sign * estimate, pair.effect(direction, patched), pair.gap]
+    var x = map { pair in estimates(pair).joined().map { $0.map { sign * $0 / gap } } }
+    var y = map { pair in
+      effects(pair).joined().map { $0.map { pair.effect(direction, $0) / gap } }
+    }
+    // Zeros by structure on both sides are no finding of either.
+    for cell in (x.first ?? []).indices
+    where zip(x, y).allSatisfy({ ($0[cell] ?? 0) == 0 && ($1[cell] ?? 0) == 0 }) {
+      for pair in indices { (x[pair][cell], y[pair][cell]) = (nil, nil) }
+    }
+    func mean(_ pairs: [[Double?]]) -> [Double?] {
+      (pairs.first ?? []).indices.map { cell in
+        let present = pairs.compactMap { $0[cell] }
+        return present.isEmpty ? nil : present.reduce(0, +) / Double(present.count)
       }
-      return (0..<3).map { part in cells.map { $0[part] } }
-    }
-    let clusters = clustered(pairs, by: groups).map { members in
-      (0..<3).map { part in sum(of: members.map { $0[part] }) }
-    }
-    let whole = (0..<3).map { part in sum(of: clusters.map { $0[part] }) }
-    let shares = whole[2].indices.map { cell -> (Double?, Double?) in
-      whole[2][cell] == 0
-        ? (nil, nil) : (whole[0][cell] / whole[2][cell], whole[1][cell] / whole[2][cell])
     }
     return try Certificate(
-      of: shares.map(\.0), against: shares.map(\.1), searchCost: searchCost, threshold: threshold,
-      intervals: correlations(of: clusters, draws: draws, random) { sums in
-        // A cell that no pair of a draw has is not in it.
-        let present = sums[2].indices.filter { sums[2][$0] != 0 }
-        return (
-          present.map { sums[0][$0] / sums[2][$0] }, present.map { sums[1][$0] / sums[2][$0] }
-        )
-      })
+      of: mean(x), against: mean(y), searchCost: searchCost, threshold: threshold,
+      intervals: correlations(x, y, groups: groups, draws: draws, random))
   }
 }

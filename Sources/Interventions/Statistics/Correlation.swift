@@ -113,36 +113,25 @@ public struct Correlations: Sendable, Codable, Equatable {
 /// twice, so that drawing cells would understate the uncertainty.
 ///
 /// - Parameters:
-///   - x: one list for each pair, of one number for each cell
+///   - x: one list for each pair, of one number for each cell, nil where the pair has no such cell
 ///   - y: the other map, alike
 ///   - groups: the resampling unit of each pair
 public func correlations(
-  _ x: [[Double]], _ y: [[Double]], groups: [String], draws: Int = 2_000, _ random: Random
+  _ x: [[Double?]], _ y: [[Double?]], groups: [String], draws: Int = 2_000, _ random: Random
 ) -> Correlations {
   precondition(x.count == y.count && x.count == groups.count)
   precondition(Set((x + y).map(\.count)).count <= 1, "maps of different size")
   // Only sums enter, so the pairs of a group can be added up once.
   let clusters = clustered(Array(zip(x, y)), by: groups).map { pairs in
-    [sum(of: pairs.map(\.0)), sum(of: pairs.map(\.1))]
+    sum(of: pairs.map { TwoMaps($0, $1) })
   }
-  return correlations(of: clusters, draws: draws, random) { ($0[0], $0[1]) }
-}
-
-/// The same of maps that are made of sums over clusters.
-///
-/// - Parameters:
-///   - clusters: what is added up, several lists for each cluster
-///   - maps: the two maps that the sums of the lists make
-func correlations(
-  of clusters: [[[Double]]], draws: Int, _ random: Random,
-  maps: @escaping @Sendable ([[Double]]) -> ([Double], [Double])
-) -> Correlations {
-  func interval(_ name: String, _ correlation: @escaping @Sendable ([Double], [Double]) -> Double)
-    -> Estimate
-  {
-    clusterInterval(of: clusters, draws: draws, method: .percentile, random.split(name)) { drawn in
-      let (x, y) = maps((drawn.first ?? []).indices.map { list in sum(of: drawn.map { $0[list] }) })
-      return correlation(x, y)
+  func interval(_ name: String, _ correlation: ([Double], [Double]) -> Double) -> Estimate {
+    clusterInterval(of: clusters, draws: draws, method: .percentile, random.split(name)) {
+      let total = sum(of: $0)
+      let present = total.count.indices.filter { total.count[$0] > 0 }
+      return correlation(
+        present.map { total.x[$0] / total.count[$0] }, present.map { total.y[$0] / total.count[$0] }
+      )
     }
   }
   return Correlations(
@@ -150,9 +139,31 @@ func correlations(
     kendall: interval("kendall", kendall))
 }
 
-/// The sum of lists of one length, number by number.
-func sum(of lists: [[Double]]) -> [Double] {
-  var total = [Double](repeating: 0, count: lists.first?.count ?? 0)
-  for list in lists { for i in total.indices { total[i] += list[i] } }
+/// Sums over pairs of two maps, cell by cell, and over how many pairs.
+private struct TwoMaps {
+  var x: [Double]
+  var y: [Double]
+  var count: [Double]
+
+  /// One pair's maps; a cell counts where both have it.
+  init(_ x: [Double?], _ y: [Double?]) {
+    let both = zip(x, y).map { $0 != nil && $1 != nil }
+    self.x = zip(x, both).map { $1 ? $0! : 0 }
+    self.y = zip(y, both).map { $1 ? $0! : 0 }
+    count = both.map { $0 ? 1 : 0 }
+  }
+}
+
+/// The sum of maps of one size, cell by cell.
+private func sum(of maps: [TwoMaps]) -> TwoMaps {
+  var total = TwoMaps([], [])
+  if let first = maps.first { total = first }
+  for map in maps.dropFirst() {
+    for i in total.count.indices {
+      total.x[i] += map.x[i]
+      total.y[i] += map.y[i]
+      total.count[i] += map.count[i]
+    }
+  }
   return total
 }

@@ -96,18 +96,25 @@ public struct AlignmentSearch: Sendable {
 /// Labels that no subspace should be able to carry: each answer gets another at random, the same for
 /// all pairs of it. Accuracy on them says how much of a trained subspace's success is the training's
 /// (Hewitt and Liang, 2019; Arora et al., 2024).
-public func arbitraryLabels(_ answers: [Int], _ random: Random) throws -> [Int] {
+///
+/// - Parameter foils: what the base run of each pair says already; no pair gets it as its label, which
+///   would be followed by no patch at all
+/// - Throws: where the answers are too few to be permuted so.
+public func arbitraryLabels(_ answers: [Int], foils: [Int] = [], _ random: Random) throws -> [Int] {
   let names = Set(answers).sorted()
-  guard names.count > 1 else {
-    throw SubspaceError(
-      "all pairs have one answer; arbitrary labels need pairs with other answers")
-  }
+  var barred = Dictionary(uniqueKeysWithValues: names.map { ($0, Set([$0])) })
+  for (answer, foil) in zip(answers, foils) { barred[answer]!.insert(foil) }
   var random = random
-  var order = random.permutation(names.count)
-  // No answer keeps itself.
-  while zip(order, names.indices).contains(where: ==) { order = random.permutation(names.count) }
-  let other = Dictionary(uniqueKeysWithValues: zip(names, order.map { names[$0] }))
-  return answers.map { other[$0]! }
+  // One permutation in eight is allowed where each answer has one foil.
+  for _ in 0..<10_000 where names.count > 1 {
+    let order = random.permutation(names.count)
+    guard !zip(names, order).contains(where: { barred[$0]!.contains(names[$1]) }) else { continue }
+    let other = Dictionary(uniqueKeysWithValues: zip(names, order.map { names[$0] }))
+    return answers.map { other[$0]! }
+  }
+  throw SubspaceError(
+    "\(names.count) answers cannot be permuted so that no pair gets its own or its base's; arbitrary "
+      + "labels need pairs with other answers")
 }
 
 extension DoubleMatrix {

@@ -33,6 +33,20 @@ public struct Exchange: Sendable {
     (self.baseLogits, self.sourceLogits) = (baseLogits, sourceLogits)
   }
 
+  /// The same exchange, each of whose continuations is counted: a pass forward, and where gradients
+  /// flow back also one back.
+  public func counted(by counter: PassCounter) -> Exchange {
+    let continued = continued
+    return Exchange(
+      id: id, group: group, answer: answer, foil: foil, base: base, source: source,
+      baseLogits: baseLogits, sourceLogits: sourceLogits
+    ) { variants in
+      counter.add(
+        forwards: variants.count, backwards: variants.count(where: \.isDifferentiated))
+      return try continued(variants)
+    }
+  }
+
   /// log p(the source's answer) - log p(the base's answer).
   public func logitDifference(_ logits: some Collection<Float>) -> Double {
     let first = logits.startIndex

@@ -17,6 +17,8 @@ public struct SubspaceReport: Sendable {
   public let saturation: Saturation
   /// The cut of the largest K's subspace by what is read behind it.
   public let illusion: IllusionCheck?
+  /// What the same training reaches where there is nothing to find, by K; of trained subspaces.
+  public let alignment: [AlignmentControls]
 }
 
 /// A subspace's part in the row space of its readers and in their null space, and what each does.
@@ -50,10 +52,12 @@ extension SubspaceStudy {
   ///   - readers: what is read behind the site
   ///   - draws: of each random family
   ///   - orders: random orders of components
+  ///   - untrained: the same pairs in a model with random weights, for the control of `das`
   /// - Throws: where a K is larger than what the method finds.
   public func report(
     _ method: SubspaceMethod, counts: [Int], on test: [Exchange], readers: ReaderSpace?,
-    draws: Int, orders: Int, bootstrap: Int = 10_000, _ random: Random
+    draws: Int, orders: Int, untrained: UntrainedPairs? = nil, bootstrap: Int = 10_000,
+    _ random: Random
   ) throws -> SubspaceReport {
     let full = try test.effects(of: { $0.difference })
     let fullEstimate = full.estimate(draws: bootstrap, random.split("full"))
@@ -69,7 +73,7 @@ extension SubspaceStudy {
       }
       return SubspaceReport(
         method: method, components: order.count, full: fullEstimate, fullAccuracy: full.accuracy,
-        results: [], saturation: saturation, illusion: nil)
+        results: [], saturation: saturation, illusion: nil, alignment: [])
     }
     let largest = counts.last ?? 1
     try checkCounts(counts, dimension: width, of: "dimensions of the activation")
@@ -93,7 +97,13 @@ extension SubspaceStudy {
     return SubspaceReport(
       method: method, components: found.rank, full: fullEstimate, fullAccuracy: full.accuracy,
       results: results, saturation: saturation,
-      illusion: try readers.map { try illusion($0, bySize[bySize.count - 1], test) })
+      illusion: try readers.map { try illusion($0, bySize[bySize.count - 1], test) },
+      alignment: method != .das
+        ? []
+        : try bySize.map {
+          try alignmentControls(
+            of: $0, on: test, untrained: untrained, random.split("alignment"))
+        })
   }
 
   private func illusion(_ readers: ReaderSpace, _ subspace: Subspace, _ test: [Exchange]) throws

@@ -1,0 +1,158 @@
+// What `tap map` measures on one pair: every cell patched exactly, its controls, and where wanted an
+// estimate of every cell beside it.
+
+import Interventions
+import Speech
+import Tensor
+
+/// What a map consists of.
+struct MapRequest: Sendable, CustomStringConvertible {
+  let directions: [Direction]
+  let sites: [Site]
+  /// Patch also from another item, as far as the real patch goes.
+  let wrongItem: Bool
+  /// Patch also from the base run's own recording, so many milliseconds later.
+  let shift: Double?
+  /// Patch also with boundaries moved by up to so many milliseconds.
+  let jitter: Double?
+  /// Patch also from other takes of what base runs say.
+  let otherTakes: OtherTakes?
+  /// How cells are estimated beside the map.
+  let search: SearchMethod?
+  /// Whether the model runs from the sound on for every cell.
+  let isPlain: Bool
+
+  /// The names of the controls.
+  var controls: [String] {
+    (wrongItem ? [MatchedControl.wrongItem.rawValue] : [])
+      + (shift == nil ? [] : ["shift"]) + (jitter == nil ? [] : ["jitter"])
+      + (otherTakes == nil ? [] : ["other-take"])
+  }
+
+  var description: String {
+    let values = [shift ?? 0, jitter ?? 0].map { "\($0)" }
+    return
+      ([directions.map(\.rawValue), controls, values].flatMap { $0 }
+      + [otherTakes?.digest.description ?? "", search.map { "\($0)" } ?? "", "\(isPlain)"])
+      .joined(separator: " ")
+  }
+}
+
+/// Exact effects of one pair.
+struct MeasuredPair: Codable, Sendable {
+  let clean: Outcome
+  let corrupt: Outcome
+  /// By direction, row and column; nil where the site has no position in the window.
+  let patched: [[[Outcome?]]]
+  /// By control; nil also where the cell has no such control.
+  let controls: [String: [[[Outcome?]]]]
+  /// Estimates of the change of the logit difference; empty where none were wanted.
+  let estimates: [[[Double?]]]
+  let alignments: [String]
+  let alignmentCosts: [Double?]
+  let searchCost: Cost
+  let cost: Cost
+
+  /// - Parameter cells: the cells of a direction, by row and column
+  init(
+    _ item: PairWithStranger, _ opened: OpenedModel, _ asked: MapRequest,
+    cells: (Direction) throws -> [[Interventions.Cell?]]
+  ) throws {
+    let (model, pair) = (opened.model, item.pair)
+    var runs = 2.0
+    var patched: [[[Outcome?]]] = []
+    var controls: [String: [[[Outcome?]]]] = [:]
+    var estimates: [[[Double?]]] = []
+    var (alignments, costs): ([String], [Double?]) = ([], [])
+    var searchCost = Cost()
+    let cleanRun = try model.trace(pair.clean, keeping: asked.sites)
+    let corruptRun = try model.trace(pair.corrupt, keeping: asked.sites)
+    var (_, cost) = try Cost.timed {
+      for direction in asked.directions {
+        let (base, source) =
+          direction == .sufficiency ? (corruptRun, cleanRun) : (cleanRun, corruptRun)
+        let joined = try pair.alignment(direction)
+        alignments.append(joined.name)
+        costs.append(joined.cost)
+        let grid = try cells(direction)
+        func selections(_ source: Trace, _ joined: Alignment) throws -> [[Selection?]] {
+          try grid.map { row in
+            try row.map { try $0.flatMap { try Selection($0, base: base, source: source, joined) } }
+          }
+        }
+        func outcomes(_ patches: [[Patch?]]) throws -> [[Outcome?]] {
+          let found = try model.patched(
+            base, patches.flatMap { $0.compactMap { $0.map { [$0] } } }, reference: cleanRun,
+            resuming: !asked.isPlain)
+          runs += Double(found.count)
+          var next = found[...]
+          return patches.map { $0.map { $0 == nil ? nil : next.removeFirst() } }
+        }
+        let real = try selections(source, joined)
+        patched.append(try outcomes(real.map { $0.map { $0?.patch() } }))
+        for name in asked.controls {
+          let patches: [[Patch?]]
+          switch name {
+          case "shift":
+            let later = try model.trace(
+              pair.delayed(direction, by: asked.shift!, opened), keeping: asked.sites)
+            runs += 1
+            patches = try selections(later, .shift(by: asked.shift!)).map {
+              $0.map { $0?.patch() }
+            }
+          case "jitter":
+            patches =
+              try pair.jittered(direction, by: asked.jitter!).map {
+                try selections(source, $0).map { $0.map { $0?.patch() } }
+              } ?? real.map { $0.map { _ in nil } }
+          case "other-take":
+            let take = try asked.otherTakes!.question(pair, direction, opened).map {
+              try model.trace($0, keeping: asked.sites)
+            }
+            if take != nil { runs += 1 }
+            patches =
+              try take.map { take in
+                let along = try AlignmentChoice.automatic.alignment(
+                  base: base.question.clip, source: take.question.clip, segments: nil)
+                return try selections(take, along).map { $0.map { $0?.patch() } }
+              } ?? real.map { $0.map { _ in nil } }
+          default:
+            let stranger = try item.strangerRun(direction, into: base, model, asked.sites)
+            if stranger != nil { runs += 1 }
+            patches = try real.map {
+              try $0.map {
+                try $0.flatMap {
+                  try model.control(
+                    .wrongItem, of: $0, base: base, source: source, stranger: stranger,
+                    Random(seed: 1))
+                }
+              }
+            }
+          }
+          controls[name, default: []].append(try outcomes(patches))
+        }
+        if let method = asked.search {
+          var options = SearchOptions(method, sites: asked.sites)
+          options.alignment = joined
+          let found = try model.search(
+            base: pair.base(direction), source: pair.source(direction), options)
+          searchCost = searchCost + found.cost
+          estimates.append(
+            grid.map {
+              $0.map { cell in
+                cell.flatMap { found.scores[$0.site]!.score($0.window, index: $0.index) }
+              }
+            })
+        }
+      }
+    }
+    cost.forwards = runs + searchCost.forwards
+    cost.backwards = searchCost.backwards
+    let question = cleanRun.question
+    clean = question.outcome(cleanRun.logits, reference: cleanRun.logits)
+    corrupt = question.outcome(corruptRun.logits, reference: cleanRun.logits)
+    (self.patched, self.controls, self.estimates) = (patched, controls, estimates)
+    (self.alignments, alignmentCosts) = (alignments, costs)
+    (self.searchCost, self.cost) = (searchCost, cost)
+  }
+}
