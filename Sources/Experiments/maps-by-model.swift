@@ -72,14 +72,16 @@ struct Measured: Codable, Sendable {
 }
 
 /// The corrupt run with each cell from the clean one. Where the connector decides by the sound which
-/// frames it keeps, the clean run is given the corrupt run's decision, so that both have the same
+/// frames it keeps, all runs are given the corrupt run's decision, so that they have the same
 /// tokens; what the decision itself carries is not part of this map.
 @Sendable func measure(_ speech: SpeechModel, _ pair: MinimalPair) throws -> Measured {
   let model = speech.model
   let questions = try speech.questions(for: pair, root: root)
-  let corrupt = try model.trace(questions.corrupt, keeping: model.branchSites)
+  let first = try model.trace(questions.corrupt)
+  let corrupt = try model.trace(
+    questions.corrupt.keepingFrames(of: first), keeping: model.branchSites)
   let clean = try model.trace(
-    questions.clean.keepingFrames(of: corrupt), keeping: model.branchSites)
+    questions.clean.keepingFrames(of: first), keeping: model.branchSites)
   func table(_ windows: [Window]) throws -> [[Double?]] {
     try sites(model).map { site in
       try model.patched(corrupt, from: clean, cells: windows.map { [Cell(site, $0)] })

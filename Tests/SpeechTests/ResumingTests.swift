@@ -64,8 +64,10 @@ import Testing
     let model = try #require(try openModel(folder: stored(folder)) as? AudioLanguageModel)
     let branch = model.branchSites
     #expect(branch.count == (folder == "salmonn" ? 1 : 0))
-    let base = try model.trace(try question(folder, "base", model), keeping: branch)
-    let asked = try question(folder, "source_eq", model).keepingFrames(of: base)
+    let own = try question(folder, "base", model)
+    let first = try model.trace(own)
+    let base = try model.trace(own.keepingFrames(of: first), keeping: branch)
+    let asked = try question(folder, "source_eq", model).keepingFrames(of: first)
     let source = try model.trace(asked, keeping: branch)
     #expect(source.logitDifference != base.logitDifference)
     let sites = model.residualSites.map(\.site)

@@ -96,7 +96,7 @@ private final class Worded {
     #expect(confirmed.status == 0, "\(confirmed.err)")
     let cells = try #require(
       try worded.read("confirmed.json")["sufficiency"]?["cells"]?.elements)
-    #expect(cells.contains { $0["recovery"]?["sequence"]?.double != nil })
+    #expect(cells.contains { $0["recovery"]?["sequence"]?["value"]?.double != nil })
   }
 
   /// One cell, with what the answers share forced, and what is said of it.

@@ -3,8 +3,8 @@
 import Tensor
 
 extension Array where Element == PairMap {
-  /// Compares a search's estimates with exact effects, both as means over the pairs that have the
-  /// cell, in shares of the mean gap; the intervals are over groups of pairs. Cells that are zero on
+  /// Compares a search's estimates with exact effects, both as means over the pairs that have
+  /// both, in shares of the mean gap; the intervals are over groups of pairs. Cells that are zero on
   /// both sides in every pair are left out.
   ///
   /// - Parameters:
@@ -26,10 +26,12 @@ extension Array where Element == PairMap {
     var y = map { pair in
       effects(pair).joined().map { $0.map { pair.effect(direction, $0) / gap } }
     }
-    // Zeros by structure on both sides are no finding of either.
-    for cell in (x.first ?? []).indices
-    where zip(x, y).allSatisfy({ ($0[cell] ?? 0) == 0 && ($1[cell] ?? 0) == 0 }) {
-      for pair in indices { (x[pair][cell], y[pair][cell]) = (nil, nil) }
+    for cell in (x.first ?? []).indices {
+      // Zeros by structure on both sides are no finding of either.
+      let isZero = zip(x, y).allSatisfy { ($0[cell] ?? 0) == 0 && ($1[cell] ?? 0) == 0 }
+      for pair in indices where isZero || x[pair][cell] == nil || y[pair][cell] == nil {
+        (x[pair][cell], y[pair][cell]) = (nil, nil)
+      }
     }
     func mean(_ pairs: [[Double?]]) -> [Double?] {
       (pairs.first ?? []).indices.map { cell in
