@@ -110,15 +110,16 @@ corpus: deps-all ## Speak the corpus again and compare it with its manifests (6 
 check: deps ## Verify every data file, and that every figure and number comes out as committed (12 min).
 	@sha256sum --quiet -c data-manifests/SHA256SUMS && echo "data: all digests agree"
 	@swift build -c release
-	@mkdir -p build/check/paper && cp paper/numbers.tsv build/check/paper/
+	@mkdir -p build/check/paper && cp paper/numbers.tsv paper/accuracies.tsv build/check/paper/
+	@$(BIN)/reproduce evaluate --table build/check/paper/accuracies.tsv > /dev/null
 	@for experiment in e1-causal-map maps-by-model search-methods; do \
 	  $(BIN)/$$experiment $(FRESH) --out build/check || exit 1; \
 	done
 	@$(BIN)/reproduce compare build/check
 
-evaluate: deps ## What the checkpoint transcribes, translates, answers and chooses, with floors (1 min).
+evaluate: deps ## What the checkpoints transcribe, translate, answer and choose, with floors (6 min).
 	@swift build -c release --product reproduce
-	@$(BIN)/reproduce evaluate
+	@$(BIN)/reproduce evaluate --table paper/accuracies.tsv
 
 parity: deps ## Six architectures: every activation, gradient and patch against the reference (5 s).
 	@swift build -c release --product reproduce

@@ -76,11 +76,14 @@ public struct SearchResult: Sendable {
   /// The change of the target that the scores explain.
   public var total: Double { end - base }
 
-  /// How far the scores of all positions of a site are from the total, as a share of it. Zero is
-  /// complete; only sites through which everything passes can be.
-  public func residual(at site: Site) -> Double? {
-    scores[site].map { ($0.total - total) / total }
+  /// How far the scores of all positions of some sites are from the total, as a share of it. Zero is
+  /// complete; only a cut through which everything passes can be.
+  public func residual(of cut: [Site]) -> Double? {
+    let totals = cut.compactMap { scores[$0]?.total }
+    return totals.count == cut.count ? (totals.reduce(0, +) - total) / total : nil
   }
+
+  public func residual(at site: Site) -> Double? { residual(of: [site]) }
 }
 
 extension SpeechLanguageModel {

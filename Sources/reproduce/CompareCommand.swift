@@ -25,10 +25,13 @@ struct Compare: ParsableCommand {
     guard !figures.isEmpty else {
       throw ValidationError("\(folder)/figures is empty: run an experiment with --out \(folder)")
     }
-    for name in figures {
-      let own = FileManager.default.contents(atPath: repository.url("figures/\(name)").path)
-      let rerun = FileManager.default.contents(atPath: "\(folder)/figures/\(name)")
-      report(own == nil ? "missing" : own == rerun ? "identical" : "differs", "figures/\(name)")
+    let accuracies = ["paper/accuracies.tsv"].filter {
+      FileManager.default.fileExists(atPath: "\(folder)/\($0)")
+    }
+    for name in figures.map({ "figures/\($0)" }) + accuracies {
+      let own = FileManager.default.contents(atPath: repository.url(name).path)
+      let rerun = FileManager.default.contents(atPath: "\(folder)/\(name)")
+      report(own == nil ? "missing" : own == rerun ? "identical" : "differs", name)
     }
     let paper = try Ledger(readingIfPresent: repository.url("paper/numbers.tsv").path)
     let rerun = try Ledger(readingIfPresent: "\(folder)/paper/numbers.tsv")

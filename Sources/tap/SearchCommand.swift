@@ -77,7 +77,11 @@ struct SearchCells: ParsableCommand {
     let model = run.opened.model
     let rows = try model.rows(sites, in: run.example)
     let columns = try run.columns()
-    let named = Array(Set(rows.map(\.site))).sorted { "\($0)" < "\($1)" }
+    // The residual sites, each with what runs beside it.
+    let cuts = try model.rows("residual", in: run.example).map(\.site)
+      .filter(Set(rows.map(\.site)).contains)
+      .map { site in (site, (model as? AudioLanguageModel)?.cut(at: site) ?? [site]) }
+    let named = Set(rows.map(\.site) + cuts.flatMap(\.1)).sorted { "\($0)" < "\($1)" }
     var search = SearchOptions(method.method(steps: steps), sites: named)
     search.path = start
     search.recomputes = lowMemory
@@ -95,8 +99,7 @@ struct SearchCells: ParsableCommand {
         let result = try model.search(
           base: pair.base(direction), source: pair.source(direction), options)
         return FoundPair(
-          result, options.alignment, rows, columns,
-          try run.windows(pair, direction))
+          result, options.alignment, rows, columns, cuts, try run.windows(pair, direction))
       }
     }
     let report = SearchReport(
@@ -123,7 +126,7 @@ struct SearchCells: ParsableCommand {
 struct FoundPair: Codable, Sendable {
   /// By row and column; nil where the site has no position in the window.
   let scores: [[Double?]]
-  /// By site.
+  /// By residual site: how far the scores of everything that passes at its depth are from the effect.
   let residuals: [String: Double]
   let base: Double
   let end: Double
@@ -134,7 +137,7 @@ struct FoundPair: Codable, Sendable {
 
   init(
     _ result: SearchResult, _ joined: Alignment, _ rows: [GridRow], _ columns: [GridWindow],
-    _ own: [GridWindow]
+    _ cuts: [(site: Site, sites: [Site])], _ own: [GridWindow]
   ) {
     let windows = Dictionary(uniqueKeysWithValues: own.map { ($0.name, $0.window) })
     scores = rows.map { row in
@@ -142,7 +145,7 @@ struct FoundPair: Codable, Sendable {
         windows[column.name].flatMap { result.scores[row.site]!.score($0, index: row.index) }
       }
     }
-    residuals = result.scores.keys.reduce(into: [:]) { $0["\($1)"] = result.residual(at: $1) }
+    residuals = cuts.reduce(into: [:]) { $0["\($1.site)"] = result.residual(of: $1.sites) }
     (base, end, path) = (result.base, result.end, result.path?.description)
     (alignment, alignmentCost) = (joined.name, joined.cost)
     cost = result.cost

@@ -167,6 +167,26 @@ import Testing
 }
 
 @Suite struct ScorecardTests {
+  /// Where the recordings are absent, the table keeps what it said of them, of that checkpoint alone.
+  @Test func theTableKeepsHumanRows() {
+    var (heard, deaf) = (Scorecard(architecture: "Qwen2-Audio"), Scorecard(architecture: "SALMONN"))
+    for isRight in [true, true, false] { heard.add(isRight, to: "human | theo | digits") }
+    heard.add(true, to: "evaluation | kal | choice")
+    deaf.add(false, to: "evaluation | kal | choice")
+    var whole = AccuracyTable()
+    whole.add("b", heard, earlier: nil)
+    whole.add("a", heard, earlier: nil)
+    let lines = whole.text.split(separator: "\n")
+    #expect(lines.count == 5)
+    #expect(lines[1].hasPrefix("a\tevaluation | kal | choice\t1\t1\t1.0\t"))
+    #expect(lines[2].hasPrefix("a\thuman | theo | digits\t2\t3\t0.666"))
+    var next = AccuracyTable()
+    next.add("b", deaf, earlier: whole.text)
+    let kept = next.text.split(separator: "\n")
+    #expect(kept.count == 3 && kept[2] == lines[4])
+    #expect(kept[1].hasPrefix("b\tevaluation | kal | choice\t0\t1\t0.0\t"))
+  }
+
   @Test func tasksCountAlike() {
     var card = Scorecard(architecture: "Qwen2-Audio")
     func add(_ kind: reproduce.Question.Kind, right: Int, of trials: Int) {

@@ -18,8 +18,15 @@ struct Evaluate: ParsableCommand {
   var names: [String] = []
   @Option(help: "Another checkpoint folder, scored alone.") var model: String?
   @Flag(help: "Leave out the rows of single voices.") var brief = false
+  @Option(help: "The file to write every count of all checkpoints to, as a table.")
+  var table: String?
 
-  func validate() throws { try Recipe.check(names) }
+  func validate() throws {
+    try Recipe.check(names)
+    if table != nil, model != nil || !names.isEmpty {
+      throw ValidationError("--table takes all checkpoints; name none")
+    }
+  }
 
   func run() throws {
     Runtime.pin()
@@ -28,23 +35,37 @@ struct Evaluate: ParsableCommand {
       model.map { [($0, $0)] }
       ?? Recipe.all.filter { names.isEmpty || names.contains($0.name) }
       .map { ($0.name, repository.url($0.folder).path) }
-    try ScoredSuite(repository).printScores(of: folders, brief: brief)
+    try ScoredSuite(repository).printScores(
+      of: folders, brief: brief, table: table.map { repository.url($0) })
   }
 }
 
 extension ScoredSuite {
   /// Scores checkpoint folders and prints what they reach; says which are not there.
-  func printScores(of folders: [(name: String, folder: String)], brief: Bool) throws {
+  ///
+  /// - Parameter table: a file for all counts, written if all checkpoints are there
+  func printScores(
+    of folders: [(name: String, folder: String)], brief: Bool, table: URL? = nil
+  ) throws {
+    let earlier = table.flatMap { try? String(contentsOf: $0, encoding: .utf8) }
+    var (rows, isWhole) = (AccuracyTable(), true)
     for (name, folder) in folders {
       print("# \(name)\n")
       guard FileManager.default.fileExists(atPath: "\(folder)/model.safetensors") else {
         print("not trained: no \(folder)/model.safetensors; `reproduce train` writes it\n")
+        isWhole = false
         continue
       }
       let card = try score(SpeechModel(folder: folder))
+      rows.add(name, card, earlier: earlier)
       print("\(card.table(brief: brief))\n\n\(Goal.table(card))\n")
       if recordings == nil { print("human | \(HumanRecordings.absent)\n") }
     }
+    guard let table else { return }
+    guard isWhole else {
+      throw CheckpointError("\(table.path): is left as it was, since a checkpoint is missing")
+    }
+    try Data(rows.text.utf8).write(to: table, options: .atomic)
   }
 }
 

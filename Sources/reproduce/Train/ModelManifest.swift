@@ -85,7 +85,7 @@ func modelCard(
 
     **What it is not.** A speech recogniser. It was made to be explained.
 
-    Accuracies are in the ledger, `paper/numbers.tsv`, and printed by `reproduce evaluate`.
+    Accuracies are in `paper/accuracies.tsv`, which `make evaluate` writes.
 
     """
 }
