@@ -27,8 +27,9 @@ GOLDEN := $(addprefix Tests/SpeechTests/Fixtures/, \
 # `make -B figure2` also forgets what an interrupted run has stored.
 FRESH := $(if $(findstring B,$(firstword -$(MAKEFLAGS))),--fresh)
 
-.PHONY: help deps deps-fetch deps-all build figure2 figureS1 figureS2 test models data corpus check evaluate parity oracles \
-  pages fuzz lint clean
+.PHONY: help deps deps-fetch deps-all build figure2 figureS1 figureS2 test models data corpus check \
+  evaluate parity oracles \
+  tour pages fuzz lint clean
 
 help: ## This list.
 	@echo "Times are for two cores, once built; the first build takes 3 minutes."
@@ -128,6 +129,10 @@ parity: deps ## Six architectures: every activation, gradient and patch against 
 oracles: deps ## What is known beforehand: 15 oracle tests, planted bottlenecks, simulated data (40 s).
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce oracles
+
+tour: deps ## The ten verbs of tap on the shipped checkpoint, as README shows them (2 min).
+	@swift build -c release --product tap
+	@sed -n '/^```sh$$/,/^```$$/p' README.md | grep -v '^```' | bash -euo pipefail
 
 pages: deps-all ## The experiments as web pages, in build/pages (1 s).
 	@mkdir -p build/pages

@@ -145,7 +145,7 @@ import Testing
     let fetched = "\(root)/\(HumanRecordings.fetched)"
     for place in [set, fetched] {
       try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
-      FileManager.default.createFile(atPath: "\(place)/0_george_0.wav", contents: nil)
+      _ = FileManager.default.createFile(atPath: "\(place)/0_george_0.wav", contents: nil)
     }
     #expect(found([:]) == fetched)
     #expect(found(["TAP_DATA": set]) == set && found(["TAP_DATA": "\(folder.path)/data"]) == set)
