@@ -20,11 +20,13 @@ public struct MethodAgreement: Sendable {
 
 /// One row a correlation, one column a model; kinds of sites along the axis, methods by colour.
 public func searchMethodsFigure(_ all: [MethodAgreement]) -> DrawnFigure {
+  var margins = Panel.margins
+  margins.bottom = 7
   let models = all.map(\.model).uniqued
   let families = all.map(\.family).uniqued
   let methods = all.map(\.method).uniqued
-  var figure = Figure(width: Figure.full, height: 112)
-  let bands = figure.area.rows([51, 51, 9], gap: 0.5)
+  var figure = Figure(width: Figure.full, height: 102)
+  let bands = figure.area.rows([47, 47, 6], gap: 0.5)
   let correlations: [(String, KeyPath<Correlations, Estimate>)] = [
     ("Pearson", \.pearson), ("Spearman", \.spearman),
   ]
@@ -54,7 +56,7 @@ public func searchMethodsFigure(_ all: [MethodAgreement]) -> DrawnFigure {
       let letter = "\(Character(UnicodeScalar(UInt8(97 + models.count * r + c))))"
       figure.add(
         Panel(
-          letter, model, in: area, x: .categories("", families),
+          letter, model, in: area, margins: margins, x: .categories("", families),
           y: .linear(
             c == 0 ? "\(name) with exact effects" : "", min(0, (lowest * 5).rounded(.down) / 5)...1,
             ticks: 5), marks))

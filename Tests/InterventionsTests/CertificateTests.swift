@@ -47,7 +47,7 @@ import Testing
       return map
     }
     let pairs = [
-      pair(-2, [1, 3, 0, nil, 9, 0], [-1, 2, -2, 0, nil, -2]),
+      pair(-2, [1, 3, 0, nil, 9, 5], [-1, 2, -2, 0, nil, -2]),
       pair(-1, [3, 1, 1, 2, 9, 0], [1, 0, -1, 0, 3, -1]),
     ]
     func certificate(_ direction: Direction) throws -> Certificate {
@@ -59,7 +59,7 @@ import Testing
     }
     let found = try certificate(.sufficiency)
     // Estimates 2, 2, 0.5 and effects (1 + 2) / 2, (4 + 1) / 2, 0 over a gap of 4; the next two cells
-    // are those of the second pair alone: 2 and 9 estimated, 1 and 4 exact; the last is zero always.
+    // are those of the second pair alone: 2 and 9 estimated, 1 and 4 exact; the last has no effect.
     #expect(found.cells == 5)
     #expect(
       found.pearson == pearson([0.5, 0.5, 0.125, 0.5, 2.25], [0.375, 0.625, 0, 0.25, 1]))

@@ -4,8 +4,8 @@ import Tensor
 
 extension Array where Element == PairMap {
   /// Compares a search's estimates with exact effects, both as means over the pairs that have
-  /// both, in shares of the mean gap; the intervals are over groups of pairs. Cells that are zero on
-  /// both sides in every pair are left out.
+  /// both, in shares of the mean gap; the intervals are over groups of pairs. Cells whose
+  /// effect is exactly zero in every pair are left out.
   ///
   /// - Parameters:
   ///   - direction: whose gap the effects close
@@ -27,8 +27,8 @@ extension Array where Element == PairMap {
       effects(pair).joined().map { $0.map { pair.effect(direction, $0) / gap } }
     }
     for cell in (x.first ?? []).indices {
-      // Zeros by structure on both sides are no finding of either.
-      let isZero = zip(x, y).allSatisfy { ($0[cell] ?? 0) == 0 && ($1[cell] ?? 0) == 0 }
+      // An effect that is zero to the bit in every pair is so by structure: no search can find it.
+      let isZero = y.allSatisfy { ($0[cell] ?? 0) == 0 }
       for pair in indices where isZero || x[pair][cell] == nil || y[pair][cell] == nil {
         (x[pair][cell], y[pair][cell]) = (nil, nil)
       }
