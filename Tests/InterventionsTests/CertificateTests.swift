@@ -48,7 +48,7 @@ import Testing
     }
     let pairs = [
       pair(-2, [1, 3, 0, nil, 9, 5], [-1, 2, -2, 0, nil, -2]),
-      pair(-1, [3, 1, 1, 2, 9, 0], [1, 0, -1, 0, 3, -1]),
+      pair(-1, [3, 1, 1, 2, 9, 0], [1, 0, 0, 0, 3, -1]),
     ]
     func certificate(_ direction: Direction) throws -> Certificate {
       try pairs.certificate(
@@ -58,11 +58,11 @@ import Testing
         searchCost: 4, threshold: 0.5, Random(seed: 1))
     }
     let found = try certificate(.sufficiency)
-    // Estimates 2, 2, 0.5 and effects (1 + 2) / 2, (4 + 1) / 2, 0 over a gap of 4; the next two cells
+    // Estimates 2, 2, 0.5 and effects (1 + 2) / 2, (4 + 1) / 2, 1 / 2 over a gap of 4; the next two
     // are those of the second pair alone: 2 and 9 estimated, 1 and 4 exact; the last has no effect.
     #expect(found.cells == 5)
     #expect(
-      found.pearson == pearson([0.5, 0.5, 0.125, 0.5, 2.25], [0.375, 0.625, 0, 0.25, 1]))
+      found.pearson == pearson([0.5, 0.5, 0.125, 0.5, 2.25], [0.375, 0.625, 0.125, 0.25, 1]))
     #expect(found.largestDifference == 1.25)
     #expect(found.agreements[0].k == 1 && found.agreements[0].recall == 0.5)
     #expect(found.intervals?.pearson.value == found.pearson)
