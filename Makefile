@@ -130,7 +130,7 @@ oracles: deps ## What is known beforehand: 15 oracle tests, planted bottlenecks,
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce oracles
 
-tour: deps ## The ten verbs of tap on the shipped checkpoint, as README shows them (2 min).
+tour: deps ## The ten verbs of tap on the shipped checkpoint, as README shows them (1 min).
 	@swift build -c release --product tap
 	@sed -n '/^```sh$$/,/^```$$/p' README.md | grep -v '^```' | bash -euo pipefail
 
