@@ -33,7 +33,7 @@ FRESH := $(if $(findstring B,$(firstword -$(MAKEFLAGS))),--fresh)
 
 help: ## This list.
 	@echo "Times are for two cores, once built; the first build takes 3 minutes."
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-zA-Z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 # $(call install,PACKAGES): installs what is missing as root, otherwise says how and stops.
 define install
