@@ -16,14 +16,14 @@ struct MapCells: ParsableCommand {
     discussion: """
       Sufficiency puts the clean run's activation into the corrupt run, necessity the reverse. A cell is \
       the mean effect over pairs over the mean gap, never clipped, with its 95 % interval over groups; \
-      cells are tested together by max-T. Both want six groups of pairs and are left out below. With \
-      --estimate the map says how well a search would have found it. An interrupted map goes on where \
-      it was.
+      cells are tested together by max-T. Both want six groups of pairs and are left out below. Beside \
+      it stands the certificate of a search, which says how well it would have found the map. An \
+      interrupted map goes on where it was.
 
         tap map --model artifacts/qwen2-audio-small --pairs build/pairs.json --direction both \\
           --sites residual --out build/map.json --figure build/map.pdf
         tap map --model artifacts/qwen2-audio-small --pairs data-manifests/evaluation.json \\
-          --split discovery --limit 12 --estimate attribution --control --shift 80 --jitter 20 \\
+          --split discovery --limit 12 --estimate relp --control --shift 80 --jitter 20 \\
           --out build/map-12.json
       """)
 
@@ -48,8 +48,10 @@ struct MapCells: ParsableCommand {
       A table with the columns recording and other_take: also patch from another take of what the base \
       recording says, which should move nothing.
       """) var otherTakes: String?
-  @Option(help: "Also estimate every cell by a method of tap search, and certify the estimates.")
-  var estimate: MethodChoice?
+  @Option(help: "The method of tap search that the certificate is of.")
+  var estimate = MethodChoice.attribution
+  @Flag(help: "No estimate and no certificate, for sites that no search can score.")
+  var exactOnly = false
   @Option(help: "Steps of the estimate along its path, an even number.") var steps = 16
   @Option(help: "The share of the mean gap from which an effect counts as a hit.") var hit = 0.1
   @Flag(help: "Run the model from the sound on for every cell instead of resuming, as a check.")
@@ -80,7 +82,7 @@ struct MapCells: ParsableCommand {
       sites: Array(Set(rows.map(\.site))).sorted { "\($0)" < "\($1)" },
       wrongItem: control, shift: shift, jitter: jitter,
       otherTakes: try otherTakes.map(OtherTakes.init),
-      search: estimate?.method(steps: steps), isPlain: plain)
+      search: exactOnly ? nil : estimate.method(steps: steps), isPlain: plain)
     if control { run.warnOfMissingStrangers() }
     let inputs = run.inputs(["map", sites, "\(asked)"])
     let opened = run.opened

@@ -134,8 +134,11 @@ struct MeasuredPair: Codable, Sendable {
         if let method = asked.search {
           var options = SearchOptions(method, sites: asked.sites)
           options.alignment = joined
-          let found = try model.search(
-            base: pair.base(direction), source: pair.source(direction), options)
+          let found: SearchResult
+          do {
+            found = try model.search(
+              base: pair.base(direction), source: pair.source(direction), options)
+          } catch { throw CellError("\(error); --exact-only leaves the estimate out") }
           searchCost = searchCost + found.cost
           estimates.append(
             grid.map {

@@ -173,7 +173,7 @@ extension JSON {
       [
         "map", "--model", Bench.checkpoint, "--pairs", bench.manifest, "--split", "discovery",
         "--limit", "12", "--sites", "connector.out,lm.2.resid_post", "--windows", "time:240",
-        "--text", "1", "--estimate", "attribution", "--control", "--shift", "80", "--jitter", "20",
+        "--text", "1", "--control", "--shift", "80", "--jitter", "20",
         "--other-takes", bench.file("takes.csv"),
       ])
     for direction in ["sufficiency", "necessity"] {
