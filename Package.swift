@@ -30,15 +30,17 @@ let package = Package(
     .target(
       name: "Speech", dependencies: ["Tensor", "JSON", "CSndFile", "CSoxr"],
       swiftSettings: vector),
+    .target(name: "Corpus", dependencies: ["Tensor", "Speech", "JSON"], swiftSettings: vector),
     .target(
-      name: "Interventions", dependencies: ["Tensor", "Speech", "Notebook"], swiftSettings: vector),
+      name: "Interventions", dependencies: ["Tensor", "Speech", "Corpus", "Notebook"],
+      swiftSettings: vector),
     .target(name: "Plot", dependencies: ["CCairo"], resources: [.copy("Fonts")]),
     .target(name: "Notebook", dependencies: ["JSON", "CCrypto"]),
     .target(name: "Figures", dependencies: ["Interventions", "Plot"]),
     .executableTarget(
       name: "reproduce",
       dependencies: [
-        "CFlite", "Speech", "Interventions", "Notebook", "JSON",
+        "CFlite", "Speech", "Corpus", "Interventions", "Notebook", "JSON",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       // Its tests look inside, also in release mode.
@@ -46,7 +48,7 @@ let package = Package(
     .executableTarget(
       name: "tap",
       dependencies: [
-        "Speech", "Interventions", "Figures", "Notebook", "JSON",
+        "Speech", "Corpus", "Interventions", "Figures", "Notebook", "JSON",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: vector),
@@ -59,19 +61,21 @@ let package = Package(
       dependencies: ["Speech", "Interventions", "Tensor", "JSON", "FuzzReaders"],
       resources: [.copy("Fixtures")]),
     .testTarget(
+      name: "CorpusTests", dependencies: ["Corpus", "Speech", "Tensor"]),
+    .testTarget(
       name: "InterventionsTests",
-      dependencies: ["Interventions", "Speech", "Tensor", "JSON", "Notebook"],
+      dependencies: ["Interventions", "Corpus", "Speech", "Tensor", "JSON", "Notebook"],
       resources: [.copy("Fixtures")]),
     .testTarget(name: "PlotTests", dependencies: ["Plot"]),
     .testTarget(name: "NotebookTests", dependencies: ["Notebook", "JSON"]),
     .testTarget(
       name: "ReproduceTests",
-      dependencies: ["reproduce", "Speech", "Interventions", "Notebook", "JSON"]),
+      dependencies: ["reproduce", "Speech", "Corpus", "Interventions", "Notebook", "JSON"]),
     .testTarget(name: "TapTests", dependencies: ["tap", "JSON"]),
   ]
     + experiments.map { name in
       .executableTarget(
-        name: name, dependencies: ["Figures", "Interventions", "Plot", "Notebook"],
+        name: name, dependencies: ["Figures", "Interventions", "Corpus", "Plot", "Notebook"],
         path: "Sources/Experiments",
         exclude: experiments.filter { $0 != name }.map { "\($0).swift" },
         swiftSettings: vector)

@@ -21,6 +21,7 @@
 // **necessity**. Over pairs we take the ratio of means, never the mean of ratios, and nothing is
 // clipped.
 
+import Corpus
 import Figures
 import Foundation
 import Interventions

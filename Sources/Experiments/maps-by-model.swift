@@ -14,6 +14,7 @@
 // $$ R = \frac{\sum (\mathrm{LD}_\text{patched} - \mathrm{LD}_\text{corrupt})}
 //             {\sum (\mathrm{LD}_\text{clean} - \mathrm{LD}_\text{corrupt})}. $$
 
+import Corpus
 import Figures
 import Foundation
 import Interventions

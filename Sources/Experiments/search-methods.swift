@@ -11,6 +11,7 @@
 // the same cells: the change of the logit difference when the corrupt run takes the clean run's
 // activation.
 
+import Corpus
 import Figures
 import Foundation
 import Interventions

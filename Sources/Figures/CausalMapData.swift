@@ -1,5 +1,6 @@
 // What Figure 2 shows: maps on a grid of sites and windows, profiles along depth, one example.
 
+import Corpus
 import Interventions
 import Speech
 

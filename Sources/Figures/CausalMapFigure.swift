@@ -1,5 +1,6 @@
 // Drawing Figure 2: the causal map in both directions, by phone, for one pair, and its controls.
 
+import Corpus
 import Interventions
 import Plot
 import Speech

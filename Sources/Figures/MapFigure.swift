@@ -1,6 +1,7 @@
 // The figure of `tap map`: one panel a direction, sites from sound up to text, windows from left to
 // right, and the last positions of the text beside them.
 
+import Corpus
 import Interventions
 import Plot
 import Speech

@@ -1,6 +1,7 @@
 // `reproduce full-size DIR`: opens a folder of published size and reports memory, time and speed.
 
 import ArgumentParser
+import Corpus
 import Foundation
 import Interventions
 import Notebook

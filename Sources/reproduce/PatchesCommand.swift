@@ -2,6 +2,7 @@
 // repeat (Tests/Peers/compare_patches.py).
 
 import ArgumentParser
+import Corpus
 import Foundation
 import Interventions
 import Notebook

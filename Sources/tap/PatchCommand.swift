@@ -1,6 +1,7 @@
 // `tap patch`: one cell of one pair of recordings, patched exactly.
 
 import ArgumentParser
+import Corpus
 import Foundation
 import Interventions
 import JSON

@@ -1,5 +1,6 @@
 // The plans of the suite, and an audit that finds what is wrong with its files.
 
+import Corpus
 import Foundation
 import JSON
 import Notebook

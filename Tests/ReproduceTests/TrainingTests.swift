@@ -1,6 +1,7 @@
 // Training of the recipes on a few made-up utterances: what a stage moves, where a warm start comes
 // from, and that nothing depends on more than its name.
 
+import Corpus
 import Foundation
 import Interventions
 import Speech

@@ -1,6 +1,7 @@
 // Splits: what is searched, what is chosen from and what is confirmed have no group, no sentence
 // and no speaker in common.
 
+import Corpus
 import Notebook
 import Tensor
 

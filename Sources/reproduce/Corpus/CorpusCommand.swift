@@ -6,8 +6,9 @@ import JSON
 import Notebook
 import Tensor
 
-struct Corpus: ParsableCommand {
+struct CorpusCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
+    commandName: "corpus",
     abstract: "Speaks the corpus and compares it with its manifests.",
     discussion: """
       Evaluation audio is compared with the committed FLAC files, file by file; where a synthesiser \

@@ -3,6 +3,7 @@
 // Phones, lengths and pitch go in as a Segments utterance, so all of it is under control. Lengths
 // for free speech come from festival's own models first, and are then spoken the same way.
 
+import Corpus
 import Foundation
 
 struct Festival {

@@ -8,6 +8,7 @@
 // The state of the library and of `rand` belong to the process: one voice, one thread, one process.
 
 import CFlite
+import Corpus
 import Foundation
 
 struct CorpusError: Error, CustomStringConvertible {

@@ -1,6 +1,7 @@
 // One voice in one process: the synthesisers keep their state in the process.
 
 import ArgumentParser
+import Corpus
 import Foundation
 import JSON
 

@@ -1,5 +1,6 @@
 // The training set on disk: a manifest of rows, and a cache of what they sound like.
 
+import Corpus
 import Foundation
 import JSON
 

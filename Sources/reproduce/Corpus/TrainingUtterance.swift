@@ -1,5 +1,6 @@
 // What the trainer sees of the corpus.
 
+import Corpus
 import Foundation
 
 /// One spoken sentence to train on, 16 kHz.

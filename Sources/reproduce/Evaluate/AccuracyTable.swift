@@ -3,6 +3,7 @@
 
 import Foundation
 import Interventions
+import Speech
 
 struct AccuracyTable {
   private static let header = "checkpoint\tmeasure\tright\ttrials\tvalue\tlow\thigh"

@@ -1,5 +1,6 @@
 // What a model answers, many questions in one pass over the sound.
 
+import Corpus
 import Interventions
 import Speech
 import Tensor

@@ -1,6 +1,7 @@
 // `reproduce evaluate`: what the stored checkpoints can do.
 
 import ArgumentParser
+import Corpus
 import Foundation
 import Interventions
 import Speech

@@ -1,6 +1,7 @@
 // `reproduce outputs`: greedy answers and the logits behind them, for an independent program to repeat.
 
 import ArgumentParser
+import Corpus
 import Foundation
 import Interventions
 import JSON

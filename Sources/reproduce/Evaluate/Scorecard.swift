@@ -1,6 +1,7 @@
 // What a checkpoint can do, counted: every question of the suite, the choice between the members of a
 // pair, recorded digits, and the floors that a model reaches without hearing.
 
+import Corpus
 import Foundation
 import Interventions
 import Speech
@@ -173,7 +174,7 @@ struct ScoredSuite: Sendable {
   /// Whether the clean member's answer is preferred at the clean member, and the corrupt one's at the
   /// corrupt.
   private func preferences(
-    _ speech: SpeechModel, _ pair: Interventions.MinimalPair, hearing: (Utterance) throws -> Hearing
+    _ speech: SpeechModel, _ pair: Corpus.MinimalPair, hearing: (Utterance) throws -> Hearing
   ) throws -> [Bool] {
     let (clean, corrupt) = (
       try speech.textTokens(pair.answers.clean)[0], try speech.textTokens(pair.answers.corrupt)[0]

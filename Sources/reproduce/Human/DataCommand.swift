@@ -1,6 +1,7 @@
 // `reproduce data`: the recordings that the package may not contain, found or fetched.
 
 import ArgumentParser
+import Corpus
 import Foundation
 import Interventions
 import Notebook

@@ -1,5 +1,6 @@
 // data-manifests/fsdd.json: every recording of spoken digits, where it can be had and how to know it.
 
+import Corpus
 import Foundation
 import Interventions
 import JSON

@@ -1,6 +1,7 @@
 // Human minimal pairs: strings of three digits from test recordings, one digit replaced, or the same
 // string by another speaker.
 
+import Corpus
 import Foundation
 import Interventions
 import JSON

@@ -1,5 +1,6 @@
 // Strings of recorded digits to train on.
 
+import Corpus
 import Foundation
 import Interventions
 import JSON

@@ -1,6 +1,7 @@
 // `reproduce check --suite`: what the suite holds, and that it is what it says.
 
 import ArgumentParser
+import Corpus
 import Foundation
 import Interventions
 import JSON

@@ -1,5 +1,6 @@
 // One utterance that a set of the suite asks for, and where its recording is kept.
 
+import Corpus
 import Speech
 
 /// Who says what, and how.

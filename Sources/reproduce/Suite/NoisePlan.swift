@@ -3,6 +3,7 @@
 // A test item's babble and competing talkers are voices of the test split; discovery and validation
 // share theirs, because validation has one speaker only.
 
+import Corpus
 import Speech
 
 /// One clean sentence in one noise.

@@ -1,5 +1,6 @@
 // Acoustic purity of many pairs, and its form in a manifest.
 
+import Corpus
 import Interventions
 import JSON
 import Tensor

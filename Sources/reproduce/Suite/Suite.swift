@@ -1,5 +1,6 @@
 // The evaluation suite: all its sets spoken, compared with what is committed or written anew.
 
+import Corpus
 import Foundation
 import Interventions
 import JSON

@@ -1,6 +1,7 @@
 // What must hold of the committed suite, checked from its manifests and files alone: no synthesiser
 // is needed.
 
+import Corpus
 import Foundation
 import Interventions
 import JSON

@@ -1,5 +1,6 @@
 // The manifest of a set: everything known of each utterance and pair, in Croissant's vocabulary.
 
+import Corpus
 import Foundation
 import Interventions
 import JSON

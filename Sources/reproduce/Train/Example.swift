@@ -1,5 +1,6 @@
 // From an utterance to what one training step reads: features, prompts and labels.
 
+import Corpus
 import Foundation
 import Speech
 import Tensor

@@ -1,6 +1,7 @@
 // The losses of one shard of a batch. A shard is computed by one core in a fixed order; the
 // number of shards never depends on the number of cores.
 
+import Corpus
 import Speech
 import Tensor
 

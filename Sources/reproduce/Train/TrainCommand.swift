@@ -1,6 +1,7 @@
 // `reproduce train`: the small checkpoints that the package ships, trained again from its corpus.
 
 import ArgumentParser
+import Corpus
 import Foundation
 import JSON
 import Notebook

@@ -9,6 +9,7 @@
 // Every draw is named by stage, step and utterance, and every sum has a fixed order, so the weights
 // do not depend on the number of cores, nor on where a run was interrupted.
 
+import Corpus
 import Foundation
 import Speech
 import Tensor

@@ -1,0 +1,121 @@
+// The controls of time of a pair (`interpretability-methods.md` B.14): the base run's own recording,
+// later, and another take of it, whose effects should be none, and boundaries that are moved a little,
+// which should matter little.
+
+import Corpus
+import Foundation
+import Interventions
+import Notebook
+import Speech
+import Tensor
+
+extension OpenedModel {
+  /// The same recording so many milliseconds later, behind digital silence.
+  ///
+  /// - Parameter name: the recording's, for errors
+  func question(
+    _ wave: Waveform, delayedBy milliseconds: Double, of name: String, prompt: [Int],
+    answers: Answers
+  ) throws -> Question {
+    let silence = Int((milliseconds * Double(wave.rate) / 1000).rounded())
+    let late = Waveform(
+      samples: [Float](repeating: 0, count: silence) + wave.samples, rate: wave.rate)
+    guard late.duration <= model.longestClip else {
+      throw CellError(
+        "\(name): lasts \(formatted(wave.duration)) s; so long a recording and a shift of "
+          + "\(formatted(milliseconds)) ms are more than the \(formatted(model.longestClip)) s that the "
+          + "model takes; give a smaller shift or a shorter recording")
+    }
+    return try question(late, of: name, prompt: prompt, answers: answers)
+  }
+}
+
+/// Other takes of recordings: the same content by the same speaker, spoken again.
+struct OtherTakes: Sendable {
+  let path: String
+  /// Of the table and of all takes.
+  let digest: Digest
+  private let takes: [String: String]
+
+  /// Reads a table with the columns recording and other_take.
+  ///
+  /// - Throws: where the table has other columns, names a recording twice, or a take is not there.
+  init(contentsOf path: String) throws {
+    guard let data = FileManager.default.contents(atPath: path),
+      let text = String(data: data, encoding: .utf8)
+    else { throw CellError("\(path): cannot be read as text; check the path") }
+    let rows = try commaSeparated(text)
+    guard rows.first?.fields == ["recording", "other_take"], rows.count > 1 else {
+      throw CellError(
+        "\(path): should begin with the line recording,other_take and name at least one of them")
+    }
+    var takes: [String: String] = [:]
+    for (line, fields) in rows.dropFirst() {
+      guard fields.count == 2, FileManager.default.fileExists(atPath: fields[1]) else {
+        throw CellError(
+          "\(path): line \(line): should name a recording and the file of its other take")
+      }
+      guard takes.updateValue(fields[1], forKey: fields[0]) == nil else {
+        throw CellError(
+          "\(path): line \(line): \(fields[0]) has another take already; leave one out")
+      }
+    }
+    (self.path, self.takes) = (path, takes)
+    digest = Digest(
+      ofParts: [text] + (try takes.values.sorted().map { try Digest(ofFile: $0).description }))
+  }
+
+  /// Another take of the base run's sound, with the same question; nil where the table has none, or
+  /// the sound is no recording.
+  func question(_ pair: OpenedPair, _ direction: Direction, _ opened: OpenedModel) throws
+    -> Question?
+  {
+    guard pair.corruption == .paired || direction == .necessity,
+      let take = takes[direction == .necessity ? pair.pair.clean : pair.pair.corrupt]
+    else { return nil }
+    do {
+      return try opened.question(
+        take, prompt: opened.tokens(ofPrompt: pair.pair.prompt), answers: pair.clean.answers)
+    } catch { throw CellError("pair \(pair.pair.id): \(error)") }
+  }
+}
+
+extension OpenedPair {
+  /// The base run's sound so many milliseconds later, with the same question.
+  func delayed(_ direction: Direction, by milliseconds: Double, _ opened: OpenedModel) throws
+    -> Question
+  {
+    do {
+      let name = direction == .necessity || corruption != .paired ? pair.clean : pair.corrupt
+      let heard = try Waveform(contentsOf: name)
+      let base =
+        direction == .necessity ? heard : try corruption.sound(of: heard, pair: pair.id) ?? heard
+      return try opened.question(
+        base, delayedBy: milliseconds, of: name, prompt: opened.tokens(ofPrompt: pair.prompt),
+        answers: clean.answers)
+    } catch { throw CellError("pair \(pair.id): \(error)") }
+  }
+
+  /// The pair's alignment with its boundaries moved; that of its segments where positions are joined
+  /// by number. Nil where there are no boundaries.
+  func jittered(_ direction: Direction, by milliseconds: Double) throws -> Alignment? {
+    try alignment(direction).withBoundaries(
+      of: segments(direction), base: base(direction).clip, source: source(direction).clip
+    )?.jittered(
+      by: milliseconds, Random(seed: 1).split("jitter").split(pair.id).split(direction.rawValue))
+  }
+}
+
+extension Alignment {
+  /// This alignment where it has inner boundaries, else that of the segments; nil where those are not
+  /// known either.
+  func withBoundaries(
+    of segments: (base: [Segment], source: [Segment])?, base: Clip, source: Clip
+  ) throws -> Alignment? {
+    let joined =
+      anchors.count > 2 || segments == nil
+      ? self
+      : try AlignmentChoice.segments.alignment(base: base, source: source, segments: segments)
+    return joined.anchors.count > 2 ? joined : nil
+  }
+}
