@@ -60,7 +60,7 @@ let random = Random(seed: UInt64(rules.seed)).split("e1")
 // last of them.
 
 let windows = LockedWindows(width: 80, fixed: -8..<10, phones: -4...4, text: 4)
-let sites = model.mapSites.map(\.site)
+let sites = model.mapSites
 
 // Cells are searched on the discovery split and confirmed on the test split, which have no sentence
 // and no speaker in common. Opening the test split is logged with the digest of the rules, and refused

@@ -67,7 +67,7 @@ struct Measured: Codable, Sendable {
 /// The rows of a model's map: its residual sites, and before the connector the branch beside the
 /// encoder where there is one.
 @Sendable func sites(_ model: AudioLanguageModel) -> [Site] {
-  let residual = model.mapSites.map(\.site)
+  let residual = model.mapSites
   let encoder = residual.prefix { $0.stage == .encoder }
   return encoder + model.branchSites + residual.dropFirst(encoder.count)
 }

@@ -158,6 +158,59 @@ public func attended(_ patterns: Tensor, _ v: Tensor, keyHeads: Int, places: Pat
   return Tensor(shape: z.shape, storage: z.storage, node: node)
 }
 
+/// Queries of one head whose scores are there at the same time; they stay in the second-level cache.
+private let queryBlock = 20 * rowBlock
+
+/// What each query gathers, [query rows, heads * headWidth]: `attended` of `attentionPatterns`, to the
+/// bit. Where nobody looks at the patterns they are made and used a block of queries at a time, heads
+/// spread over the cores.
+///
+/// - Parameters:
+///   - q: [query rows, heads * headWidth]
+///   - k: [key rows, keyHeads * headWidth]
+///   - v: [key rows, keyHeads * headWidth]
+///   - seen: what becomes of the patterns, where somebody looks at them
+public func attending(
+  _ q: Tensor, _ k: Tensor, _ v: Tensor, keyHeads: Int, scale: Float, places: PatternLayout,
+  seen: ((Tensor) -> Tensor)? = nil
+) -> Tensor {
+  if seen != nil || q.isDifferentiated || k.isDifferentiated || v.isDifferentiated {
+    let patterns = attentionPatterns(q, k, keyHeads: keyHeads, scale: scale, places: places)
+    return attended(seen?(patterns) ?? patterns, v, keyHeads: keyHeads, places: places)
+  }
+  let heads = places.heads
+  let (width, group) = (q.width / heads, heads / keyHeads)
+  precondition(q.rows == places.queries.rows && k.rows == places.keys.rows)
+  precondition(v.rows == places.keys.rows && v.width == keyHeads * width && k.width == v.width)
+  let z = Tensor(uninitialized: [places.queries.rows, heads * width])
+  let work = zip(places.queries.sequences, places.keys.sequences).enumerated().flatMap { s, pair in
+    (0..<heads).map { (sequence: s, head: $0) }
+  }
+  @Sendable func gather(_ index: Int) {
+    let (s, h) = work[index]
+    let (query, key) = (places.queries.sequences[s], places.keys.sequences[s])
+    let stride = PatternLayout.stride(key)
+    let scores = Storage(uninitialized: min(queryBlock, query.padded) * stride)
+    let column = h / group * width
+    for first in Swift.stride(from: 0, to: query.padded, by: queryBlock) {
+      let count = min(queryBlock, query.padded - first)
+      BLAS.productTransposed(
+        count, key.padded, width, q.row(query.start + first) + h * width, q.width,
+        k.row(key.start) + column, k.width, scores.start, stride, scale: scale)
+      for i in 0..<count { softmax(scores.start + i * stride, stride, of: query, row: first + i) }
+      BLAS.product(
+        count, width, key.padded, scores.start, stride, v.row(key.start) + column, v.width,
+        z.row(query.start + first) + h * width, z.width)
+    }
+  }
+  if places.count < 1 << 18 {
+    for index in work.indices { gather(index) }
+  } else {
+    inParallel(work.count) { gather($0) }
+  }
+  return z
+}
+
 /// Softmax of one row of scores over the keys that the query sees; exactly 0 elsewhere.
 @inline(__always)
 private func softmax(

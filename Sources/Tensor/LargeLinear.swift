@@ -23,7 +23,7 @@ public func linear(_ x: Tensor, _ weight: Matrix, bias: Tensor? = nil) -> Tensor
 }
 
 /// Numbers from which on a weight is multiplied by block.
-private let largeWeight = 1 << 20
+private let largeWeight = 1 << 22
 
 /// Rows of the weight, and columns in the reverse pass, that make one block.
 private let blockRows = 128

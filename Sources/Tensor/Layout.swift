@@ -77,6 +77,17 @@ public struct Layout: Sendable, Equatable {
     rows = start
   }
 
+  private init(sequences: [SequenceRows], rows: Int) {
+    (self.sequences, self.rows) = (sequences, rows)
+  }
+
+  /// The rows of the first sequence for so many sequences that all read them.
+  public func shared(by copies: Int) -> Layout {
+    let first = sequences[0]
+    return Layout(
+      sequences: [SequenceRows](repeating: first, count: copies), rows: first.padded)
+  }
+
   /// The same sequences with their rows from other positions on.
   public func beginning(at firsts: [Int]) -> Layout {
     Layout(counts: sequences.map(\.count), visible: sequences.map(\.visible), firsts: firsts)

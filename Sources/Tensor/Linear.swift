@@ -1,5 +1,9 @@
 // The linear map, as every checkpoint stores it.
 
+/// Rows of a large product that go to one core at a time; a multiple of `rowBlock`, so that they have
+/// the bits of the whole.
+private let rowsPerCore = 40 * rowBlock
+
 /// x * weight^T + bias.
 ///
 /// - Parameters:
@@ -15,8 +19,18 @@ public func linear(_ x: Tensor, _ weight: Tensor, bias: Tensor? = nil) -> Tensor
     precondition(bias.count == outer)
     for r in 0..<rows { out.row(r).update(from: bias.start, count: outer) }
   }
-  BLAS.productTransposed(
-    rows, outer, inner, x.start, inner, weight.start, inner, out.start, outer, adding: bias != nil)
+  @Sendable func product(_ first: Int, _ count: Int) {
+    BLAS.productTransposed(
+      count, outer, inner, x.row(first), inner, weight.start, inner, out.row(first), outer,
+      adding: bias != nil)
+  }
+  if rows > rowsPerCore, rows * inner * outer > 1 << 27 {
+    inParallel((rows + rowsPerCore - 1) / rowsPerCore) { block in
+      product(block * rowsPerCore, min(rowsPerCore, rows - block * rowsPerCore))
+    }
+  } else {
+    product(0, rows)
+  }
 
   let operands = [x, weight] + (bias.map { [$0] } ?? [])
   return Tensor(

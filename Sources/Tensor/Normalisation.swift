@@ -4,11 +4,13 @@
 public func layerNorm(_ x: Tensor, _ weight: Tensor, _ bias: Tensor, epsilon: Float) -> Tensor {
   let (rows, width) = (x.rows, x.width)
   precondition(weight.count == width && bias.count == width)
-  let normal = Tensor(uninitialized: x.shape)
+  // The reverse pass alone reads the normalised rows.
+  let isRecorded = [x, weight, bias].contains(where: \.isDifferentiated)
+  let normal = Tensor(uninitialized: isRecorded ? x.shape : [1, width])
   let scales = Tensor(uninitialized: [rows])
   let out = Tensor(uninitialized: x.shape)
   for r in 0..<rows {
-    let (source, unit, target) = (x.row(r), normal.row(r), out.row(r))
+    let (source, unit, target) = (x.row(r), normal.row(isRecorded ? r : 0), out.row(r))
     var sum = Vector(repeating: 0)
     forEachVector(width) { i, n in sum += load(source, i, n) }
     let mean = laneSum(sum) / Float(width)
@@ -40,11 +42,12 @@ public func layerNorm(_ x: Tensor, _ weight: Tensor, _ bias: Tensor, epsilon: Fl
 public func rmsNorm(_ x: Tensor, _ weight: Tensor, epsilon: Float) -> Tensor {
   let (rows, width) = (x.rows, x.width)
   precondition(weight.count == width)
-  let normal = Tensor(uninitialized: x.shape)
+  let isRecorded = x.isDifferentiated || weight.isDifferentiated
+  let normal = Tensor(uninitialized: isRecorded ? x.shape : [1, width])
   let scales = Tensor(uninitialized: [rows])
   let out = Tensor(uninitialized: x.shape)
   for r in 0..<rows {
-    let (source, unit, target) = (x.row(r), normal.row(r), out.row(r))
+    let (source, unit, target) = (x.row(r), normal.row(isRecorded ? r : 0), out.row(r))
     var squares = Vector(repeating: 0)
     forEachVector(width) { i, n in
       let v = load(source, i, n)

@@ -1,20 +1,24 @@
 // Reading and replacing the rows of attention patterns.
 
 extension PatternLayout {
-  /// The place of the pattern of one query of the first sequence, and how many keys it has.
-  private func start(head: Int, query: Int) -> (start: Int, keys: Int) {
-    let (queries, keys) = (queries.sequences[0], keys.sequences[0])
-    let row = head * queries.padded + query - queries.first
-    return (starts[0] + row * PatternLayout.stride(keys), keys.count)
+  /// The place of the pattern of one query, by its row among the stacked queries, and how many keys it
+  /// has.
+  private func start(head: Int, row: Int) -> (start: Int, keys: Int) {
+    let index = queries.sequences.lastIndex { $0.start <= row }!
+    let (query, key) = (queries.sequences[index], keys.sequences[index])
+    let place = head * query.padded + row - query.start
+    return (starts[index] + place * PatternLayout.stride(key), key.count)
   }
 
-  /// The patterns of some queries of the first sequence, head by head:
-  /// [heads * queries, keys].
+  /// The patterns of some queries, head by head: [heads * queries, keys].
+  ///
+  /// - Parameter queries: their rows, all of which have as many keys
   public func rows(heads: [Int], queries: [Int], of patterns: Tensor) -> Tensor {
-    let places = heads.flatMap { head in queries.map { start(head: head, query: $0) } }
-    let keys = self.keys.sequences[0].count
+    let places = heads.flatMap { head in queries.map { start(head: head, row: $0) } }
+    let keys = places.first?.keys ?? 0
     let out = Tensor(uninitialized: [places.count, keys])
     for (i, place) in places.enumerated() {
+      precondition(place.keys == keys, "\(place.keys) keys beside \(keys)")
       out.row(i).update(from: patterns.start + place.start, count: keys)
     }
     return out
@@ -29,7 +33,7 @@ extension PatternLayout {
     precondition(changed.shape == own.shape, "\(changed.shape) in place of \(own.shape)")
     let out = Tensor(uninitialized: patterns.shape)
     out.start.update(from: patterns.start, count: patterns.count)
-    let places = heads.flatMap { head in queries.map { start(head: head, query: $0) } }
+    let places = heads.flatMap { head in queries.map { start(head: head, row: $0) } }
     for (i, place) in places.enumerated() {
       (out.start + place.start).update(from: changed.row(i), count: place.keys)
     }

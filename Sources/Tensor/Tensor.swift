@@ -122,6 +122,15 @@ public struct Tensor: @unchecked Sendable {
     count == other.count && memcmp(start, other.start, count * MemoryLayout<Float>.stride) == 0
   }
 
+  /// The first row of `other` whose bits are not those of the row as far behind `first` here; the number
+  /// of its rows where there is none.
+  public func firstDifference(fromRow first: Int, to other: Tensor) -> Int {
+    precondition(width == other.width && first + other.rows <= rows)
+    let bytes = width * MemoryLayout<Float>.stride
+    return (0..<other.rows).first { memcmp(row(first + $0), other.row($0), bytes) != 0 }
+      ?? other.rows
+  }
+
   /// Whether no number is infinite or NaN.
   public var isFinite: Bool {
     for i in 0..<count where !start[i].isFinite { return false }

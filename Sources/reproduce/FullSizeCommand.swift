@@ -51,7 +51,7 @@ struct FullSize: ParsableCommand {
       try model.trace(Interventions.Question(clip: backwards, tokens: tokens, answer: 5, foil: 6))
     }
     let sites = model.residualSites
-    let cells = sites.map { Cell($0.site) }
+    let cells = sites.map { Cell($0) }
     let (effects, reverse) = try timed {
       try model.attribution(of: source, into: base, cells: cells)
     }

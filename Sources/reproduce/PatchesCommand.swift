@@ -47,7 +47,7 @@ struct Patches: ParsableCommand {
             zip(windows.fixed, row).compactMap { window, value in
               value.map {
                 [
-                  pair.id, direction.rawValue, kind, "\(site.site)",
+                  pair.id, direction.rawValue, kind, "\(site)",
                   "\(Int(windows.width) * window)", "\($0)",
                 ].joined(separator: "\t")
               }

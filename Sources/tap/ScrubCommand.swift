@@ -39,11 +39,7 @@ struct ScrubVerb: ParsableCommand {
     let claim = try Hypothesis(hypothesis)
     let pairs = try EnteredPairs(
       options, entered, splits: split.map { [$0] }, by: "tap scrub")
-    guard let model = pairs.opened.model as? AudioLanguageModel else {
-      throw CellError(
-        "\(options.model): scrubbing cuts the residual stream of models that splice sound into a "
-          + "prompt (Qwen2-Audio, SALMONN, Soundwave, LLaMA-Omni); this is none")
-    }
+    let model = pairs.opened.model
     let random = Random(seed: UInt64(entered.seed)).split("scrub")
     let (items, alone) = claim.withDonors(try scrubItems(pairs.kept, model))
     guard !items.isEmpty else {
@@ -106,7 +102,8 @@ struct ScrubVerb: ParsableCommand {
   }
 
   /// Each recording once, asked for its own answer against its pair's other.
-  private func scrubItems(_ pairs: [OpenedPair], _ model: AudioLanguageModel) throws -> [ScrubItem]
+  private func scrubItems(_ pairs: [OpenedPair], _ model: any SpeechLanguageModel) throws
+    -> [ScrubItem]
   {
     try mapInParallel(2 * pairs.count) { i -> ScrubItem in
       let (pair, isClean) = (pairs[i / 2], i % 2 == 0)

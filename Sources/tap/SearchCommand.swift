@@ -80,7 +80,7 @@ struct SearchCells: ParsableCommand {
     // The residual sites, each with what runs beside it.
     let cuts = try model.rows("residual", in: run.example).map(\.site)
       .filter(Set(rows.map(\.site)).contains)
-      .map { site in (site, (model as? AudioLanguageModel)?.cut(at: site) ?? [site]) }
+      .map { site in (site, model.cut(at: site)) }
     let named = Set(rows.map(\.site) + cuts.flatMap(\.1)).sorted { "\($0)" < "\($1)" }
     var search = SearchOptions(method.method(steps: steps), sites: named)
     search.path = start

@@ -51,7 +51,7 @@ struct Small {
   }
 
   func cells(_ windows: [Window]) -> [Cell] {
-    model.residualSites.flatMap { site in windows.map { Cell(site.site, $0) } }
+    model.residualSites.flatMap { site in windows.map { Cell(site, $0) } }
   }
 
   /// One run from the sound on, with one site rewritten: the logit difference of the last position
@@ -63,12 +63,12 @@ struct Small {
       model.config.sound, clips: [question.clip], prompts: [Prompt(question.tokens)])
     var states: [Site: Tensor] = [:]
     let logits = model.logits(
-      after: .encoder(0), model.embedded(batch), in: batch, rows: [question.tokens.count - 1]
-    ) { at, x in
-      let x = at == site ? rewritten(x) : x
-      states[at] = x
-      return x
-    }
+      after: .encoder(0), model.embedded(batch), in: batch, rows: [question.tokens.count - 1],
+      tap: Tap { at, x in
+        let x = at == site ? rewritten(x) : x
+        states[at] = x
+        return x
+      })
     return (Double(logits[0, question.answer]) - Double(logits[0, question.foil]), states)
   }
 
@@ -110,5 +110,24 @@ final class Folder {
   func write(_ name: String, _ text: String) throws -> String {
     try Data(text.utf8).write(to: URL(fileURLWithPath: "\(path)/\(name)"))
     return "\(path)/\(name)"
+  }
+}
+
+/// The stages of the small model, each by a site of it.
+extension Timeline {
+  private func site(_ stage: Site.Stage) -> Site {
+    stage == .connector ? Site(.connector, .out) : Site(stage, .embed)
+  }
+
+  var encoder: Int { count(at: site(.encoder)) }
+  var audio: Int { count(at: site(.connector)) }
+  var firstAudio: Int { spans(of: site(.lm)).firstIndex { $0 != nil } ?? 0 }
+
+  func count(at stage: Site.Stage) -> Int { count(at: site(stage)) }
+  func centre(of position: Int, at stage: Site.Stage) -> Double? {
+    spans(of: site(stage))[position]?.centre
+  }
+  func positions(in window: Window, at stage: Site.Stage) -> [Int] {
+    positions(in: window, at: site(stage))
   }
 }

@@ -62,7 +62,7 @@ public struct SplitPairs: Sendable {
   }
 }
 
-extension AudioLanguageModel {
+extension SpeechLanguageModel {
   /// Looks for a bottleneck among the cells of a map.
   ///
   /// - Parameters:

@@ -29,7 +29,7 @@ struct TracedPair: Sendable {
   let corrupt: Trace
   let stranger: Trace
 
-  init(_ pair: ContrastPair, _ model: AudioLanguageModel) throws {
+  init(_ pair: ContrastPair, _ model: any SpeechLanguageModel) throws {
     group = pair.group
     clean = try model.trace(pair.clean)
     corrupt = try model.trace(pair.corrupt)
@@ -58,7 +58,7 @@ struct CellEffect: Sendable {
   let matched: Double
 }
 
-extension AudioLanguageModel {
+extension SpeechLanguageModel {
   /// The effects of cells on a pair; nil where the site has no position in the window.
   func effects(_ direction: Direction, of cells: [Cell], on pair: TracedPair) throws
     -> [CellEffect?]

@@ -22,10 +22,13 @@ extension SpeechLanguageModel {
   }
 }
 
-extension AudioLanguageModel {
+extension SpeechLanguageModel {
   /// Where what a second encoder heard joins what the first has made (SALMONN); empty where there is
   /// one encoder.
-  public var branchSites: [Site] { connector.secondEncoder.map { [$0.output] } ?? [] }
+  public var branchSites: [Site] {
+    guard let last = cuts.lastIndex(where: { $0.kind == .branch }) else { return [] }
+    return sites.filter { $0 != cuts[last].site && cut(before: $0) == last }
+  }
 
   /// The sites that together hold everything that passes at the depth of a residual site.
   public func cut(at site: Site) -> [Site] {

@@ -14,47 +14,23 @@ public enum Donor: Sendable {
 
 extension Donor {
   /// The rows that replace `positions` of the base run, or nil where the donor has none.
-  func rows(for cell: Cell, _ positions: [Int], _ base: Trace) -> Tensor? {
+  ///
+  /// - Throws: where a run has not kept the site.
+  func rows(for cell: Cell, _ positions: [Int], _ base: Trace) throws -> Tensor? {
     switch self {
     case .source(let source):
-      let limit = source.timeline.count(at: cell.site.stage)
+      let limit = source.timeline.count(at: cell.site)
       guard positions.allSatisfy({ $0 < limit }) else { return nil }
-      return gatherRows(source.residual(cell.site), positions)
+      return try source.rows(of: cell, at: positions)
     case .unrelated(let other, let shift, let source):
-      let mapped = positions.map {
-        other.timeline.position(like: $0, of: base.timeline, shift: shift, at: cell.site.stage)
-      }
-      let own = gatherRows(base.residual(cell.site), positions)
-      let real = gatherRows(source.residual(cell.site), positions) - own
-      let move = gatherRows(other.residual(cell.site), mapped) - own
+      let mapped = other.timeline.positions(
+        like: positions, of: base.timeline, shift: shift, at: cell.site)
+      let own = try base.rows(of: cell, at: positions)
+      let real = try source.rows(of: cell, at: positions) - own
+      let move = try other.rows(of: cell, at: mapped) - own
       let (wanted, length) = (real.norm, move.norm)
       return length > 0 ? own + move * Float(wanted / length) : own
     }
-  }
-}
-
-extension Trace {
-  /// The residual stream at one of the sites that are always kept.
-  func residual(_ site: Site) -> Tensor {
-    guard let x = kept[site] else { preconditionFailure("\(site) is no residual site") }
-    return x
-  }
-}
-
-extension Timeline {
-  /// The position here whose centre is nearest to that of `position` in `other`, `shift`
-  /// milliseconds later, within the sound. Text before the sound is counted from the start, text
-  /// behind it from the end, where the answer is read.
-  func position(like position: Int, of other: Timeline, shift: Double, at stage: Site.Stage) -> Int
-  {
-    guard let centre = other.centre(of: position, at: stage) else {
-      if position < other.firstAudio { return min(position, max(firstAudio - 1, 0)) }
-      return min(max(tokens - (other.tokens - position), firstAudio + audio), tokens - 1)
-    }
-    let offset = stage == .lm ? firstAudio : 0
-    let spacing = stage == .encoder ? 20.0 : 40.0
-    let index = Int(((centre + shift - self.centre(of: offset, at: stage)!) / spacing).rounded())
-    return min(max(index, 0), (stage == .encoder ? encoder : audio) - 1) + offset
   }
 }
 

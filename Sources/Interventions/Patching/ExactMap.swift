@@ -3,7 +3,7 @@
 import Speech
 import Tensor
 
-extension AudioLanguageModel {
+extension SpeechLanguageModel {
   /// The logit difference of the base run with each cell patched.
   ///
   /// - Parameters:
@@ -19,8 +19,10 @@ extension AudioLanguageModel {
     var results = [Double?](repeating: nil, count: cells.count)
     var (indices, interventions): ([Int], [[Patch]]) = ([], [])
     for (i, cell) in cells.enumerated() {
-      let positions = base.timeline.positions(in: cell.window, at: cell.site.stage)
-      guard !positions.isEmpty, let rows = donor.rows(for: cell, positions, base) else { continue }
+      let positions = base.timeline.positions(in: cell.window, at: cell.site)
+      guard !positions.isEmpty, let rows = try donor.rows(for: cell, positions, base) else {
+        continue
+      }
       indices.append(i)
       interventions.append([Patch(cell.site, positions: positions, taking: rows)])
     }

@@ -81,11 +81,12 @@ public struct PairMap: Codable, Sendable {
   public var gap: Double { clean - corrupt }
 }
 
-extension AudioLanguageModel {
+extension SpeechLanguageModel {
+  /// The residual stream at every cut from sound to text.
+  public var residualSites: [Site] { cuts.filter { $0.kind == .residual }.map(\.site) }
+
   /// The residual sites of a map: all but `lm.embed`, whose audio rows are `connector.out`'s.
-  public var mapSites: [(site: Site, boundary: Boundary)] {
-    residualSites.filter { $0.site != Site(.lm, nil, .embed) }
-  }
+  public var mapSites: [Site] { residualSites.filter { $0 != Site(.lm, nil, .embed) } }
 
   /// Patches the corrupt run with the clean one (sufficiency), or the reverse (necessity), at every
   /// site of the map and every window.
@@ -109,7 +110,7 @@ extension AudioLanguageModel {
     -> [[Double?]]
   {
     let cells = mapSites.flatMap { site in
-      windows.compactMap { $0 }.map { Cell(site.site, $0) }
+      windows.compactMap { $0 }.map { Cell(site, $0) }
     }
     var values = try body(cells)[...]
     return mapSites.map { _ in windows.map { $0 == nil ? nil : values.removeFirst() } }
@@ -122,7 +123,7 @@ extension AudioLanguageModel {
   public func integrity(_ pair: PairMap, clean: Trace, corrupt: Trace) throws -> (
     own: [Double], all: [Double]
   ) {
-    let cells = mapSites.map { Cell($0.site) }
+    let cells = mapSites.map { Cell($0) }
     func recoveries(_ direction: Direction, from own: Bool) throws -> [Double] {
       let (base, other) = direction == .sufficiency ? (corrupt, clean) : (clean, corrupt)
       let values = try patched(

@@ -67,7 +67,7 @@ extension Patch {
       return patches.reduce(x) { x, patch in
         let heads = patch.index.map { [$0] } ?? Array(0..<place.heads)
         return layout.replacing(
-          heads: heads, queries: patch.positions, in: x, by: patch.change)
+          heads: heads, queries: patch.positions.map { place.rows[$0] }, in: x, by: patch.change)
       }
     }
     return applying(
@@ -123,7 +123,7 @@ extension Trace {
     try place.check(cell, width: x.width)
     if let layout = place.pattern {
       let heads = cell.index.map { [$0] } ?? Array(0..<place.heads)
-      return layout.rows(heads: heads, queries: positions, of: x)
+      return layout.rows(heads: heads, queries: positions.map { place.rows[$0] }, of: x)
     }
     let rows = gatherRows(x.detached, positions.map { place.rows[$0] })
     return cell.index == nil ? rows : rows.columns(place.columns(of: cell.index, width: x.width))

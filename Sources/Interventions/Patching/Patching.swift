@@ -1,6 +1,6 @@
 // Exact patching: what the model says when some activations of the base run are replaced. The plain
-// way runs the model from the sound on for every intervention, and serves any site of any
-// architecture; where a run can be resumed (Resuming.swift) the result has the same bits.
+// way runs the model from the sound on for every intervention; where a run can be resumed
+// (Resuming.swift) the result has the same bits.
 
 import Speech
 import Tensor
@@ -23,24 +23,36 @@ extension SpeechLanguageModel {
     let question = base.question
     let unchanged = question.outcome(base.logits, reference: reference?.logits)
     var outcomes = [Outcome](repeating: unchanged, count: interventions.count)
-    var pending: [Pending] = []
-    for (i, patches) in interventions.enumerated() {
-      if skipping && patches.allSatisfy({ isInert($0, in: base) }) { continue }
-      if resuming, let splicing = self as? AudioLanguageModel,
-        let start = splicing.start(of: patches, base)
-      {
-        pending.append(Pending(index: i, boundary: start.boundary, patches: start.patches))
-      } else {
-        let logits = try rerun(base, patches)
-        outcomes[i] = question.outcome(logits, reference: reference?.logits)
-      }
+    let order = Order(self)
+    let pending = interventions.indices.filter { i in
+      !(skipping && interventions[i].allSatisfy { isInert($0, in: base, order) })
     }
-    if let splicing = self as? AudioLanguageModel {
-      for (index, logits) in try splicing.resumed(base, pending) {
-        outcomes[index] = question.outcome(logits, reference: reference?.logits)
-      }
+    let found = try logits(
+      base, pending.map { interventions[$0] }, order, resuming: resuming)
+    for (i, logits) in zip(pending, found) {
+      outcomes[i] = question.outcome(logits, reference: reference?.logits)
     }
     return outcomes
+  }
+
+  /// The logits that the base run's question reads with each intervention, [reads, vocabulary].
+  func logits(_ base: Trace, _ interventions: [[Patch]]) throws -> [Tensor] {
+    try logits(base, interventions, Order(self), resuming: true)
+  }
+
+  private func logits(
+    _ base: Trace, _ interventions: [[Patch]], _ order: Order, resuming: Bool
+  ) throws -> [Tensor] {
+    let starts = interventions.map { resuming ? order.start(of: $0, base) : nil }
+    let plain = interventions.indices.filter { starts[$0] == nil }
+    var results = [Tensor?](repeating: nil, count: interventions.count)
+    let reruns = try mapInParallel(plain.count) { try rerun(base, interventions[plain[$0]]) }
+    for (i, logits) in zip(plain, reruns) { results[i] = logits }
+    let pending = interventions.indices.compactMap { i in
+      starts[i].map { Pending(index: i, cut: $0, patches: interventions[i]) }
+    }
+    for (i, logits) in try resumed(base, pending, order) { results[i] = logits }
+    return results.map { $0! }
   }
 
   private func check(_ patch: Patch, in base: Trace) throws {
@@ -55,25 +67,83 @@ extension SpeechLanguageModel {
   }
 
   /// Whether a patch cannot change what is read.
-  private func isInert(_ patch: Patch, in base: Trace) -> Bool {
-    if patch.positions.isEmpty { return true }
-    if let splicing = self as? AudioLanguageModel, splicing.isUnread(patch, in: base) {
-      return true
-    }
+  private func isInert(_ patch: Patch, in base: Trace, _ order: Order) -> Bool {
+    if patch.positions.isEmpty || order.isUnread(patch, in: base) { return true }
     guard let own = try? base.rows(of: Cell(patch.site, index: patch.index), at: patch.positions)
     else { return false }
     return patch.change(own).isIdentical(to: own)
   }
 
   /// The logits that are read after a full run from the sound on.
-  func rerun(_ base: Trace, _ patches: [Patch]) throws -> Tensor {
+  private func rerun(_ base: Trace, _ patches: [Patch]) throws -> Tensor {
     let bySite = Dictionary(grouping: patches, by: \.site)
     let places = Dictionary(
       uniqueKeysWithValues: try bySite.keys.map { ($0, try base.place(of: $0)) })
-    let run = try self.run(base.question.input) { site, x in
-      guard let own = bySite[site], let place = places[site] else { return x }
-      return Patch.applying(own, to: x, at: place)
+    let tap = Tap(Set(bySite.keys)) { site, x in
+      Patch.applying(bySite[site]!, to: x, at: places[site]!)
     }
+    let run = try self.run(base.question.input, tap: tap)
     return gatherRows(run.logits, base.question.reads(of: run.logits.rows))
+  }
+}
+
+/// The order of a model's sites along its chain.
+struct Order {
+  let cuts: [Cut]
+  /// The last cut before the logits.
+  let last: Int
+  /// Where the text is, and the depth of its last layer.
+  private let text: Site.Stage
+  private let lastLayer: Int?
+  /// Whether that is text; a codec's latents are not.
+  private let hasText: Bool
+  private let before: [Site: Int]
+  private let places: [Site: Int]
+
+  init(_ model: some SpeechLanguageModel) {
+    cuts = model.cuts
+    last = cuts.lastIndex { $0.kind != .spoken }!
+    (text, lastLayer) = (cuts[last].site.stage, cuts[last].site.layer)
+    hasText = model.sites.contains(Site(text, .logits))
+    let own = Dictionary(uniqueKeysWithValues: cuts.enumerated().map { ($1.site, $0) })
+    var (before, cut) = ([Site: Int](), -1)
+    for site in model.sites {
+      if own[site] != nil { cut += 1 }
+      if cut >= 0 { before[site] = cut }
+    }
+    self.before = before
+    places = Dictionary(uniqueKeysWithValues: model.sites.enumerated().map { ($1, $0) })
+  }
+
+  /// The last cut that a run passes before it computes a site, or that is the site.
+  func cut(before site: Site) -> Int? { before[site] }
+
+  /// The cut from which a run with these patches goes on; nil where it needs a full run.
+  func start(of patches: [Patch], _ base: Trace) -> Int? {
+    let entries = patches.map { before[$0.site] }
+    // Of the logits only those that are read are there in a run that is resumed.
+    guard !entries.contains(nil), !patches.contains(where: { $0.site == Site(text, .logits) }),
+      let first = entries.compactMap({ $0 }).min(),
+      first < base.states.count, entries.allSatisfy({ $0! <= last }),
+      !patches.contains(where: { base.states[first].isLaidOutAhead($0.site) })
+    else { return nil }
+    return first
+  }
+
+  /// Whether no logit reads what a patch changes: what lies behind the logits, and positions behind
+  /// the last layer's keys and values other than those that are read.
+  func isUnread(_ patch: Patch, in base: Trace) -> Bool {
+    let logits = Site(text, .logits)
+    if patch.site != logits, let end = places[logits], places[patch.site]! > end { return true }
+    guard patch.site.stage == text, patch.site != logits, hasText
+    else { return false }
+    let name = patch.site.activation
+    let reaching: [Site.Activation] = [.residPre, .k, .rotK, .v, .loraV]
+    let isBehind =
+      patch.site.layer == nil
+      ? name != .embed && cut(before: patch.site) == last
+      : patch.site.layer == lastLayer && !reaching.contains(name)
+        && !["pattern", "cross.k", "cross.v"].contains { name.rawValue.hasSuffix($0) }
+    return isBehind && !patch.positions.contains(where: base.reads.contains)
   }
 }

@@ -10,11 +10,14 @@ public struct Trace: Sendable {
   public let run: ModelRun
   /// What was read, without a divergence.
   public let outcome: Outcome
+  /// Positions of the text.
+  public let tokens: Int
   let kept: [Site: Tensor]
   /// How the logits that are read were made of the activations, where the run was recorded.
   let record: Record?
-  /// Keys and values of the language model, for runs resumed behind their first positions.
-  let cache: KeyValueCache
+  /// The run at each cut of the model, and what runs that go on from there need not compute again.
+  let states: [any RunState]
+  let memory: RunMemory
 
   /// Activations and logits as they stand in the record of the reverse pass.
   struct Record: Sendable {
@@ -26,7 +29,9 @@ public struct Trace: Sendable {
   public var logits: Tensor { run.logits }
   /// log p(answer) - log p(foil), in nats.
   public var logitDifference: Double { outcome.logitDifference }
-  public var timeline: Timeline { Timeline(run) }
+  public var timeline: Timeline { Timeline(run, tokens: tokens) }
+  /// The positions of the text whose logits the question reads.
+  var reads: [Int] { question.reads(of: tokens) }
 
   /// The activation of a site that was kept, [positions, width] (a pattern: [heads, queries, keys]).
   ///
@@ -56,9 +61,11 @@ public struct Trace: Sendable {
 }
 
 extension SpeechLanguageModel {
-  /// Runs the model once and keeps what is wanted. Of an architecture that splices sound into a
-  /// prompt what runs are resumed from is always kept: the residual stream, keys and values, and what
-  /// a second encoder heard.
+  /// The cuts before the logits.
+  var cutsToText: [Cut] { cuts.filter { $0.kind != .spoken } }
+
+  /// Runs the model once and keeps what is wanted, and always what runs are resumed from: the residual
+  /// stream at every cut, keys and values.
   ///
   /// - Throws: where a site is unknown or the question is not one for this model.
   public func trace(_ question: Question, keeping sites: [Site] = []) throws -> Trace {
@@ -82,12 +89,11 @@ extension SpeechLanguageModel {
         "token \(token) of the answers is outside the model's vocabulary of \(vocabulary); take the "
           + "tokens from the model's own tokenizer")
     }
-    let splicing = self as? AudioLanguageModel
-    let wanted = Set(sites + (splicing.map { $0.resumedSites } ?? []))
+    let wanted = Set(sites).union(cutsToText.map(\.site))
+      .union(self.sites.filter { $0.activation == .keep })
     var kept: [Site: Tensor] = [:]
-    var cache = KeyValueCache()
     var activations: [Site: Tensor] = [:]
-    let run = try self.run(question.input) { site, x in
+    let tap = Tap(wanted.union(patches.map(\.site))) { site, x in
       var x = x
       let own = patches.filter { $0.site == site }
       if !own.isEmpty, let place = base?.run.place(of: site) {
@@ -98,20 +104,28 @@ extension SpeechLanguageModel {
         if !x.isDifferentiated { x = x.variable }
         if wanted.contains(site) { activations[site] = x }
       }
-      let result = x
-      x = x.detached
-      if wanted.contains(site) || (splicing != nil && site.activation == .keep) { kept[site] = x }
-      if splicing != nil && site.stage == .lm {
-        if site.activation == .rotK { cache.keys.append(x) }
-        if site.activation == .v { cache.values.append(x) }
-      }
-      return result
+      if wanted.contains(site) { kept[site] = x.detached }
+      return x
     }
+    var state = try begin(question.input, remembering: true, tap: tap)
+    var states = [state.detached]
+    while state.advance(tap: tap) { states.append(state.detached) }
+    let run = state.finished(tap: tap)
     let rows = question.reads(of: run.logits.rows)
     let read = run.reading(rows)
     let record = Trace.Record(activations: activations, logits: gatherRows(run.logits, rows))
     return Trace(
-      question: question, run: read, outcome: question.outcome(read.logits), kept: kept,
-      record: recording ? record : nil, cache: cache)
+      question: question, run: read, outcome: question.outcome(read.logits),
+      tokens: run.logits.rows, kept: kept, record: recording ? record : nil, states: states,
+      memory: state.memory)
+  }
+}
+
+extension RunState {
+  /// The same state, cut off from how it was made.
+  fileprivate var detached: Self {
+    var state = self
+    state.streams = streams.map(\.detached)
+    return state
   }
 }

@@ -70,7 +70,7 @@ public struct PlantedModel: Sendable {
 
   /// The residual sites from sound to text, without the language model's input, whose audio
   /// rows are the connector's.
-  public var sites: [Site] { model.mapSites.map(\.site) }
+  public var sites: [Site] { model.mapSites }
 
   /// How many contents there are: a simplex, whose differences have one dimension less.
   var contents: Int { plant.rank + 1 }

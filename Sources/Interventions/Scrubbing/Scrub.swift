@@ -1,9 +1,10 @@
 // Causal scrubbing (Chan et al., 2022): every activation is replaced by one from a run that the
 // hypothesis says is as good; if the behaviour persists the hypothesis may be true.
 //
-// The graph is cut at residual sites, through which everything that follows must pass. At a cut the
-// important windows are drawn one by one from runs of equal feature, and all other positions together
-// from any run. Important windows may have inputs of their own, at an earlier cut.
+// The graph is cut where everything that follows must pass. At a cut the important windows of the
+// activation that names it are drawn one by one from runs of equal feature; all other positions, and
+// what passes beside it (the sound that Whisper's decoder attends to, what a second encoder heard),
+// together from any run. Important windows may have inputs of their own, at an earlier cut.
 
 import Speech
 import Tensor
@@ -27,7 +28,7 @@ public struct ScrubbedItem: Sendable, Codable {
 
 /// A model, the runs that it is scrubbed with, and a hypothesis on it.
 public struct Scrubbing: Sendable {
-  public let model: AudioLanguageModel
+  public let model: any SpeechLanguageModel
   public let items: [ScrubItem]
   public let hypothesis: Hypothesis
   /// How often each reference is drawn.
@@ -44,7 +45,7 @@ public struct Scrubbing: Sendable {
   /// - Throws: where a site is no residual site, cuts do not go from the answer backwards, an item
   ///   lacks a feature, or a class has no donor but the reference itself.
   public init(
-    _ model: AudioLanguageModel, _ items: [ScrubItem], _ hypothesis: Hypothesis, draws: Int
+    _ model: any SpeechLanguageModel, _ items: [ScrubItem], _ hypothesis: Hypothesis, draws: Int
   )
     throws
   {
@@ -75,17 +76,21 @@ public struct Scrubbing: Sendable {
     }
   }
 
+  /// The activations that cut the model; a second encoder alone does not.
+  private var cuts: [Site] {
+    model.cutsToText.map { $0.kind == .branch ? nil : $0.site }.compactMap { $0 }
+  }
+
   private func check(_ cut: HypothesisCut, before depth: Int?) throws {
-    guard let place = model.residualSites.firstIndex(where: { $0.site == cut.site }) else {
+    guard let place = cuts.firstIndex(of: cut.site) else {
       throw CellError(
         "\(cut.site) does not cut the model: activations beside it reach the answer too. Scrubbing "
-          + "takes "
-          + model.residualSites.map { "\($0.site)" }.joined(separator: ", "))
+          + "takes " + cuts.map { "\($0)" }.joined(separator: ", "))
     }
     if let depth, place >= depth {
       throw CellError(
-        "\(cut.site) does not lie before \(model.residualSites[depth].site), whose input it should "
-          + "be; give an earlier site")
+        "\(cut.site) does not lie before \(cuts[depth]), whose input it should be; give an earlier "
+          + "site")
     }
     for parent in cut.parents {
       if let inputs = parent.inputs { try check(inputs, before: place) }
@@ -128,7 +133,7 @@ public struct Scrubbing: Sendable {
     let states = try (0..<draws).map { draw in
       try state(at: hypothesis.root, for: index, random.split(draw))
     }
-    let logits = try model.continued(item.trace, at: hypothesis.root.site, states)
+    let logits = item.trace.continued(states)
     let own = item.trace.logits
     let outcomes = logits.map { question.outcome($0, reference: own) }
     let loss: (Outcome) -> Double = { -Elementary.log(max($0.probability, 1e-300)) }
@@ -142,32 +147,39 @@ public struct Scrubbing: Sendable {
       divergences: outcomes.map { $0.divergence ?? 0 })
   }
 
-  /// The residual stream at a cut that the hypothesis allows for a reference, [rows, width].
-  private func state(at cut: HypothesisCut, for index: Int, _ random: Random) throws -> Tensor {
+  /// The state at a cut that the hypothesis allows for a reference.
+  private func state(at cut: HypothesisCut, for index: Int, _ random: Random) throws
+    -> any RunState
+  {
     let item = items[index]
     let site = cut.site
+    let place = model.cuts.firstIndex { $0.site == site }!
     let rest = draw(cut.others, for: index, feature: "", shared: index, random.split("others"))
-    var x = try taking(
-      Array(try item.trace.place(of: site).rows.indices), of: index,
-      from: items[rest].trace.state(of: site), at: try item.counterparts(in: items[rest], at: site),
-      rest, site, into: item.trace.state(of: site))
+    var state = item.trace.states[place]
+    let other = items[rest].trace.states[place]
+    for stream in state.streams.indices {
+      guard let own = state.site(ofStream: stream) else { continue }
+      state.streams[stream] = try taking(
+        Array(try item.trace.place(of: own).rows.indices), of: index, from: other.streams[stream],
+        at: try item.counterparts(in: items[rest], at: own), rest, own,
+        into: state.streams[stream])
+    }
     for (p, parent) in cut.parents.enumerated() {
       let stream = random.split("parent \(p)")
       let donor = draw(
         parent.sampler, for: index, feature: parent.feature, shared: rest, stream.split("draw"))
-      let content: Tensor
+      var source = items[donor].trace.states[place]
       if let inputs = parent.inputs {
-        let input = try state(at: inputs, for: donor, stream.split("inputs"))
-        content = try model.advanced(items[donor].trace, input, from: inputs.site, to: site)
-      } else {
-        content = items[donor].trace.state(of: site)
+        source = try self.state(at: inputs, for: donor, stream.split("inputs"))
+        while source.cut < place, source.advance(tap: nil) {}
       }
       let own = try item.positions(of: parent.window, at: site)
       let there = try items[donor].positions(of: parent.window, at: site)
-      x = try taking(
-        own, of: index, from: content, at: stretched(there, to: own.count), donor, site, into: x)
+      state.streams[0] = try taking(
+        own, of: index, from: source.streams[0], at: stretched(there, to: own.count), donor, site,
+        into: state.streams[0])
     }
-    return x
+    return state
   }
 
   private func taking(
@@ -245,48 +257,18 @@ extension HypothesisCut {
 }
 
 extension Trace {
-  /// The residual stream at a site, [rows, width], padding included.
-  fileprivate func state(of site: Site) -> Tensor {
-    guard let x = kept[site] else { preconditionFailure("\(site) is not kept") }
-    return x
-  }
-}
-
-extension AudioLanguageModel {
-  /// The logits that the question of a run reads, from each of several residual streams at a site.
-  fileprivate func continued(_ base: Trace, at site: Site, _ states: [Tensor]) throws -> [Tensor] {
-    var logits: [Tensor] = []
-    for start in stride(from: 0, to: states.count, by: 12) {
+  /// The logits that the question reads, from each of several states at one cut; stacked where each
+  /// run has its own of every stream.
+  fileprivate func continued(_ states: [any RunState]) -> [Tensor] {
+    stride(from: 0, to: states.count, by: 12).flatMap { start -> [Tensor] in
       let chunk = Array(states[start..<min(start + 12, states.count)])
-      let batch = try batch(from: base, copies: chunk.count, spliced: base.spliced)
-      let reads = batch.lm.sequences.map { sequence in
-        base.question.reads(of: sequence.count).map(sequence.row(of:))
+      var all = self.states[chunk[0].cut].stacked(chunk.count, knowing: RunMemory())
+      let streams = chunk[0].streams.indices.map { i in joiningRows(chunk.map { $0.streams[i] }) }
+      guard zip(all.streams, streams).allSatisfy({ $0.rows == $1.rows }) else {
+        return chunk.map { $0.logits(question.reads, tap: nil)[0] }
       }
-      let all = self.logits(
-        after: boundary(of: site), joiningRows(chunk), in: batch, rows: reads.flatMap { $0 })
-      let count = reads[0].count
-      logits += chunk.indices.map { gatherRows(all, Array($0 * count..<($0 + 1) * count)) }
+      all.streams = streams
+      return all.logits(question.reads, tap: nil)
     }
-    return logits
-  }
-
-  /// A run's residual stream at a later site, from that at an earlier one.
-  fileprivate func advanced(_ base: Trace, _ x: Tensor, from site: Site, to later: Site) throws
-    -> Tensor
-  {
-    var batch = try batch(from: base, spliced: base.spliced)
-    var (x, boundary) = (x, boundary(of: site))
-    let end = self.boundary(of: later)
-    while boundary != end {
-      guard let next = advanced(x, from: boundary, in: &batch) else {
-        preconditionFailure("\(later) does not lie behind \(site)")
-      }
-      (x, boundary) = next
-    }
-    return x
-  }
-
-  private func boundary(of site: Site) -> Boundary {
-    residualSites.first { $0.site == site }!.boundary
   }
 }

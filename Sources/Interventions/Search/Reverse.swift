@@ -1,8 +1,8 @@
 // The reverse pass of a run: the slope of what the model says by every activation that was kept.
 //
-// A run that was traced with its record is gone through once. A large model of the architectures that
-// splice sound into a prompt can instead be gone through from boundary to boundary, each stretch run
-// again from the state that the trace kept, so that the record of one layer is in memory at a time.
+// A run that was traced with its record is gone through once. That of a large model can instead be gone
+// through from cut to cut, each stretch run again from the state that the trace kept, so that the record
+// of one layer is in memory at a time.
 
 import Speech
 import Tensor
@@ -70,56 +70,61 @@ extension SpeechLanguageModel {
         blocking: blocked.map { record.activations[$0]! })
       return Dictionary(uniqueKeysWithValues: zip(sites, slopes))
     }
-    guard let splicing = self as? AudioLanguageModel else {
-      throw CellError(
-        "layers are run again on the way back only where sound is spliced into a prompt; search this "
-          + "architecture with the record of all layers, without --low-memory")
-    }
-    return try splicing.slopesByBoundary(
+    return try slopesByCut(
       of: base, target, at: Set(sites), by: rules, blocking: Set(blocked))
   }
-}
 
-extension AudioLanguageModel {
-  /// The same from boundary to boundary.
-  fileprivate func slopesByBoundary(
+  /// The same from cut to cut.
+  private func slopesByCut(
     of base: Trace, _ target: Target, at sites: Set<Site>, by rules: ReverseRules,
     blocking blocked: Set<Site>
   ) throws -> [Site: Tensor] {
-    let question = base.question
-    var batch = try batch(question.input, spliced: base.spliced)
-    let residual = residualSites
     var kept: [(site: Site, x: Tensor)] = []
     var closed: [Tensor] = []
-    let tap: Tap = { site, x in
-      // A second encoder's branch does not begin at the stretch's residual stream.
+    let tap = Tap(sites.union(blocked)) { site, x in
+      // A branch may begin inside a stretch.
       let x = x.isDifferentiated ? x : x.variable
       if sites.contains(site) { kept.append((site, x)) }
       if blocked.contains(site) { closed.append(x) }
       return x
     }
     var slopes: [Site: Tensor] = [:]
-    var slope: Tensor?
-    for (site, boundary) in residual.reversed() {
-      let behind = base.state(at: boundary).variable
-      (kept, closed) = ([], [])
-      let out: Tensor
-      if slope == nil {
-        let rows = question.reads(of: base.timeline.tokens)
-        out = logits(after: boundary, behind, in: batch, rows: rows, tap: tap)
-        slope = try question.slope(of: target, out)
-      } else if let next = advanced(behind, from: boundary, in: &batch, tap: tap) {
-        out = next.x
-      } else {
-        continue
-      }
-      // A site at the far end of the stretch is the next boundary, which has been dealt with.
+    /// The slopes of the streams at a cut, and those of the sites on the stretch behind it.
+    func back(_ outputs: [Tensor], _ weights: [Tensor], to streams: [Tensor]) -> [Tensor] {
+      // A site at the far end of the stretch is the next cut, which has been dealt with.
       let new = kept.filter { slopes[$0.site] == nil }
-      let found = out.gradients(
-        of: [behind] + new.map(\.x), weights: slope, by: rules, blocking: closed)
-      slope = found[0]
-      for ((site, _), gradient) in zip(new, found.dropFirst()) { slopes[site] = gradient }
-      if sites.contains(site) { slopes[site] = found[0] }
+      var sums: [Tensor]?
+      for (output, weight) in zip(outputs, weights) where output.isDifferentiated {
+        let found = output.gradients(
+          of: streams + new.map(\.x), weights: weight, by: rules, blocking: closed)
+        sums = sums.map { zip($0, found).map { $0 + $1 } } ?? found
+      }
+      let found = sums ?? (streams + new.map(\.x)).map { Tensor($0.shape) }
+      for ((site, _), gradient) in zip(new, found.dropFirst(streams.count)) {
+        slopes[site] = gradient
+      }
+      return Array(found.prefix(streams.count))
+    }
+    var behind: [Tensor] = []
+    for (index, own) in base.states.enumerated().reversed() {
+      var state = own
+      let streams = own.streams.map(\.variable)
+      state.streams = streams
+      (kept, closed) = ([], [])
+      if index == base.states.count - 1 {
+        let logits = state.logits(base.question.reads, tap: tap)[0]
+        behind = back([logits], [try base.question.slope(of: target, logits)], to: streams)
+      } else {
+        _ = state.advance(tap: tap)
+        behind = back(state.streams, behind, to: streams)
+      }
+      let site = cuts[index].site
+      if sites.contains(site) { slopes[site] = behind[0] }
+    }
+    if sites.contains(where: { slopes[$0] == nil }) {
+      (kept, closed) = ([], [])
+      let state = try begin(base.question.input, remembering: false, tap: tap)
+      _ = back(state.streams, behind, to: [])
     }
     return slopes
   }

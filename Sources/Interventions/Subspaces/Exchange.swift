@@ -182,25 +182,10 @@ extension SpeechLanguageModel {
       let logits =
         variants.contains(where: \.isDifferentiated)
         ? try variants.map { try rerun(base, selection, taking: $0) }
-        : try logits(base, variants.map { selection.patch(taking: $0) })
+        : try logits(base, variants.map { [selection.patch(taking: $0)] })
       let rows = logits.map { gatherRows($0, [read]) }
       return rows.count == 1 ? rows[0] : joiningRows(rows)
     }
-  }
-
-  /// The logits that the base run's question reads after each patch alone, [reads, vocabulary].
-  private func logits(_ base: Trace, _ patches: [Patch]) throws -> [Tensor] {
-    guard let splicing = self as? AudioLanguageModel else {
-      return try patches.map { try rerun(base, [$0]) }
-    }
-    var pending: [Pending] = []
-    for (i, patch) in patches.enumerated() {
-      guard let start = splicing.start(of: [patch], base) else {
-        return try patches.map { try rerun(base, [$0]) }
-      }
-      pending.append(Pending(index: i, boundary: start.boundary, patches: start.patches))
-    }
-    return try splicing.resumed(base, pending).map(\.1)
   }
 
   /// The logits that the base run's question reads with some rows in place, [reads, vocabulary];
@@ -218,18 +203,15 @@ extension SpeechLanguageModel {
       ])
       return replacingRows(x, at: at, with: whole)
     }
-    guard let splicing = self as? AudioLanguageModel,
-      let state = splicing.residualSites.first(where: { $0.site == site })
-    else {
-      let run = try run(base.question.input) { here, x in
-        here == site ? replaced(x) : x
-      }
+    guard let cut = cut(before: site), cut < base.states.count else {
+      let run = try run(base.question.input, tap: Tap([site]) { replaced($1) })
       return gatherRows(run.logits, base.question.reads(of: run.logits.rows))
     }
-    let batch = try splicing.batch(from: base, spliced: base.spliced)
-    let sequence = batch.lm.sequences[0]
-    return splicing.logits(
-      after: state.boundary, replaced(base.state(at: state.boundary)), in: batch,
-      rows: base.question.reads(of: sequence.count).map(sequence.row(of:)))
+    var state = base.states[cut]
+    if cuts[cut].site == site {
+      state.streams[0] = replaced(state.streams[0])
+      return state.logits(base.question.reads, tap: nil)[0]
+    }
+    return state.logits(base.question.reads, tap: Tap([site]) { replaced($1) })[0]
   }
 }

@@ -68,13 +68,10 @@ public struct EncoderBlock: Sendable {
     let x = at(.residPre, x)
     let y = attentionNorm(x)
     let scale = 1 / Float(x.width / heads).squareRoot()
-    let places = PatternLayout(layout, heads: heads)
-    let patterns = at(
-      .pattern,
-      attentionPatterns(
-        at(.q, attention.q(y)), at(.k, attention.k(y)), keyHeads: heads, scale: scale,
-        places: places))
-    let z = attended(patterns, at(.v, attention.v(y)), keyHeads: heads, places: places)
+    let (q, k) = (at(.q, attention.q(y)), at(.k, attention.k(y)))
+    let z = attending(
+      q, k, at(.v, attention.v(y)), keyHeads: heads, scale: scale,
+      places: PatternLayout(layout, heads: heads), seen: tap?.seeing(.encoder, layer))
     let mid = at(.residMid, x + at(.attnOut, attention.out(at(.z, z))))
     let post = at(.mlpPost, gelu(at(.mlpPre, up(mlpNorm(mid)))))
     return at(.residPost, mid + at(.mlpOut, down(post)))
@@ -101,7 +98,8 @@ public struct DecoderBlock: Sendable {
 
   /// What a tap sees of this layer.
   var activations: [Site.Activation] {
-    Self.activations + (attention.adapters == nil ? [] : [.loraQ, .loraV])
+    guard attention.adapters != nil else { return Self.activations }
+    return Self.activations.flatMap { $0 == .v ? [.loraV, .v] : $0 == .q ? [.loraQ, .q] : [$0] }
   }
 
   /// - Parameters:
@@ -135,13 +133,11 @@ public struct DecoderBlock: Sendable {
         at(.q, with(attention.adapters?.q, .loraQ, attention.q(asking), asking)),
         span.wantedPositions))
     let places = PatternLayout(queries: span.wanted, keys: span.keys, heads: heads)
-    let patterns = at(
-      .pattern,
-      attentionPatterns(
-        q, completing(k, span.rows, with: span.prefix?.keys[layer]), keyHeads: keyHeads,
-        scale: 1 / Float(rotaryTable.headWidth).squareRoot(), places: places))
-    let values = completing(v, span.rows, with: span.prefix?.values[layer])
-    let z = attended(patterns, values, keyHeads: keyHeads, places: places)
+    let z = attending(
+      q, completing(k, span.rows, with: span.prefix?.keys[layer]),
+      completing(v, span.rows, with: span.prefix?.values[layer]), keyHeads: keyHeads,
+      scale: 1 / Float(rotaryTable.headWidth).squareRoot(), places: places,
+      seen: tap?.seeing(stage, layer))
     let mid = at(.residMid, span.wanted(of: x) + at(.attnOut, attention.out(at(.z, z))))
     let normed = rmsNorm(mid, mlpNorm, epsilon: epsilon)
     let post = at(

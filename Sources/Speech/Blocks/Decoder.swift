@@ -120,23 +120,39 @@ public struct Decoder: Sendable {
   ) -> Tensor {
     let span = DecoderSpan(rows: layout, positions: positions, prefix: prefix)
     let table = rotaryTable.covering(positions)
+    let isHeard = tap?.listens(to: Site(stage, .final)) == true
     var (x, rows) = (x, rows)
     for i in layer..<blocks.count {
       var span = span
-      if i == blocks.count - 1, tap == nil, let tail = layout.tail(holding: rows) {
-        // Behind the last layer only the wanted rows are read.
+      if i == blocks.count - 1, !isHeard, !listens(tap, behindKeysOf: i),
+        let tail = layout.tail(holding: rows)
+      {
+        // Behind the last layer's keys and values only the wanted rows are read.
         span = DecoderSpan(rows: layout, wanted: tail, positions: positions, prefix: prefix)
         rows = layout.rows(rows, in: tail)
       }
       x = blocks[i](x, at: stage, layer: i, span: span, rotaryTable: table, tap: tap)
     }
-    if let tap {
+    let logits: Tensor
+    if let tap, isHeard {
       // A listener sees the site whole; without one only the wanted rows are computed.
       let final = tap(Site(stage, .final), rmsNorm(x, norm, epsilon: Float(config.epsilon)))
-      return tap(Site(stage, .logits), projectedRows(final, rows) { linear($0, head) })
+      logits = projectedRows(final, rows) { linear($0, head) }
+    } else {
+      logits = projectedRows(x, rows) {
+        linear(rmsNorm($0, norm, epsilon: Float(config.epsilon)), head)
+      }
     }
-    return projectedRows(x, rows) {
-      linear(rmsNorm($0, norm, epsilon: Float(config.epsilon)), head)
+    return tap?(Site(stage, .logits), logits) ?? logits
+  }
+
+  /// Whether a tap listens to what a layer makes of its keys and values.
+  private func listens(_ tap: Tap?, behindKeysOf layer: Int) -> Bool {
+    guard let tap else { return false }
+    guard let sites = tap.sites else { return true }
+    let before: [Site.Activation] = [.residPre, .k, .rotK, .v, .loraV]
+    return sites.contains {
+      $0.stage == stage && $0.layer == layer && !before.contains($0.activation)
     }
   }
 

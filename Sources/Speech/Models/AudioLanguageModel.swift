@@ -42,39 +42,49 @@ extension AudioLanguageConfig {
   }
 }
 
-/// What lies between the encoder's last layer and the language model.
+/// What lies between the encoder's last layer and the language model. It has a waist, a site through
+/// which everything passes.
 public protocol Connector: Sendable {
   /// The sites between the encoder's last layer and the language model's input.
   var sites: [Site] { get }
+  /// The one of them that everything passes.
+  var waist: Site { get }
 
-  /// The audio tokens of a batch, in the rows of `batch.audio`.
+  /// From the encoder's last layer to the waist.
   ///
   /// - Parameters:
   ///   - x: the encoder's residual stream behind its last layer, before the norm
   ///   - norm: the encoder's final norm
+  ///   - heard: what a second encoder has made of the clips
   ///   - batch: a connector that decides by the sound how many tokens a clip has says so here
-  func callAsFunction(_ x: Tensor, norm: LayerNorm, in batch: inout Batch, tap: Tap?) -> Tensor
+  func entering(
+    _ x: Tensor, norm: LayerNorm, heard: Tensor?, in batch: inout Batch, tap: Tap?
+  ) -> Tensor
+  /// From the waist to the audio tokens of a batch, in the rows of `batch.audio`.
+  func leaving(_ x: Tensor, in batch: Batch, tap: Tap?) -> Tensor
 
   /// Where the positions of one of `sites` lie.
-  func place(of site: Site, in batch: Batch) -> Place?
+  func place(of site: Site, in batch: Batch, _ copy: Copy) -> Place?
 
   /// The stretch of sound that an audio token stands for.
   func span(ofToken index: Int, in batch: Batch) -> TimeSpan
 
-  /// The stage of an encoder that hears the clip beside Whisper's, if there is one, and the site where
-  /// its output enters; runs on the same sound can take that output from `Batch.heard`.
-  var secondEncoder: (stage: Site.Stage, output: Site)? { get }
+  /// An encoder that hears the clips beside Whisper's, if there is one.
+  var secondEncoder: SecondEncoder? { get }
+  /// Whether the sound decides how many rows of the waist there are.
+  var dropsRows: Bool { get }
 }
 
 extension Connector {
-  public var secondEncoder: (stage: Site.Stage, output: Site)? { nil }
+  public var secondEncoder: SecondEncoder? { nil }
+  public var dropsRows: Bool { false }
 }
 
 /// A model of one of these architectures.
 public struct AudioLanguageModel: SpeechLanguageModel {
   public let config: any AudioLanguageConfig
   public let encoder: WhisperEncoder
-  public let connector: any Connector
+  let connector: any Connector
   public let lm: Decoder
   public let generator: SpeechGenerator?
 
@@ -96,7 +106,10 @@ public struct AudioLanguageModel: SpeechLanguageModel {
 
   public var placeholder: Int? { config.sound.placeholder }
 
-  public var sites: [Site] { encoder.sites + connector.sites + lm.sites + (generator?.sites ?? []) }
+  public var sites: [Site] {
+    (connector.secondEncoder?.sites ?? []) + encoder.sites + connector.sites + lm.sites
+      + (generator?.sites ?? [])
+  }
 
   public var longestClip: Double { encoder.config.seconds }
 
@@ -129,11 +142,6 @@ public struct AudioLanguageModel: SpeechLanguageModel {
       tap: tap)
   }
 
-  public func run(_ input: ModelInput, tap: Tap?) throws -> ModelRun {
-    let batch = try batch(input)
-    return run(batch, from: embedded(batch), response: input.response, tap: tap)
-  }
-
   /// The logits of every position of a text, with no sound at all: what the language model makes of the
   /// words alone.
   ///
@@ -156,46 +164,12 @@ public struct AudioLanguageModel: SpeechLanguageModel {
     return (x, batch)
   }
 
-  /// An input, as often as wanted.
-  ///
-  /// - Parameter spliced: the connector's rows that become tokens, for a run that is resumed behind
-  ///   a connector that decides it by the sound
-  public func batch(_ input: ModelInput, copies: Int = 1, spliced: [Int]? = nil) throws -> Batch {
+  /// One input, laid out.
+  func batch(_ input: ModelInput) throws -> Batch {
     var batch = try Batch(
-      config.sound, clips: [Clip](repeating: input.clip, count: copies),
-      prompts: [Prompt](repeating: Prompt(input), count: copies), extent: input.extent)
-    batch.frozen = input.kept.map { [[Int]](repeating: $0, count: copies) }
-    if let spliced { batch.splice(kept: [[Int]](repeating: spliced, count: copies)) }
+      config.sound, clips: [input.clip], prompts: [Prompt(input)], extent: input.extent)
+    batch.frozen = input.kept.map { [$0] }
     return batch
-  }
-
-  /// One forward pass over a batch from `encoder.embed` on, with the logits of every position of the
-  /// first sequence and, where the last tokens are a response, the units in which it is spoken.
-  private func run(_ batch: Batch, from embedded: Tensor, response: Int?, tap: Tap?) -> ModelRun {
-    var batch = batch
-    let x = entered(embedded, from: 0, in: &batch, tap: tap)
-    let positions = Array(batch.lm.sequences[0].range)
-    var final: Tensor?
-    let listening: Tap? =
-      response == nil
-      ? tap
-      : { site, x in
-        let x = tap?(site, x) ?? x
-        if site == Site(.lm, .final) { final = x }
-        return x
-      }
-    let logits = lm.logits(
-      x, from: 0, layout: batch.lm, positions: batch.positions, rows: positions, tap: listening)
-    var spoken: SpeechGenerator.Output?
-    if let response, let generator, let final {
-      spoken = generator(gatherRows(final, positions.suffix(response + 1)), tap: tap)
-    }
-    let (model, laid, speech) = (self, batch, spoken)
-    return ModelRun(logits: logits, units: spoken?.units) { site in
-      site.stage == .generator
-        ? speech.map { model.generator!.place(of: site, in: $0.layout) }
-        : model.place(of: site, in: laid)
-    }
   }
 
   /// The language model's input from the encoder's residual stream before layer `layer`.
@@ -204,95 +178,67 @@ public struct AudioLanguageModel: SpeechLanguageModel {
   public func entered(
     _ x: Tensor, from layer: Int, in batch: inout Batch, tap: Tap?
   ) -> Tensor {
+    let heard = connector.secondEncoder?(batch.clips, tap: tap)
     let encoded = encoder(x, from: layer, layout: batch.encoder, tap: tap)
-    return spliced(connector(encoded, norm: encoder.norm, in: &batch, tap: tap), batch, tap)
+    let waist = connector.entering(
+      encoded, norm: encoder.norm, heard: heard, in: &batch, tap: tap)
+    return spliced(connector.leaving(waist, in: batch, tap: tap), batch, tap)
   }
 
   /// Token embeddings with the audio placeholders overwritten by the connector's output.
-  private func spliced(_ audio: Tensor, _ batch: Batch, _ tap: Tap?) -> Tensor {
+  func spliced(_ audio: Tensor, _ batch: Batch, _ tap: Tap?) -> Tensor {
     let text = gatherRows(lm.embeddings, batch.tokens)
     let x = replacingRows(
       text, at: batch.placeholderRows, with: gatherRows(audio, batch.realAudio))
     return tap?(Site(.lm, .embed), x) ?? x
   }
 
-  /// Where the positions of a site lie in a batch.
-  func place(of site: Site, in batch: Batch) -> Place? {
+  /// Where the positions of a site lie in a batch, of one of its stacked runs.
+  func place(of site: Site, in batch: Batch, _ copy: Copy) -> Place? {
+    if let second = connector.secondEncoder, second.sites.contains(site) {
+      return second.place(of: site, clips: batch.clips, copy)
+    }
     switch site.stage {
     case .encoder where site.activation != .final:
       return site.place(
-        in: batch.encoder, heads: config.encoder.heads, keyHeads: config.encoder.heads
+        in: batch.encoder, heads: config.encoder.heads, keyHeads: config.encoder.heads, copy
       ) { .centred($0, step: 20) }
     case .lm:
-      let first = batch.placeholderRows.first ?? 0
-      return site.place(in: batch.lm, heads: config.lm.heads, keyHeads: config.lm.keyHeads) { row in
-        let token = row - first
-        return (0..<batch.realAudio.count).contains(token)
-          ? connector.span(ofToken: token, in: batch) : nil
+      let first = batch.firstAudio
+      let count = batch.audio.sequences[0].count
+      return site.place(
+        in: batch.lm, heads: config.lm.heads, keyHeads: config.lm.keyHeads, copy
+      ) { position in
+        let token = position - first
+        return (0..<count).contains(token) ? connector.span(ofToken: token, in: batch) : nil
       }
     default:
-      return connector.place(of: site, in: batch)
+      return connector.place(of: site, in: batch, copy)
     }
   }
 }
 
 extension Site {
   /// The place of a site of a transformer layer whose rows are those of `layout`.
+  ///
+  /// - Parameter layout: rows that may begin behind the first positions
   func place(
-    in layout: Layout, heads: Int, keyHeads: Int, span: (Int) -> TimeSpan?
+    in layout: Layout, heads: Int, keyHeads: Int, _ copy: Copy, span: (Int) -> TimeSpan?
   ) -> Place {
     switch activation {
     case .pattern:
-      Place(layout, heads: heads, pattern: PatternLayout(layout, heads: heads), span: span)
-    case .q, .rotQ, .z: Place(layout, heads: heads, span: span)
-    case .k, .rotK, .v: Place(layout, heads: keyHeads, span: span)
-    default: Place(layout, span: span)
+      let keys = layout.beginning(at: layout.sequences.map { _ in 0 })
+      return Place(
+        layout, heads: heads,
+        pattern: PatternLayout(queries: layout, keys: keys, heads: heads), copy, span: span)
+    case .q, .rotQ, .z: return Place(layout, heads: heads, copy, span: span)
+    case .k, .rotK, .v: return Place(layout, heads: keyHeads, copy, span: span)
+    default: return Place(layout, copy, span: span)
     }
   }
 }
 
-extension AudioLanguageModel {
-  /// The residual sites of the model, from sound to text, each with the boundary behind it.
-  public var residualSites: [(site: Site, boundary: Boundary)] {
-    var sites: [(site: Site, boundary: Boundary)] = [(Site(.encoder, .embed), .encoder(0))]
-    sites += encoder.blocks.indices.map { (Site(.encoder, $0, .residPost), .encoder($0 + 1)) }
-    sites.append((Site(.connector, .out), .connector))
-    sites.append((Site(.lm, .embed), .lm(0)))
-    sites += lm.blocks.indices.map { (Site(.lm, $0, .residPost), .lm($0 + 1)) }
-    return sites
-  }
-}
-
-extension AudioLanguageModel {
-  /// The residual stream at the next boundary; nil behind the last layer of the language model.
-  ///
-  /// - Parameters:
-  ///   - x: the residual stream at `boundary`, in its layout
-  ///   - batch: a connector that decides by the sound how many tokens a clip has says so here
-  ///   - prefix: keys and values of the positions before the batch's rows
-  public func advanced(
-    _ x: Tensor, from boundary: Boundary, in batch: inout Batch, prefix: KeyValueCache? = nil,
-    tap: Tap? = nil
-  ) -> (x: Tensor, boundary: Boundary)? {
-    switch boundary {
-    case .encoder(let layer) where layer < encoder.blocks.count:
-      let block = encoder.blocks[layer]
-      return (block(x, layer: layer, layout: batch.encoder, tap: tap), .encoder(layer + 1))
-    case .encoder:
-      return (connector(x, norm: encoder.norm, in: &batch, tap: tap), .connector)
-    case .connector:
-      return (spliced(x, batch, tap), .lm(0))
-    case .lm(let layer) where layer < lm.blocks.count:
-      let x = lm.layer(
-        layer, x, layout: batch.lm, positions: batch.positions, prefix: prefix, tap: tap)
-      return (x, .lm(layer + 1))
-    case .lm:
-      return nil
-    }
-  }
-}
-
-/// A cut through the model at which everything that follows depends on one residual stream.
+/// A cut at which everything that follows depends on one residual stream, for passes over a whole batch.
 public enum Boundary: Hashable, Sendable {
   /// Before encoder layer i; `encoder(count)` is after the last.
   case encoder(Int)

@@ -192,6 +192,17 @@ public struct SoundBatch: Sendable {
     encoderPositions = encoder.stacked { _, t in t }
   }
 
+  private init(clips: [Clip], encoder: Layout) {
+    (self.clips, self.encoder) = (clips, encoder)
+    (melLayout, convolved, melRows, encoderPositions) = (encoder, encoder, [], [])
+  }
+
+  /// One clip so many times, behind the convolutions.
+  func repeated(_ copies: Int) -> SoundBatch {
+    SoundBatch(
+      clips: (0..<copies).flatMap { _ in clips }, encoder: encoder.repeated(copies))
+  }
+
   /// Whole padded clips, all of whose positions see each other.
   public init(_ config: EncoderConfig, clips: [Clip]) throws {
     try SoundBatch.check(clips, bands: config.melBands, positions: config.positions)
@@ -219,18 +230,15 @@ public struct SoundBatch: Sendable {
 /// Clips and prompts stacked for one pass.
 public struct Batch: Sendable {
   let shape: SoundShape
-  public let sound: SoundBatch
-  private let given: [Prompt]
+  public private(set) var sound: SoundBatch
+  private var given: [Prompt]
   /// The prompts with as many placeholders as their clips have audio tokens.
   public private(set) var prompts: [Prompt]
   /// The rows of the connector that become tokens, where they are not to be decided by this run's
   /// sound.
   public var frozen: [[Int]]?
-  /// What the connector's second encoder makes of the one clip that all sequences repeat, in that
-  /// clip's rows alone; computed anew where nil.
-  public var heard: Tensor?
   /// Rows of the connector.
-  let frames: Layout
+  private(set) var frames: Layout
   /// Audio tokens, the rows of `connector.out`.
   public private(set) var audio: Layout
   /// Positions of the language model.
@@ -249,6 +257,8 @@ public struct Batch: Sendable {
   /// The rows of the connector before any is dropped, clip by clip.
   public var rowsOfConnector: [Range<Int>] { frames.sequences.map(\.range) }
   public var encoder: Layout { sound.encoder }
+  /// The position of the first audio token in the language model.
+  var firstAudio: Int { prompts[0].tokens.firstIndex(of: shape.placeholder) ?? 0 }
 
   /// - Throws: where a clip is empty, too long for the model or of other bands, or a prompt has
   ///   neither one placeholder nor one for each audio token of its clip.
@@ -307,6 +317,17 @@ public struct Batch: Sendable {
       prompt.tokens.indices.filter { prompt.tokens[$0] == shape.placeholder }
         .map { sequence.start + $0 }
     }
+  }
+
+  /// One run so many times, laid out behind the features.
+  func repeated(_ copies: Int) -> Batch {
+    guard copies > 1 else { return self }
+    func all<T>(_ one: [T]) -> [T] { (0..<copies).flatMap { _ in one } }
+    var batch = self
+    batch.sound = sound.repeated(copies)
+    (batch.frames, batch.given, batch.frozen) = (frames.repeated(copies), all(given), frozen.map(all))
+    batch.splice(kept: all(kept))
+    return batch
   }
 
   /// The same prompts with the rows of the language model from `firsts` on, for a run that is

@@ -93,7 +93,7 @@ public struct Generated: Sendable, Equatable {
 /// The logits of one row, from the input of a layout's rows and the keys and values before them; its
 /// tap must be called with the layout's keys and values at every layer.
 typealias StepLogits = (
-  _ x: Tensor, _ layout: Layout, _ row: Int, _ prefix: KeyValueCache?, _ tap: @escaping Tap
+  _ x: Tensor, _ layout: Layout, _ row: Int, _ prefix: KeyValueCache?, _ tap: Tap
 ) -> Tensor
 
 /// A sequence that grows by one position at a time, with the keys and values of its whole blocks.
@@ -102,8 +102,14 @@ struct Continuation {
   private var stream: Tensor
   private var cache = KeyValueCache()
   private var cached = 0
+  private let stage: Site.Stage
+  private let layers: Int
 
-  init(_ embedded: Tensor) { stream = embedded }
+  /// - Parameters:
+  ///   - stage: the stage whose keys and values are kept, and its number of layers
+  init(_ embedded: Tensor, at stage: Site.Stage, layers: Int) {
+    (stream, self.stage, self.layers) = (embedded, stage, layers)
+  }
 
   var count: Int { stream.rows }
 
@@ -113,14 +119,15 @@ struct Continuation {
   mutating func step(_ logits: StepLogits) -> Tensor {
     let layout = Layout(counts: [count], visible: [.causal], firsts: [cached])
     var (keys, values): ([Tensor], [Tensor]) = ([], [])
+    // Keys are kept as they are compared: behind the rotary positions, where there are such.
+    let key: Site.Activation = stage == .decoder ? .k : .rotK
+    let kept = (0..<layers).flatMap { [Site(stage, $0, key), Site(stage, $0, .v)] }
     let row = logits(
       gatherRows(stream, layout.stacked { _, t in t }), layout,
-      layout.sequences[0].row(of: count - 1), cached > 0 ? cache : nil
-    ) { site, x in
-      if site.activation == cachedKey(site.stage) { keys.append(x) }
-      if site.activation == .v { values.append(x) }
-      return x
-    }
+      layout.sequences[0].row(of: count - 1), cached > 0 ? cache : nil,
+      .keeping(Set(kept), behind: nil) { site, x in
+        if site.activation == key { keys.append(x) } else { values.append(x) }
+      })
     let whole = count / rowBlock * rowBlock
     if whole > cached {
       cache.append(keys, values, rows: whole - cached)
@@ -136,14 +143,16 @@ extension GenerationConfig {
   /// - Parameters:
   ///   - embedded: the input of the prompt's positions, [positions, width]
   ///   - prompt: the tokens that a repetition penalty counts as said
+  ///   - stage: the stage that says them, and its number of layers
   ///   - embedding: the input of a token at a position, [1, width]
   ///   - said: called with each token
   ///   - logits: the logits of the last row
   func generate(
-    after embedded: Tensor, prompt: [Int], embedding: (_ token: Int, _ position: Int) -> Tensor,
+    after embedded: Tensor, prompt: [Int], at stage: Site.Stage, layers: Int,
+    embedding: (_ token: Int, _ position: Int) -> Tensor,
     said progress: (Int) -> Void, logits: StepLogits
   ) -> Generated {
-    var continuation = Continuation(embedded)
+    var continuation = Continuation(embedded, at: stage, layers: layers)
     var heard = Set(prompt)
     var said: [Int] = []
     while said.count < limit {
@@ -157,9 +166,6 @@ extension GenerationConfig {
     return Generated(tokens: said, ended: false)
   }
 }
-
-/// Keys are kept as they are compared: behind the rotary positions, where there are such.
-private func cachedKey(_ stage: Site.Stage) -> Site.Activation { stage == .decoder ? .k : .rotK }
 
 extension KeyValueCache {
   /// Takes the first `rows` rows of each layer's keys and values behind its own.
@@ -192,6 +198,6 @@ extension AudioLanguageModel {
     }
     return limited.generate(
       after: gatherRows(x, Array(batch.lm.sequences[0].range)), prompt: batch.prompts[0].tokens,
-      embedding: { token, _ in gatherRows(lm.embeddings, [token]) }, said: progress, logits: step)
+      at: .lm, layers: lm.blocks.count, embedding: { token, _ in gatherRows(lm.embeddings, [token]) }, said: progress, logits: step)
   }
 }

@@ -88,8 +88,49 @@ public struct Site: Hashable, Sendable, CustomStringConvertible {
   }
 }
 
-/// Called with every activation as it is computed; what it returns takes the activation's place.
+/// Called with activations as they are computed; what it returns takes the activation's place.
 ///
 /// The tensor is [rows, width] in the layout of the site's stage; `attn.z` holds its heads side by
-/// side, and `attn.pattern` the patterns of all sequences as `PatternLayout` says.
-public typealias Tap = (Site, Tensor) -> Tensor
+/// side, and `attn.pattern` the patterns of all sequences as `PatternLayout` says. What nobody listens
+/// to need not be there as a whole: a tap that names its sites costs nothing elsewhere.
+public struct Tap {
+  /// The sites that it listens to; every site where nil.
+  public let sites: Set<Site>?
+  private let body: (Site, Tensor) -> Tensor
+
+  public init(_ sites: Set<Site>? = nil, _ body: @escaping (Site, Tensor) -> Tensor) {
+    self.sites = sites
+    self.body = body
+  }
+
+  public func callAsFunction(_ site: Site, _ x: Tensor) -> Tensor {
+    listens(to: site) ? body(site, x) : x
+  }
+
+  public func listens(to site: Site) -> Bool { sites?.contains(site) ?? true }
+
+  /// Whether it listens to anything of a stage, or of one layer of it.
+  public func listens(to stage: Site.Stage, _ layer: Int? = nil) -> Bool {
+    sites?.contains { $0.stage == stage && (layer == nil || $0.layer == layer) } ?? true
+  }
+
+  /// What becomes of the patterns of a layer, where it listens to them.
+  func seeing(_ stage: Site.Stage, _ layer: Int, _ pattern: Site.Activation = .pattern) -> (
+    (Tensor) -> Tensor
+  )? {
+    let site = Site(stage, layer, pattern)
+    return listens(to: site) ? { self(site, $0) } : nil
+  }
+
+  /// The same, with what passes at some more sites given to `keep`, as it is behind `tap`.
+  static func keeping(
+    _ more: Set<Site>, behind tap: Tap?, _ keep: @escaping (Site, Tensor) -> Void
+  ) -> Tap {
+    let sites: Set<Site>? = tap == nil ? more : tap!.sites.map { $0.union(more) }
+    return Tap(sites) { site, x in
+      let x = tap?(site, x) ?? x
+      if more.contains(site) { keep(site, x) }
+      return x
+    }
+  }
+}

@@ -20,10 +20,15 @@ public protocol SpeechLanguageModel: Sendable {
   /// - Throws: where the recording is shorter than the model takes, or unusable.
   func clip(_ wave: Waveform) throws -> Clip
 
-  /// One forward pass. Where `tap` is given, it is called at each of `sites`.
+  /// The cuts of the chain, in the order of `sites`, of which each has its own.
+  var cuts: [Cut] { get }
+
+  /// A run at the first cut.
   ///
-  /// - Parameter input: a clip and tokens; what `tokens` are depends on the architecture
-  func run(_ input: ModelInput, tap: Tap?) throws -> ModelRun
+  /// - Parameters:
+  ///   - input: a clip and tokens; what `tokens` are depends on the architecture
+  ///   - remembering: whether the run keeps what runs like it need not compute again
+  func begin(_ input: ModelInput, remembering: Bool, tap: Tap?) throws -> any RunState
 
   /// The most probable continuation, token by token; `progress` is called with each.
   func generate(_ input: ModelInput, _ config: GenerationConfig, progress: (Int) -> Void) throws
@@ -116,12 +121,14 @@ public struct Place: Sendable {
     self.pattern = pattern
   }
 
-  /// The positions of all sequences of a layout, in order.
-  public init(
-    _ layout: Layout, heads: Int = 1, pattern: PatternLayout? = nil,
+  /// The positions of all sequences of one of the runs that a layout stacks, in order.
+  init(
+    _ layout: Layout, heads: Int = 1, pattern: PatternLayout? = nil, _ copy: Copy,
     span: (Int) -> TimeSpan? = { _ in nil }
   ) {
-    let rows = layout.sequences.flatMap { Array($0.range) }
+    let rows = layout.sequences(of: copy).flatMap { sequence in
+      (0..<sequence.count).map(sequence.row(of:))
+    }
     self.init(rows: rows, spans: rows.indices.map(span), heads: heads, pattern: pattern)
   }
 }

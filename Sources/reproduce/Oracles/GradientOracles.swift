@@ -178,7 +178,7 @@ private func keysOneByOne() -> Oracle {
 
 /// 8. Conductance adds up to the whole effect at every cut of the model.
 private func completeness(_ subject: OracleSubject) throws -> Oracle {
-  let sites = subject.model.residualSites.map(\.site)
+  let sites = subject.model.residualSites
   let result = try subject.search(.conductance(steps: 16), sites)
   let worst = sites.compactMap { result.residual(at: $0) }.map { abs($0) }.max() ?? .infinity
   let plain = try subject.search(.attribution, sites)

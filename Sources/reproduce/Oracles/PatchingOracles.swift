@@ -37,7 +37,7 @@ private func identity(_ subject: OracleSubject) throws -> Oracle {
 private func closure(_ subject: OracleSubject) throws -> Oracle {
   var (wrong, cuts, moved) = (0, 0, 0.0)
   for (base, source) in [(subject.corrupt, subject.clean), (subject.clean, subject.corrupt)] {
-    let sites = subject.model.residualSites.map(\.site)
+    let sites = subject.model.residualSites
     let patches = try sites.map { site -> [Patch] in
       // The connector's rows are a cut because both runs are asked the same text.
       [try subject.selection(site, base: base, source: source).patch()]
@@ -91,7 +91,7 @@ private func firesOnce(_ subject: OracleSubject) throws -> Oracle {
 private func batching(_ subject: OracleSubject) throws -> Oracle {
   let (base, source) = (subject.corrupt, subject.clean)
   let windows: [Window] = (0..<8).map { .milliseconds(120 * Double($0), 120 * Double($0 + 1)) }
-  let sites = subject.model.residualSites.map(\.site).filter { $0 != Site(.lm, nil, .embed) }
+  let sites = subject.model.residualSites.filter { $0 != Site(.lm, nil, .embed) }
   let patches = try sites.flatMap { site in
     try windows.map { [try subject.selection(site, $0, base: base, source: source).patch()] }
   }
@@ -125,7 +125,7 @@ private func meanOverSound(_ subject: OracleSubject) throws -> Oracle {
     guard let kept, let x = run.positions(of: kept, at: site) else {
       throw CellError("the run has no \(site)")
     }
-    let valid = subject.clean.timeline.encoder
+    let valid = subject.clean.timeline.count(at: site)
     let whole = DoubleMatrix(x)
     return (whole.rows(Array(0..<valid)).columnMeans, whole.columnMeans)
   }

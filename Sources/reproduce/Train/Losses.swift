@@ -53,10 +53,11 @@ struct HeardLoss {
     let wanted: Set<Site> = [lastEncoder, connector, alignmentLogits]
     var batch = try Batch(
       config.sound, clips: examples.compactMap(\.clip), prompts: examples.map(\.prompt))
-    let x = model.entered(model.embedded(batch), from: 0, in: &batch) { site, x in
-      if wanted.contains(site) { heard[site] = x }
+    let tap = Tap(wanted) { site, x in
+      heard[site] = x
       return x
     }
+    let x = model.entered(model.embedded(batch), from: 0, in: &batch, tap: tap)
     var report = StepReport()
     var loss: Tensor?
     if weights.answer > 0 {

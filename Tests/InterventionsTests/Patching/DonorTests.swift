@@ -37,7 +37,7 @@ import Testing
     let there = try small.run(small.source).states
     let elsewhere = try small.run(small.other).states
     for cell in small.cells(manyWindows) {
-      let positions = base.timeline.positions(in: cell.window, at: cell.site.stage)
+      let positions = base.timeline.positions(in: cell.window, at: cell.site)
       let found = try model.patched(
         base, with: .unrelated(other, shift: shift, matching: source), cells: [cell])[0]
       guard let found else {

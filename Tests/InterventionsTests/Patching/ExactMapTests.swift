@@ -40,7 +40,7 @@ func sameBits(_ a: [Double?], _ b: [Double?]) -> Bool {
     var changed = 0
     for cell in small.cells(manyWindows) {
       let found = try model.patched(base, with: .source(source), cells: [cell])[0]
-      let positions = base.timeline.positions(in: cell.window, at: cell.site.stage)
+      let positions = base.timeline.positions(in: cell.window, at: cell.site)
       guard let found else {
         #expect(positions.isEmpty)
         continue
@@ -79,7 +79,7 @@ func sameBits(_ a: [Double?], _ b: [Double?]) -> Bool {
     let model = small.model
     let (base, source) = (try model.trace(small.question), try model.trace(small.source))
     for site in model.residualSites {
-      let cells = manyWindows.map { Cell(site.site, $0) }
+      let cells = manyWindows.map { Cell(site, $0) }
       let together = try model.patched(base, with: .source(source), cells: cells, skipping: false)
       let backwards = try model.patched(
         base, with: .source(source), cells: cells.reversed(), skipping: false)
@@ -98,17 +98,17 @@ func sameBits(_ a: [Double?], _ b: [Double?]) -> Bool {
     let (base, source) = (try model.trace(small.question), try model.trace(small.source))
     let last = base.timeline.tokens - 1
     let site = model.residualSites.last!
-    #expect(site.site == Site(.lm, 2, .residPost) && site.boundary == .lm(3))
-    let cells = (0..<last).map { Cell(site.site, .positions($0, $0 + 1)) }
+    #expect(site == Site(.lm, 2, .residPost))
+    let cells = (0..<last).map { Cell(site, .positions($0, $0 + 1)) }
     for resuming in [true, false] {
       let values = try model.patched(
         base, with: .source(source),
-        cells: cells + [Cell(site.site, .positions(0, last))],
+        cells: cells + [Cell(site, .positions(0, last))],
         resuming: resuming, skipping: false)
       for value in values { #expect(value == base.logitDifference) }
     }
     let whole = try model.patched(
-      base, with: .source(source), cells: [Cell(site.site, .positions(last, last + 1))])
+      base, with: .source(source), cells: [Cell(site, .positions(last, last + 1))])
     #expect(whole[0] == source.logitDifference)
     // One layer further down the same positions do count.
     let below = cells.map { Cell(Site(.lm, 1, .residPost), $0.window) }
@@ -126,11 +126,11 @@ func sameBits(_ a: [Double?], _ b: [Double?]) -> Bool {
     #expect(map.count == 7 && search.count == 7)
     for (s, site) in model.mapSites.enumerated() {
       for (w, window) in windows.enumerated() {
-        let cells = window.map { [Cell(site.site, $0)] } ?? []
+        let cells = window.map { [Cell(site, $0)] } ?? []
         let exact = try model.patched(base, with: .source(source), cells: cells)
         let slope = try model.attribution(of: source, into: base, cells: cells)
         #expect(map[s][w] == (exact.first ?? nil) && search[s][w] == (slope.first ?? nil))
-        #expect((map[s][w] == nil) == (window == nil || (site.site.stage != .lm && w == 2)))
+        #expect((map[s][w] == nil) == (window == nil || (site.stage != .lm && w == 2)))
       }
     }
   }

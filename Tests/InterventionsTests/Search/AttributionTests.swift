@@ -33,7 +33,7 @@ import Testing
     let estimates = try model.attribution(of: source, into: base, cells: cells)
     var (compared, worst) = (0, 0.0)
     for (cell, estimate) in zip(cells, estimates) {
-      let positions = base.timeline.positions(in: cell.window, at: cell.site.stage)
+      let positions = base.timeline.positions(in: cell.window, at: cell.site)
       guard let estimate else {
         #expect(positions.isEmpty)
         continue
@@ -64,11 +64,11 @@ import Testing
     for site in model.residualSites {
       func sum(_ windows: [Window]) throws -> Double {
         try model.attribution(
-          of: source, into: base, cells: windows.map { Cell(site.site, $0) }
+          of: source, into: base, cells: windows.map { Cell(site, $0) }
         ).reduce(0) { $0 + ($1 ?? 0) }
       }
       let whole = try sum([.all])
-      #expect(try abs(sum(parts) - whole) < 1e-9 * max(1, abs(whole)), "\(site.site)")
+      #expect(try abs(sum(parts) - whole) < 1e-9 * max(1, abs(whole)), "\(site)")
     }
     // A run has no distance to itself.
     let none = try model.attribution(of: base, into: base, cells: small.cells(manyWindows))

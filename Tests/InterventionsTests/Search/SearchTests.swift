@@ -59,7 +59,7 @@ import Testing
   @Test(arguments: [PathStart.features, .site(Site(.connector, .out))])
   func conductanceIsComplete(_ start: PathStart) throws {
     let small = Small(seed: 53)
-    let cuts = small.model.residualSites.map(\.site).filter {
+    let cuts = small.model.residualSites.filter {
       start == .features || $0.stage != .encoder
     }
     var options = SearchOptions(.conductance(steps: 32), sites: cuts)

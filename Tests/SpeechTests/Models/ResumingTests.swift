@@ -1,6 +1,6 @@
-// Resumed interventions on the golden folders of the architectures that splice sound into a prompt:
-// at every site, whole vectors and single parts, the bits of a full run. On the others every site can
-// be patched, and a run's own values change nothing.
+// Resumed interventions on the golden folders of every architecture: at every site, whole vectors,
+// single parts and patterns, alone and together, the bits of a full run. And what is resumed is what
+// lies ahead, nothing else.
 
 import Foundation
 import Interventions
@@ -22,46 +22,137 @@ import Testing
       tokens = [1] + before + [spokenPlaceholder] + after
     } else if let whole = list("decoder_input_ids") ?? list("text_stream") {
       tokens = whole
-    } else {
+    } else if let placeholder = model.placeholder {
       // One placeholder, as runs of other recordings have other numbers of tokens.
       let given = list("input_ids") ?? list("prompt_ids") ?? []
-      let first = given.firstIndex(of: model.placeholder!)!
-      tokens = given[...first] + given[(first + 1)...].filter { $0 != model.placeholder }
+      let first = given.firstIndex(of: placeholder)!
+      tokens = given[...first] + given[(first + 1)...].filter { $0 != placeholder }
+    } else {
+      tokens = []
     }
-    let metric = try inputs.object("metric")
+    // A codec has neither text nor answers: two numbers of its latents stand for them.
+    let metric = inputs["metric"] ?? ["a": 5, "b": 9]
     let clip = try model.clip(try Waveform(contentsOf: stored("\(folder)/\(run).wav")))
     return Question(
       clip: clip, tokens: Array(tokens), answer: metric["a"]!.int!, foil: metric["b"]!.int!)
   }
 
-  @Test(arguments: ["qwen2-audio", "salmonn", "soundwave", "llama-omni"])
-  func resumedEqualsPlain(_ folder: String) throws {
-    let model = try openModel(folder: stored(folder))
-    let sites = model.sites.filter {
-      ![.logits, .keep].contains($0.activation) && !["gen", "ctc"].contains($0.stage.rawValue)
-    }
-    let base = try model.trace(try question(folder, "base", model), keeping: sites)
-    let source = try model.trace(try question(folder, "source", model), keeping: sites)
-    var sets: [[Patch]] = []
-    for site in sites {
+  static let folders = [
+    "whisper", "qwen2-audio", "salmonn", "soundwave", "llama-omni", "moshi", "mimi",
+  ]
+
+  /// The sites of a model that lie before its logits, those too.
+  private func sites(_ model: any SpeechLanguageModel) -> [Site] {
+    model.sites.filter { !["gen", "depth"].contains($0.stage.rawValue) && $0.activation != .keep }
+  }
+
+  /// At each site a few positions, whole and one part alone: of vectors the source run's values, of
+  /// patterns (which have as many columns as a run has keys) half the own ones.
+  private func patches(
+    _ model: any SpeechLanguageModel, _ base: Trace, _ source: Trace
+  ) throws -> [[Patch]] {
+    try sites(model).flatMap { site -> [[Patch]] in
       let (here, there) = (try base.place(of: site), try source.place(of: site))
       let positions = [here.rows.count / 2, here.rows.count - 1].filter { $0 < there.rows.count }
-      guard !positions.isEmpty, here.pattern == nil else { continue }
-      for index in [nil, 0] {
+      if positions.isEmpty { return [] }
+      return try [nil, 0].map { index in
+        guard here.pattern == nil else {
+          return [Patch(site, positions: positions, index: index) { $0 * 0.5 }]
+        }
         let rows = try source.rows(of: Cell(site, index: index), at: positions)
-        sets.append([Patch(site, positions: positions, index: index, taking: rows)])
+        return [Patch(site, positions: positions, index: index, taking: rows)]
       }
     }
-    let plain = try model.patched(base, sets, reference: source, resuming: false, skipping: false)
-    #expect(try model.patched(base, sets, reference: source) == plain)
-    #expect(Set(plain.map(\.logitDifference)).count > sets.count / 4)
+  }
+
+  @Test(arguments: folders) func resumedEqualsPlain(_ folder: String) throws {
+    let model = try openModel(folder: stored(folder))
+    let base = try model.trace(try question(folder, "base", model), keeping: sites(model))
+    let source = try model.trace(try question(folder, "source", model), keeping: sites(model))
+    let alone = try patches(model, base, source)
+    // Two together, far apart, and the runs of one group differ in where they begin.
+    let pairs = alone.indices.map { alone[$0] + alone[(5 * $0 + 7) % alone.count] }
+    for sets in [alone, pairs] {
+      let plain = try model.patched(
+        base, sets, reference: source, resuming: false, skipping: false)
+      for skipping in [true, false] {
+        let found = try model.patched(base, sets, reference: source, skipping: skipping)
+        for (patches, (found, plain)) in zip(sets, zip(found, plain)) {
+          #expect(found == plain, "\(folder): \(patches.map(\.site)), skipping \(skipping)")
+        }
+      }
+      #expect(Set(plain.map(\.logitDifference)).count > sets.count / 4)
+    }
+  }
+
+  /// A run that goes on from a cut computes the sites behind it, and none before.
+  @Test(arguments: folders) func nothingBeforeTheCutIsComputed(_ folder: String) throws {
+    let model = try openModel(folder: stored(folder))
+    let question = try question(folder, "base", model)
+    let order = sites(model)
+    #expect(Set(model.cuts.map(\.site)).isSubset(of: model.sites))
+    var state = try model.begin(question.input, remembering: true, tap: nil)
+    let full = try model.run(question.input, tap: nil).logits
+    repeat {
+      let cut = state.cut
+      let place = order.firstIndex(of: model.cuts[cut].site)!
+      var seen: [Site] = []
+      let tap = Tap(Set(order)) { site, x in
+        seen.append(site)
+        return x
+      }
+      let read = state.logits({ [$0 - 1] }, tap: tap)
+      #expect(read[0].isIdentical(to: gatherRows(full, [full.rows - 1])), "\(cut)")
+      #expect(Set(seen) == Set(order[(place + 1)...]), "\(model.cuts[cut].site)")
+    } while state.advance(tap: nil)
+  }
+
+  /// Behind the logits too: units of LLaMA-Omni's generator, codes of Moshi's depth transformer.
+  @Test(arguments: ["llama-omni", "moshi"]) func whatIsSpokenGoesOn(_ folder: String) throws {
+    let model = try openModel(folder: stored(folder))
+    var input = try question(folder, "base", model).input
+    if folder == "llama-omni" { input.response = 3 }
+    let name = folder == "moshi" ? "depth" : "gen"
+    func listening(_ body: (Tap) throws -> Void) rethrows -> [Site: Tensor] {
+      var seen: [Site: Tensor] = [:]
+      try body(
+        Tap(Set(model.sites.filter { $0.stage.rawValue == name })) { site, x in
+          seen[site] = x
+          return x
+        })
+      return seen
+    }
+    let whole = try listening { _ = try model.run(input, tap: $0) }
+    #expect(whole.count == model.sites.count { $0.stage.rawValue == name })
+    let spoken = model.cuts.indices.filter { model.cuts[$0].kind == .spoken }
+    #expect(spoken.count > 1)
+    var state = try model.begin(input, remembering: true, tap: nil)
+    var before = 0
+    _ = try listening { tap in
+      while state.advance(tap: tap) {
+        if !spoken.contains(state.cut) {
+          before += 1
+          continue
+        }
+        let seen = listening { tap in
+          var rest = state
+          while rest.advance(tap: tap) {}
+          let run = rest.finished(tap: tap)
+          #expect(run.logits.rows > 1)
+          #expect((run.units == nil) == (folder == "moshi"))
+        }
+        for (site, x) in seen { #expect(x.isIdentical(to: whole[site]!), "\(site)") }
+        #expect(!seen.isEmpty && seen.count < whole.count)
+      }
+    }
+    #expect(before > 3)
   }
 
   /// All that passes at one depth, taken from the source run, gives its answer to the last bit; one of
   /// two encoders alone does not.
   @Test(arguments: ["qwen2-audio", "salmonn", "soundwave", "llama-omni"])
   func aCutHoldsEverything(_ folder: String) throws {
-    let model = try #require(try openModel(folder: stored(folder)) as? AudioLanguageModel)
+    let model = try openModel(folder: stored(folder))
     let branch = model.branchSites
     #expect(branch.count == (folder == "salmonn" ? 1 : 0))
     let own = try question(folder, "base", model)
@@ -70,7 +161,7 @@ import Testing
     let asked = try question(folder, "source_eq", model).keepingFrames(of: first)
     let source = try model.trace(asked, keeping: branch)
     #expect(source.logitDifference != base.logitDifference)
-    let sites = model.residualSites.map(\.site)
+    let sites = model.residualSites
     let cuts = sites.map { site in model.cut(at: site).map { Cell($0) } }
     #expect(
       try model.patched(base, from: source, cells: cuts)
@@ -82,55 +173,6 @@ import Testing
     #expect(
       try model.patched(base, from: source, cells: [[Cell(sites[0], .milliseconds(1e5, 2e5))]])
         == [nil])
-  }
-
-  /// A run that goes on from SALMONN's encoder or inside its connector does not hear BEATs again: in a
-  /// model whose BEATs is another it says what it says in the run's own.
-  @Test func whatBEATsHeardIsKept() throws {
-    let scratch = try Scratch()
-    for name in try FileManager.default.contentsOfDirectory(atPath: stored("salmonn")) {
-      try FileManager.default.copyItem(
-        atPath: stored("salmonn/\(name)"), toPath: "\(scratch.path)/\(name)")
-    }
-    var file = try TensorFile(path: stored("salmonn/model.safetensors"))
-    let name = "beats.encoder.layers.0.fc2.bias"
-    for i in 0..<4 { file[name, i] += 1 }
-    let path = "\(scratch.path)/model.safetensors"
-    try FileManager.default.removeItem(atPath: path)
-    try Data(file.bytes).write(to: URL(fileURLWithPath: path))
-    let own = try openModel(folder: stored("salmonn"))
-    let other = try openModel(folder: scratch.path)
-    let question = try question("salmonn", "base", own)
-    let names = [
-      "encoder.embed", "encoder.1.resid_post", "encoder.0.attn.z", "encoder.final", "fuse.speech",
-      "fuse.audio", "fuse.x", "qformer.0.cross.k", "connector.out", "lm.0.resid_post",
-    ]
-    let beats = Site("beats.1.mlp.out")!
-    let sites = names.map { Site($0)! } + [beats]
-    let base = try own.trace(question, keeping: sites)
-    let source = try own.trace(try self.question("salmonn", "source", own), keeping: sites)
-    let sets = try sites.map { site -> [Patch] in
-      // In the middle, where the language model reads sound.
-      let middle = try base.place(of: site).rows.count / 2
-      let positions = [middle, middle + 1]
-      return [
-        Patch(site, positions: positions, taking: try source.rows(of: Cell(site), at: positions))
-      ]
-    }
-    let behind = Array(sets.dropLast())
-    let kept = try other.patched(base, behind, skipping: false)
-    #expect(kept == (try own.patched(base, behind, resuming: false, skipping: false)))
-    // Two neighbours with nothing but a norm between them say the same.
-    #expect(Set(kept.map(\.logitDifference)).count > names.count / 2)
-    #expect(kept.allSatisfy { $0.logitDifference != base.logitDifference })
-    // Computed anew it is another, as where a patch lies inside BEATs, alone or beside others.
-    let anew = try other.patched(base, behind, resuming: false, skipping: false)
-    for (name, (kept, anew)) in zip(names, zip(kept, anew)) { #expect(kept != anew, "\(name)") }
-    let both = behind.prefix(5).map { $0 + sets.last! } + [sets.last!]
-    let plain = try own.patched(base, Array(both), resuming: false, skipping: false)
-    #expect(try own.patched(base, Array(both), skipping: false) == plain)
-    #expect(try other.patched(base, Array(both), skipping: false) != plain)
-    #expect(plain.last!.logitDifference != base.logitDifference)
   }
 
   @Test(arguments: ["whisper", "moshi"]) func everySiteCanBePatched(_ folder: String) throws {
@@ -162,11 +204,12 @@ import Testing
 
   /// Layers run again on the way back give the slopes of the record at every site, those of SALMONN's
   /// second encoder too.
-  @Test(arguments: ["qwen2-audio", "salmonn", "soundwave", "llama-omni"])
+  /// Where a slope is a sum over layers it may be added in another order.
+  @Test(arguments: ["whisper", "qwen2-audio", "salmonn", "soundwave", "llama-omni", "moshi"])
   func runningAgainChangesNothing(_ folder: String) throws {
     let model = try openModel(folder: stored(folder))
-    let sites = model.sites.filter {
-      ![.logits, .keep].contains($0.activation) && !["gen", "ctc"].contains($0.stage.rawValue)
+    let sites = self.sites(model).filter {
+      $0.activation != .logits && $0.stage.rawValue != "ctc"
         && !$0.activation.rawValue.hasSuffix("pattern")
     }
     let question = try question(folder, "base", model)
@@ -178,10 +221,13 @@ import Testing
       options.recomputes = true
       let again = try model.search(base: question, source: source, options)
       for site in sites {
-        #expect(
-          recorded.scores[site]!.total == again.scores[site]!.total, "\(method.name) at \(site)")
+        let (one, two) = (recorded.scores[site]!.total, again.scores[site]!.total)
+        let slack = folder == "whisper" ? 1e-5 * max(1, abs(one)) : 0
+        #expect(abs(one - two) <= slack, "\(method.name) at \(site)")
       }
-      #expect(recorded.scores.values.count { $0.total != 0 } > sites.count / 2)
+      let silent = sites.count { $0.stage.rawValue.hasPrefix("mimi") }
+      #expect(
+        recorded.scores.values.count { $0.total != 0 } > (sites.count - silent) / 2)
     }
   }
 

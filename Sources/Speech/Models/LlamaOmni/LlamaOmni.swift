@@ -92,22 +92,30 @@ struct ConcatenationConnector: Connector {
   private static let after = Site(.connector, Site.Activation(rawValue: "fc1_post"))
 
   let sites = [Site(.encoder, .final), stack, before, after, Site(.connector, .out)]
+  let waist = Site(.encoder, .final)
 
-  func callAsFunction(_ x: Tensor, norm: LayerNorm, in batch: inout Batch, tap: Tap?) -> Tensor {
+  func entering(
+    _ x: Tensor, norm: LayerNorm, heard: Tensor?, in batch: inout Batch, tap: Tap?
+  ) -> Tensor {
+    let final = norm(x)
+    return tap?(waist, final) ?? final
+  }
+
+  func leaving(_ x: Tensor, in batch: Batch, tap: Tap?) -> Tensor {
     func at(_ site: Site, _ value: Tensor) -> Tensor { tap?(site, value) ?? value }
-    let final = at(Site(.encoder, .final), norm(x))
     let stacked = at(
-      Self.stack, stackedRows(final, downsampling, from: batch.encoder, to: batch.frames))
+      Self.stack, stackedRows(x, downsampling, from: batch.encoder, to: batch.frames))
     let hidden = at(Self.after, relu(at(Self.before, first(stacked))))
     let out = second(hidden)
     return at(Site(.connector, .out), gatherRows(out, batch.audioRows))
   }
 
-  func place(of site: Site, in batch: Batch) -> Place? {
+  func place(of site: Site, in batch: Batch, _ copy: Copy) -> Place? {
     switch site {
-    case Site(.encoder, .final): Place(batch.encoder) { .centred($0, step: 20) }
-    case Self.stack, Self.before, Self.after: Place(batch.frames) { span(ofToken: $0, in: batch) }
-    case Site(.connector, .out): Place(batch.audio) { span(ofToken: $0, in: batch) }
+    case waist: Place(batch.encoder, copy) { .centred($0, step: 20) }
+    case Self.stack, Self.before, Self.after:
+      Place(batch.frames, copy) { span(ofToken: $0, in: batch) }
+    case Site(.connector, .out): Place(batch.audio, copy) { span(ofToken: $0, in: batch) }
     default: nil
     }
   }

@@ -69,35 +69,55 @@ public struct SpeechGenerator: Sendable {
     rotaryTable = RotaryTable(config.decoder)
   }
 
-  struct Output: Sendable {
-    let layout: Layout
-    /// Unit ids, repeats collapsed and blanks dropped.
-    let units: [Int]
+  /// The slots in which an answer of so many tokens is spoken.
+  func layout(tokens: [Int]) -> Layout {
+    Layout(
+      counts: tokens.map { $0 * config.upsampling },
+      visible: tokens.map { _ in .causal })
   }
 
-  /// - Parameter states: the language model's final states of the spoken positions, [tokens, width]
-  func callAsFunction(_ states: Tensor, tap: Tap?) -> Output {
-    let count = states.rows * config.upsampling
-    let layout = Layout(counts: [count], visible: [.causal])
-    let slots = layout.stacked { _, t in t / config.upsampling }
-    let positions = layout.stacked(padding: 0) { _, t in t }
-    let span = DecoderSpan(rows: layout, positions: positions, prefix: nil)
-    let table = rotaryTable.covering(positions)
-    var x = input(gatherRows(states, slots))
-    x = tap?(Site(.generator, .embed), x) ?? x
-    for (i, block) in blocks.enumerated() {
-      x = block(x, at: .generator, layer: i, span: span, rotaryTable: table, tap: tap)
+  /// What enters the first layer.
+  ///
+  /// - Parameters:
+  ///   - states: the language model's final states of the spoken positions, run below run
+  ///   - layout: slots of each run
+  func embedded(_ states: Tensor, _ layout: Layout, tap: Tap?) -> Tensor {
+    var firsts: [Int] = []
+    var first = 0
+    for sequence in layout.sequences {
+      firsts.append(first)
+      first += sequence.count / config.upsampling
     }
+    let slots = layout.stacked { s, t in firsts[s] + t / config.upsampling }
+    let x = input(gatherRows(states, slots))
+    return tap?(Site(.generator, .embed), x) ?? x
+  }
+
+  var layers: Int { blocks.count }
+
+  /// One layer.
+  func layer(_ index: Int, _ x: Tensor, _ layout: Layout, prefix: KeyValueCache?, tap: Tap?)
+    -> Tensor
+  {
+    let positions = layout.stacked(padding: 0) { _, t in t }
+    return blocks[index](
+      x, at: .generator, layer: index,
+      span: DecoderSpan(rows: layout, positions: positions, prefix: prefix),
+      rotaryTable: rotaryTable.covering(positions), tap: tap)
+  }
+
+  /// Unit ids of a run, repeats collapsed and blanks dropped.
+  func units(_ x: Tensor, _ sequence: SequenceRows, tap: Tap?) -> [Int] {
     var logits = output(x)
     logits = tap?(Site(.generator, .logits), logits) ?? logits
     var units: [Int] = []
     var last = config.units
-    for t in 0..<count {
-      let best = logits.largest(inRow: t)
+    for row in sequence.range {
+      let best = logits.largest(inRow: row)
       if best != last && best != config.units { units.append(best) }
       last = best
     }
-    return Output(layout: layout, units: units)
+    return units
   }
 
   var sites: [Site] {
@@ -106,8 +126,10 @@ public struct SpeechGenerator: Sendable {
       + [Site(.generator, .logits)]
   }
 
-  func place(of site: Site, in layout: Layout) -> Place {
-    site.place(in: layout, heads: config.decoder.heads, keyHeads: config.decoder.heads) { _ in nil }
+  func place(of site: Site, in layout: Layout, _ copy: Copy) -> Place {
+    site.place(in: layout, heads: config.decoder.heads, keyHeads: config.decoder.heads, copy) { _ in
+      nil
+    }
   }
 }
 

@@ -51,29 +51,62 @@ public struct Mimi: Sendable {
     public let latent: Tensor
     /// By codebook and frame; the first is the semantic one.
     public let codes: [[Int]]
-    let rows: Layout
-    let frames: Layout
   }
 
   /// - Parameter samples: at the codec's rate; continued with zeros to whole frames
-  public func encode(_ samples: [Float], tap: Tap? = nil) -> Encoded {
+  public func encode(_ samples: [Float]) -> Encoded {
+    let (start, layout) = convolved(samples, tap: nil)
+    var x = start
+    for i in encoderBlocks.indices { x = layer(i, x, layout, tap: nil) }
+    let frames = self.frames(of: layout)
+    let own = gatherRows(latent(x, layout, tap: nil), Array(frames.sequences[0].range))
+    return Encoded(latent: own, codes: quantizer.codes(own))
+  }
+
+  /// Whole frames of samples through the convolutions, and the rows of the result.
+  func convolved(_ samples: [Float], tap: Tap?) -> (Tensor, Layout) {
     let padding = (config.frame - samples.count % config.frame) % config.frame
-    let samples = samples + [Float](repeating: 0, count: padding)
-    var (layout, x) = rows(samples)
+    var (layout, x) = rows(samples + [Float](repeating: 0, count: padding))
     for step in encoder { (layout, x) = step(x, layout) }
-    x = tap?(Site(.mimi, .seanet), x) ?? x
-    x = transformed(x, layout, encoderBlocks, .mimiTransformer, tap)
+    return (tap?(Site(.mimi, .seanet), x) ?? x, layout)
+  }
+
+  var layers: Int { encoderBlocks.count }
+
+  /// One layer of the encoder's transformer over whole recordings.
+  func layer(_ index: Int, _ x: Tensor, _ rows: Layout, tap: Tap?) -> Tensor {
+    let windowed = windowed(rows)
+    let positions = windowed.stacked(padding: 0) { _, t in t }
+    return encoderBlocks[index](
+      x, at: .mimiTransformer, layer: index, layout: windowed, positions: positions,
+      table: rotaryTable.covering(positions), tap: tap)
+  }
+
+  private func windowed(_ rows: Layout) -> Layout {
+    Layout(
+      counts: rows.sequences.map(\.count),
+      visible: rows.sequences.map { _ in .window(config.window) })
+  }
+
+  /// The frames of recordings of so many rows.
+  func frames(of rows: Layout) -> Layout {
+    Layout(
+      counts: rows.sequences.map { $0.count / config.downsampling },
+      visible: rows.sequences.map { _ in .causal })
+  }
+
+  /// What the codebooks quantise, in the rows of the frames.
+  func latent(_ x: Tensor, _ rows: Layout, tap: Tap?) -> Tensor {
     let kernel = 2 * config.downsampling
-    let frames = Layout(
-      counts: [layout.sequences[0].count / config.downsampling], visible: [.causal])
     let latent = linear(
       unfolded(
-        x, from: layout, to: frames, kernel: kernel, step: config.downsampling,
+        x, from: rows, to: frames(of: rows), kernel: kernel, step: config.downsampling,
         left: kernel - config.downsampling, repeatsFirst: true), downsample)
-    let seen = tap?(Site(.mimi, .latent), latent) ?? latent
-    let own = gatherRows(seen, Array(frames.sequences[0].range))
-    return Encoded(latent: own, codes: quantizer.codes(own), rows: layout, frames: frames)
+    return tap?(Site(.mimi, .latent), latent) ?? latent
   }
+
+  /// By codebook and frame of latents without padding; the first is the semantic one.
+  func codes(_ latents: Tensor) -> [[Int]] { quantizer.codes(latents) }
 
   /// - Parameter codes: by codebook and frame, all of them or the first few
   /// - Returns: samples at the codec's rate
@@ -141,16 +174,14 @@ public struct Mimi: Sendable {
   }
 
   /// Where the positions of a site lie. Convolutions are causal: a position ends with its own sound.
-  func place(of site: Site, rows: Layout, frames: Layout) -> Place {
+  func place(of site: Site, rows: Layout, _ copy: Copy) -> Place {
     let perRow = config.frameDuration / Double(config.downsampling)
     let isFrame = site.activation == .latent || site.activation == .dequantised
     let step = isFrame ? config.frameDuration : perRow
     func span(_ i: Int) -> TimeSpan { TimeSpan(step * Double(i), step * Double(i + 1)) }
-    let windowed = Layout(
-      counts: rows.sequences.map(\.count),
-      visible: rows.sequences.map { _ in .window(config.window) })
     return site.place(
-      in: isFrame ? frames : windowed, heads: config.heads, keyHeads: config.heads, span: span)
+      in: isFrame ? frames(of: rows) : windowed(rows), heads: config.heads,
+      keyHeads: config.heads, copy, span: span)
   }
 }
 
@@ -171,16 +202,19 @@ extension Mimi: SpeechLanguageModel {
     return Clip(samples: resampled(wave.samples, from: LogMel.rate, to: config.rate))
   }
 
-  public func run(_ input: ModelInput, tap: Tap?) throws -> ModelRun {
+  public var cuts: [Cut] {
+    [Cut(Site(.mimi, .seanet), .other)]
+      + (0..<layers).map { Cut(Site(.mimiTransformer, $0, .residPost)) }
+      + [Cut(Site(.mimi, .latent), .other)]
+  }
+
+  public func begin(_ input: ModelInput, remembering: Bool, tap: Tap?) throws -> any RunState {
     guard input.forced.isEmpty, input.continuations.isEmpty else {
       throw CheckpointError(
         "Mimi is a codec and has no text in which an answer could be forced; compare two of its "
           + "numbers as answers of one token, or give a folder of Moshi")
     }
-    let encoded = encode(input.clip.samples, tap: tap)
-    return ModelRun(logits: encoded.latent) { [self] site in
-      place(of: site, rows: encoded.rows, frames: encoded.frames)
-    }
+    return MimiRun(self, input.clip.samples, tap)
   }
 
   public func generate(

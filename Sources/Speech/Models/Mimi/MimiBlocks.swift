@@ -109,11 +109,12 @@ struct MimiBlock: Sendable {
     let q = at(.rotQ, rotary(at(.q, attention.q(y)), positions: positions, table: table))
     let k = at(.rotK, rotary(at(.k, attention.k(y)), positions: positions, table: table))
     let places = PatternLayout(layout, heads: heads)
-    let patterns = at(
-      .pattern,
-      attentionPatterns(
-        q, k, keyHeads: heads, scale: 1 / Float(x.width / heads).squareRoot(), places: places))
-    let z = at(.z, attended(patterns, at(.v, attention.v(y)), keyHeads: heads, places: places))
+    let z = at(
+      .z,
+      attending(
+        q, k, at(.v, attention.v(y)), keyHeads: heads,
+        scale: 1 / Float(x.width / heads).squareRoot(), places: places,
+        seen: tap?.seeing(stage, layer)))
     let written = at(.attnOut, attention.out(z))
     let mid = at(.residMid, x + scaledColumns(written, by: attentionScale))
     let post = at(.mlpPost, gelu(at(.mlpPre, up(mlpNorm(mid)))))

@@ -36,23 +36,42 @@ struct DepthTransformer: Sendable {
       visible: [Visibility](repeating: .causal, count: steps))
   }
 
+  /// All of it.
+  ///
+  /// - Returns: the logits of every sub-step in the layout of so many steps, [rows, codes]
+  func callAsFunction(_ states: Tensor, _ tokens: [[Int]]) -> Tensor {
+    var x = embedded(states, tokens, tap: nil)
+    for i in blocks.indices { x = layer(i, x, steps: states.rows, tap: nil) }
+    return logits(x, steps: states.rows, tap: nil)
+  }
+
+  /// What enters the first layer.
+  ///
   /// - Parameters:
   ///   - states: the temporal transformer's final states, [steps, width]
   ///   - tokens: what each sub-step hears beside the state: the text token, then the codes of the
   ///     codebooks but the last; by sub-step and step
-  /// - Returns: the logits of every sub-step in `layout`, [rows, codes]
-  func callAsFunction(_ states: Tensor, _ tokens: [[Int]], tap: Tap?) -> Tensor {
-    let layout = layout(steps: states.rows)
-    let parts = SubSteps(layout, count: config.steps)
+  func embedded(_ states: Tensor, _ tokens: [[Int]], tap: Tap?) -> Tensor {
     let entered = (0..<config.steps).map { k in
       inputs[k](states) + gatherRows(k == 0 ? textEmbeddings : embeddings[k - 1], tokens[k])
     }
-    var x = parts.joined(entered)
-    x = tap?(Site(.depth, .embed), x) ?? x
-    for (i, block) in blocks.enumerated() {
-      x = block(x, layer: i, layout: layout, parts: parts, tap: tap)
-    }
-    let logits = parts.mapped(x, heads)
+    let x = SubSteps(layout(steps: states.rows), count: config.steps).joined(entered)
+    return tap?(Site(.depth, .embed), x) ?? x
+  }
+
+  var layers: Int { blocks.count }
+
+  /// One layer.
+  func layer(_ index: Int, _ x: Tensor, steps: Int, tap: Tap?) -> Tensor {
+    let layout = layout(steps: steps)
+    return blocks[index](
+      x, layer: index, layout: layout, parts: SubSteps(layout, count: config.steps), tap: tap)
+  }
+
+  /// The logits of every sub-step, [rows, codes].
+  @discardableResult
+  func logits(_ x: Tensor, steps: Int, tap: Tap?) -> Tensor {
+    let logits = SubSteps(layout(steps: steps), count: config.steps).mapped(x, heads)
     return tap?(Site(.depth, .logits), logits) ?? logits
   }
 
@@ -62,10 +81,11 @@ struct DepthTransformer: Sendable {
       + [Site(.depth, .logits)]
   }
 
-  func place(of site: Site, steps: Int, span: (Int) -> TimeSpan?) -> Place {
+  /// - Parameter steps: those of all stacked runs
+  func place(of site: Site, steps: Int, _ copy: Copy, span: (Int) -> TimeSpan?) -> Place {
     let layout = layout(steps: steps)
     let own = site.place(
-      in: layout, heads: config.decoder.heads, keyHeads: config.decoder.heads
+      in: layout, heads: config.decoder.heads, keyHeads: config.decoder.heads, copy
     ) { span($0 / config.steps) }
     return Place(
       rows: own.rows, spans: own.spans, heads: own.heads, pattern: own.pattern,

@@ -60,102 +60,30 @@ public struct Moshi: SpeechLanguageModel {
       inputs: delayed.map { Array($0.dropLast()) }, targets: delayed.map { Array($0.dropFirst()) })
   }
 
-  /// The text stream is the input's tokens, continued with the padding token to the frames of the clip.
-  /// What is forced is said instead from the last frame of the clip on, where a single token would be
-  /// read, and continuations behind it, a token a frame; meanwhile both voices are silent, whatever
-  /// was heard, so that runs on different sound differ in nothing else.
-  public func run(_ input: ModelInput, tap: Tap?) throws -> ModelRun {
-    let heard = mimi.encode(input.clip.samples, tap: tap)
-    let user = Array(heard.codes.prefix(config.codebooks))
-    let count = user[0].count
-    let trunk = count + input.forced.count
-    let longest = trunk + (input.continuations.map(\.count).max() ?? 0)
-    let silence = silence(longest)
-    let voice = input.voice ?? silence
-    try check(
-      input.tokens + input.forced + input.continuations.joined(), voice, count, of: longest)
-    func falling(_ codes: [[Int]]) -> [[Int]] {
-      zip(codes, silence).map { Array($0.prefix(count) + $1[count...]) }
+  /// The sums of the embeddings of some streams at each step, in `layout`.
+  func embedded(_ tokens: [[[Int]]], _ tables: Range<Int>, _ layout: Layout) -> Tensor {
+    let parts = tables.enumerated().map { i, table in
+      gatherRows(embeddings[table], layout.stacked { s, t in tokens[s][i][t] })
     }
-    let rest = [Int](repeating: config.padding, count: max(0, longest - input.tokens.count))
-    let streams = streams(
-      text: input.tokens.prefix(count) + rest, voice: falling(voice), user: falling(user))
-    let text = Prompt(
-      trunk: streams.inputs[0].prefix(count) + input.forced, branches: input.continuations)
-    let layout = Layout(counts: [text.tokens.count], visible: [text.visible])
-    let voices = streams.inputs.dropFirst().map { stream in text.positions.map { stream[$0] } }
-    let x = embedded([text.tokens] + voices, layout, tap)
-    var final: Tensor?
-    let steps = Array(layout.sequences[0].range)
-    let logits = lm.logits(
-      x, from: 0, layout: layout,
-      positions: layout.stacked(padding: 0) { _, t in text.positions[t] }, rows: steps
-    ) { site, x in
-      let x = tap?(site, x) ?? x
-      if site.activation == .final { final = x }
-      return x
-    }
-    if let tap, let final {
-      // Up to where answers part, each step says its codes behind the text that is said in it.
-      let said = text.tokens[1..<trunk] + [streams.targets[0][trunk - 1]]
-      let codes = streams.targets[1..<config.codebooks].map { Array($0.prefix(trunk)) }
-      _ = depth(gatherRows(final, Array(steps.prefix(trunk))), [Array(said)] + codes, tap: tap)
-    }
-    let model = self
-    return ModelRun(logits: logits) { site in
-      model.place(
-        of: site, layout: layout, heard: count, said: trunk, rows: heard.rows, frames: heard.frames)
-    }
+    return parts.dropFirst().reduce(parts[0], +)
   }
 
-  /// - Parameters:
-  ///   - heard: steps of the clip
-  ///   - said: steps before answers part
-  private func place(
-    of site: Site, layout: Layout, heard: Int, said: Int, rows: Layout, frames: Layout
-  ) -> Place {
-    /// A step has heard the user up to its own beginning. Steps in which an answer is forced stand for
-    /// text, though the first two still hear codes of the last frame.
-    func span(_ step: Int) -> TimeSpan? {
-      let duration = config.codec.frameDuration
-      return (1..<heard).contains(step)
-        ? TimeSpan(duration * Double(step - 1), duration * Double(step)) : nil
-    }
-    switch site.stage {
-    case .mimi, .mimiTransformer: return mimi.place(of: site, rows: rows, frames: frames)
-    case .depth: return depth.place(of: site, steps: said, span: span)
-    default:
-      return site.place(
-        in: layout, heads: config.lm.heads, keyHeads: config.lm.keyHeads, span: span)
-    }
-  }
-
-  /// The sum of the embeddings of all streams at each step, in `layout`.
-  private func embedded(_ inputs: [[Int]], _ layout: Layout, _ tap: Tap?) -> Tensor {
-    func rows(_ table: Matrix, _ tokens: [Int]) -> Tensor {
-      gatherRows(table, layout.stacked { _, t in tokens[t] })
-    }
-    func sum(_ streams: Range<Int>) -> Tensor {
-      let parts = streams.map { rows(embeddings[$0], inputs[1 + $0]) }
-      return parts.dropFirst().reduce(parts[0], +)
-    }
+  /// The sum of the embeddings of all streams at one step, in `layout`.
+  private func embedded(_ inputs: [[Int]], _ layout: Layout) -> Tensor {
     let n = config.codebooks
-    let text = rows(lm.embeddings, inputs[0])
-    let (voice, user) = (sum(0..<n), sum(n..<2 * n))
-    let whole =
-      (tap?(Self.textPart, text) ?? text) + (tap?(Self.voicePart, voice) ?? voice)
-      + (tap?(Site(.connector, .out), user) ?? user)
-    return tap?(Site(.lm, .embed), whole) ?? whole
+    let text = gatherRows(lm.embeddings, layout.stacked { _, t in inputs[0][t] })
+    return text + embedded([Array(inputs[1...n])], 0..<n, layout)
+      + embedded([Array(inputs[(n + 1)...])], n..<2 * n, layout)
   }
 
   /// The codes of silence.
-  private func silence(_ frames: Int) -> [[Int]] {
+  func silence(_ frames: Int) -> [[Int]] {
     let codes = mimi.encode([Float](repeating: 0, count: frames * config.codec.frame)).codes
     return Array(codes.prefix(config.codebooks))
   }
 
   /// - Parameter longest: frames of the clip and of what is forced behind it
-  private func check(_ text: [Int], _ voice: [[Int]], _ frames: Int, of longest: Int) throws {
+  func check(_ text: [Int], _ voice: [[Int]], _ frames: Int, of longest: Int) throws {
     guard frames > 0, longest <= config.lm.maxPositions else {
       let behind = longest > frames ? ", \(longest) with the answers behind it" : ""
       throw CheckpointError(
@@ -188,17 +116,18 @@ public struct Moshi: SpeechLanguageModel {
     let one = Layout(counts: [1], visible: [.causal])
     for step in 0..<min(count, generation.limit) {
       let inputs = own.map { [$0] } + heard.suffix(config.codebooks).map { [$0[step]] }
-      let x = gatherRows(embedded(inputs, one, nil), [0])
-      if continuation == nil { continuation = Continuation(x) } else { continuation!.append(x) }
+      let x = gatherRows(embedded(inputs, one), [0])
+      if continuation == nil {
+        continuation = Continuation(x, at: .lm, layers: lm.blocks.count)
+      } else {
+        continuation!.append(x)
+      }
       var final: Tensor?
       let logits = continuation!.step { x, layout, row, prefix, tap in
         lm.logits(
           x, from: 0, layout: layout, positions: layout.stacked(padding: 0) { _, t in t },
-          rows: [row], prefix: prefix
-        ) { site, x in
-          if site.activation == .final { final = gatherRows(x, [row]) }
-          return tap(site, x)
-        }
+          rows: [row], prefix: prefix,
+          tap: .keeping([Site(.lm, .final)], behind: tap) { final = gatherRows($1, [row]) })
       }
       let given = step < input.tokens.count ? input.tokens[step] : nil
       let token = given ?? generation.next(logits, after: [], isFirst: step == 0)
@@ -214,7 +143,7 @@ public struct Moshi: SpeechLanguageModel {
     var heard = [text] + [Int](repeating: 0, count: config.codebooks - 1)
     var codes: [Int] = []
     for k in 0..<config.codebooks {
-      let logits = depth(state, heard.map { [$0] }, tap: nil)
+      let logits = depth(state, heard.map { [$0] })
       // A codebook that is late says nothing before its first frame.
       let code = step < config.delays[1 + k] ? config.audioStart : logits.largest(inRow: k)
       codes.append(code)

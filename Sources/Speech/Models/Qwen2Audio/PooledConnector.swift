@@ -8,18 +8,24 @@ struct PooledConnector: Connector {
   let projection: Linear
 
   let sites = [Site(.encoder, .final), Site(.connector, .out)]
+  let waist = Site(.encoder, .final)
 
-  func callAsFunction(_ x: Tensor, norm: LayerNorm, in batch: inout Batch, tap: Tap?) -> Tensor {
-    func at(_ site: Site, _ value: Tensor) -> Tensor { tap?(site, value) ?? value }
-    let pooled = pooledPairs(x, from: batch.encoder, to: batch.frames)
-    let final = at(Site(.encoder, .final), norm(pooled))
-    return at(Site(.connector, .out), projection(gatherRows(final, batch.audioRows)))
+  func entering(
+    _ x: Tensor, norm: LayerNorm, heard: Tensor?, in batch: inout Batch, tap: Tap?
+  ) -> Tensor {
+    let pooled = norm(pooledPairs(x, from: batch.encoder, to: batch.frames))
+    return tap?(waist, pooled) ?? pooled
   }
 
-  func place(of site: Site, in batch: Batch) -> Place? {
+  func leaving(_ x: Tensor, in batch: Batch, tap: Tap?) -> Tensor {
+    let out = projection(gatherRows(x, batch.audioRows))
+    return tap?(Site(.connector, .out), out) ?? out
+  }
+
+  func place(of site: Site, in batch: Batch, _ copy: Copy) -> Place? {
     switch site {
-    case Site(.encoder, .final): Place(batch.frames) { span(ofToken: $0, in: batch) }
-    case Site(.connector, .out): Place(batch.audio) { span(ofToken: $0, in: batch) }
+    case waist: Place(batch.frames, copy) { span(ofToken: $0, in: batch) }
+    case Site(.connector, .out): Place(batch.audio, copy) { span(ofToken: $0, in: batch) }
     default: nil
     }
   }

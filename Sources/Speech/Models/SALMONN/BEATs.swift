@@ -142,20 +142,23 @@ struct BEATs: Sendable {
   }
 
   /// [tokens, width] in `layout`; token j is the patch j / bands in time, j % bands in frequency.
-  func callAsFunction(_ clips: [Clip], _ layout: Layout, tap: Tap?) -> Tensor {
+  func embedded(_ clips: [Clip], _ layout: Layout, tap: Tap?) -> Tensor {
     func at(_ activation: Site.Activation, _ value: Tensor) -> Tensor {
       tap?(Site(.beats, activation), value) ?? value
     }
     let patches = at(.patch, patch(patched(clips, layout)))
     let normed = patchNorm(patches)
-    var x = projection?(normed) ?? normed
-    x = at(.embed, norm(x + positions(x, layout)))
-    let places = PatternLayout(layout, heads: config.heads)
-    let buckets = config.hasPositionBias ? distanceBuckets(layout) : []
-    for (i, block) in blocks.enumerated() {
-      x = block(x, layer: i, places: places, table: table, buckets: buckets, tap: tap)
-    }
-    return x
+    let x = projection?(normed) ?? normed
+    return at(.embed, norm(x + positions(x, layout)))
+  }
+
+  var layers: Int { blocks.count }
+
+  /// One layer over whole clips.
+  func layer(_ index: Int, _ x: Tensor, _ layout: Layout, tap: Tap?) -> Tensor {
+    blocks[index](
+      x, layer: index, places: PatternLayout(layout, heads: config.heads), table: table,
+      buckets: config.hasPositionBias ? distanceBuckets(layout) : [], tap: tap)
   }
 
   /// Each square of the image as one row, time before frequency.
@@ -214,15 +217,44 @@ struct BEATs: Sendable {
       }
   }
 
-  func place(of site: Site, in layout: Layout) -> Place {
+  func place(of site: Site, in layout: Layout, _ copy: Copy) -> Place {
     let across = config.bandsOfPatches
     let frames = Double(config.patchSize) * 10
     func span(_ token: Int) -> TimeSpan {
       let start = Double(token / across) * frames
       return TimeSpan(start, start + frames + 15)
     }
-    if site.activation == .gate { return Place(layout, heads: config.heads, span: span) }
-    return site.place(in: layout, heads: config.heads, keyHeads: config.heads, span: span)
+    if site.activation == .gate { return Place(layout, heads: config.heads, copy, span: span) }
+    return site.place(in: layout, heads: config.heads, keyHeads: config.heads, copy, span: span)
+  }
+}
+
+/// BEATs as SALMONN hears through it: the encoder and a norm behind it, whose output joins Whisper's.
+public struct SecondEncoder: Sendable {
+  let beats: BEATs
+  let norm: LayerNorm
+
+  /// Where its output is read.
+  let output = Site(Site.Stage(rawValue: "fuse"), Site.Activation(rawValue: "audio"))
+
+  var sites: [Site] { beats.sites + [output] }
+
+  /// All of it, for whole clips.
+  func callAsFunction(_ clips: [Clip], tap: Tap?) -> Tensor {
+    let layout = beats.layout(of: clips)
+    var x = beats.embedded(clips, layout, tap: tap)
+    for i in 0..<beats.layers { x = beats.layer(i, x, layout, tap: tap) }
+    return heard(x, tap: tap)
+  }
+
+  /// The output, from behind the last layer.
+  func heard(_ x: Tensor, tap: Tap?) -> Tensor {
+    let normed = norm(x)
+    return tap?(output, normed) ?? normed
+  }
+
+  func place(of site: Site, clips: [Clip], _ copy: Copy) -> Place {
+    beats.place(of: site, in: beats.layout(of: clips), copy)
   }
 }
 

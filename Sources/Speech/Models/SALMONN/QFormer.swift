@@ -64,9 +64,8 @@ struct QFormerConfig: Sendable, Equatable {
 struct QFormerConnector: Connector {
   private let window: Int
   private let step: Int
-  private let beats: BEATs?
+  let secondEncoder: SecondEncoder?
   private let speechNorm: LayerNorm
-  private let audioNorm: LayerNorm?
   private let query: Tensor
   private let queryNorm: LayerNorm
   private let blocks: [QFormerBlock]
@@ -76,9 +75,10 @@ struct QFormerConnector: Connector {
   init(_ model: SALMONNConfig, _ p: Weights) {
     (window, step) = (model.window, model.step)
     config = model.reader
-    beats = model.beats.map { BEATs($0, p, "beats.") }
+    secondEncoder = model.beats.map {
+      SecondEncoder(beats: BEATs($0, p, "beats."), norm: p.layerNorm("ln_audio"))
+    }
     speechNorm = p.layerNorm("ln_speech")
-    audioNorm = model.beats.map { _ in p.layerNorm("ln_audio") }
     query = p.named("speech_query_tokens").reshaped([1, config.width])
     let bert = "speech_Qformer.bert."
     queryNorm = p.layerNorm(bert + "embeddings.LayerNorm", epsilon: config.epsilon)
@@ -89,33 +89,35 @@ struct QFormerConnector: Connector {
 
   private static let fuse = Site.Stage(rawValue: "fuse")
   private static let speech = Site(fuse, Site.Activation(rawValue: "speech"))
-  private static let audio = Site(fuse, Site.Activation(rawValue: "audio"))
   private static let both = Site(fuse, Site.Activation(rawValue: "x"))
 
   var sites: [Site] {
-    [Site(.encoder, .final)] + (beats?.sites ?? []) + [Self.speech]
-      + (beats == nil ? [] : [Self.audio]) + [Self.both, Site(.qformer, .embed)]
+    [Site(.encoder, .final), Self.speech, Self.both, Site(.qformer, .embed)]
       + blocks.indices.flatMap { i in QFormerBlock.activations.map { Site(.qformer, i, $0) } }
       + [Site(.connector, .out)]
   }
 
-  var secondEncoder: (stage: Site.Stage, output: Site)? { beats.map { _ in (.beats, Self.audio) } }
+  var waist: Site { Self.both }
 
-  func callAsFunction(_ x: Tensor, norm: LayerNorm, in batch: inout Batch, tap: Tap?) -> Tensor {
+  func entering(
+    _ x: Tensor, norm: LayerNorm, heard: Tensor?, in batch: inout Batch, tap: Tap?
+  ) -> Tensor {
     func at(_ site: Site, _ value: Tensor) -> Tensor { tap?(site, value) ?? value }
     let final = at(Site(.encoder, .final), norm(x))
     var fused = at(Self.speech, speechNorm(final))
-    if let beats, let audioNorm {
-      let tokens = beats.layout(of: batch.clips)
-      let known = batch.heard.map { gatherRows($0, tokens.stacked { _, t in t }) }
-      let heard = at(Self.audio, known ?? audioNorm(beats(batch.clips, tokens, tap: tap)))
+    if let secondEncoder, let heard {
+      let tokens = secondEncoder.beats.layout(of: batch.clips)
       // The shorter side is continued with zeros, behind its norm.
       let rows = batch.encoder.stacked { s, t in
         t < tokens.sequences[s].count ? tokens.sequences[s].start + t : -1
       }
       fused = joiningColumns([fused, gatherRows(heard, rows)])
     }
-    fused = at(Self.both, fused)
+    return at(Self.both, fused)
+  }
+
+  func leaving(_ fused: Tensor, in batch: Batch, tap: Tap?) -> Tensor {
+    func at(_ site: Site, _ value: Tensor) -> Tensor { tap?(site, value) ?? value }
     let (queries, windows) = layouts(batch)
     let read = gatherRows(fused, windowRows(batch, windows))
     let start = queryNorm(query)
@@ -160,27 +162,21 @@ struct QFormerConnector: Connector {
     return batch.audio.stacked { s, t in queries.sequences[firsts[s] + t].start }
   }
 
-  func place(of site: Site, in batch: Batch) -> Place? {
+  func place(of site: Site, in batch: Batch, _ copy: Copy) -> Place? {
     let (queries, windows) = layouts(batch)
     switch site.stage {
-    case .beats: return beats.map { $0.place(of: site, in: $0.layout(of: batch.clips)) }
-    case .encoder: return Place(batch.encoder) { .centred($0, step: 20) }
-    case Self.fuse:
-      guard site == Self.audio, let beats else {
-        return Place(batch.encoder) { .centred($0, step: 20) }
-      }
-      return beats.place(of: site, in: beats.layout(of: batch.clips))
+    case .encoder, Self.fuse: return Place(batch.encoder, copy) { .centred($0, step: 20) }
     case .qformer:
       let name = site.activation
       if name == .crossK || name == .crossV {
-        return Place(windows, heads: config.heads) { .centred($0, step: 20) }
+        return Place(windows, heads: config.heads, copy) { .centred($0, step: 20) }
       }
       let heads = [.crossQ, .crossZ, .crossPattern].contains(name) ? config.heads : 1
       let pattern =
         name == .crossPattern
         ? PatternLayout(queries: queries, keys: windows, heads: heads) : nil
-      return Place(queries, heads: heads, pattern: pattern) { span(ofToken: $0, in: batch) }
-    default: return Place(batch.audio) { span(ofToken: $0, in: batch) }
+      return Place(queries, heads: heads, pattern: pattern, copy) { span(ofToken: $0, in: batch) }
+    default: return Place(batch.audio, copy) { span(ofToken: $0, in: batch) }
     }
   }
 

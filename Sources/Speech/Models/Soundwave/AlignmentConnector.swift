@@ -55,12 +55,17 @@ struct AlignmentConnector: Connector {
       + [Site(.connector, .out)]
   }
 
-  func callAsFunction(_ x: Tensor, norm: LayerNorm, in batch: inout Batch, tap: Tap?) -> Tensor {
-    let final = tap?(Site(.encoder, .final), norm(x)) ?? norm(x)
-    let frames = adapted(final, batch, tap)
-    let keep = kept(frames, batch, tap)
-    batch.splice(kept: keep)
-    return lookingBack(gatherRows(frames, batch.audioRows), batch, tap)
+  var waist: Site { Self.shrunk }
+  let dropsRows = true
+
+  func entering(
+    _ x: Tensor, norm: LayerNorm, heard: Tensor?, in batch: inout Batch, tap: Tap?
+  ) -> Tensor {
+    let final = norm(x)
+    let frames = adapted(tap?(Site(.encoder, .final), final) ?? final, batch, tap)
+    batch.splice(kept: kept(frames, batch, tap))
+    let shrunk = gatherRows(frames, batch.audioRows)
+    return tap?(Self.shrunk, shrunk) ?? shrunk
   }
 
   /// One pre-norm transformer layer and a norm, [frames, width].
@@ -90,7 +95,7 @@ struct AlignmentConnector: Connector {
 
   /// The frames that become tokens: the first, and each whose class is not its predecessor's.
   private func kept(_ frames: Tensor, _ batch: Batch, _ tap: Tap?) -> [[Int]] {
-    if let frozen = batch.frozen, tap == nil { return frozen }
+    if let frozen = batch.frozen, tap?.listens(to: Self.ctc) != true { return frozen }
     var best = Tensor([frames.rows, 1], classes(frames, tap).map(Float.init))
     if let tap { best = tap(Site(Self.ctc, Self.argmax), best) }
     var keep = [Float](repeating: 0, count: frames.rows)
@@ -111,7 +116,7 @@ struct AlignmentConnector: Connector {
   /// The class of every frame. Without a listener the logits, wide as the vocabulary, are never all
   /// there.
   private func classes(_ frames: Tensor, _ tap: Tap?) -> [Int] {
-    if let tap {
+    if let tap, tap.listens(to: Site(Self.ctc, .logits)) {
       let logits = tap(Site(Self.ctc, .logits), linear(frames, head))
       return (0..<logits.rows).map(logits.largest(inRow:))
     }
@@ -124,11 +129,10 @@ struct AlignmentConnector: Connector {
   }
 
   /// Attention from the kept frames to the kept frames, and a norm behind it.
-  private func lookingBack(_ x: Tensor, _ batch: Batch, _ tap: Tap?) -> Tensor {
+  func leaving(_ x: Tensor, in batch: Batch, tap: Tap?) -> Tensor {
     func at(_ activation: Site.Activation, _ value: Tensor) -> Tensor {
       tap?(Site(Self.lookBack, activation), value) ?? value
     }
-    let x = tap?(Self.shrunk, x) ?? x
     let places = PatternLayout(batch.audio.seeingAll, heads: heads)
     let patterns = at(
       Self.pattern,
@@ -141,21 +145,22 @@ struct AlignmentConnector: Connector {
     return tap?(Site(.connector, .out), out) ?? out
   }
 
-  func place(of site: Site, in batch: Batch) -> Place? {
+  func place(of site: Site, in batch: Batch, _ copy: Copy) -> Place? {
     let name = site.activation
     switch site.stage {
-    case .encoder: return Place(batch.encoder) { .centred($0, step: 20) }
+    case .encoder: return Place(batch.encoder, copy) { .centred($0, step: 20) }
     case Self.adapter, Self.ctc:
       return Site(site.stage, name).place(
-        in: batch.frames.seeingAll, heads: heads, keyHeads: heads
+        in: batch.frames.seeingAll, heads: heads, keyHeads: heads, copy
       ) { .centred(2 * $0, step: 20, count: 2) }
     case Self.lookBack where name == Self.pattern:
       return Place(
-        batch.audio, heads: heads, pattern: PatternLayout(batch.audio.seeingAll, heads: heads)
+        batch.audio, heads: heads, pattern: PatternLayout(batch.audio.seeingAll, heads: heads),
+        copy
       ) { span(ofToken: $0, in: batch) }
     default:
       let whole = name == .out || name == .attnOut
-      return Place(batch.audio, heads: whole ? 1 : heads) { span(ofToken: $0, in: batch) }
+      return Place(batch.audio, heads: whole ? 1 : heads, copy) { span(ofToken: $0, in: batch) }
     }
   }
 

@@ -109,40 +109,14 @@ public struct Whisper: SpeechLanguageModel {
 
   public var sites: [Site] { encoder.sites + [Site(.encoder, .final)] + decoder.sites }
 
-  /// - Parameter input: its tokens are the decoder's, from the start of the transcript on; what is
-  ///   forced and the continuations follow them
-  public func run(_ input: ModelInput, tap: Tap?) throws -> ModelRun {
-    let said = try decoder.checked(input)
-    let sound = try SoundBatch(config.encoder, clips: [input.clip])
-    let heard = memory(sound, tap: tap)
-    let text = Layout(counts: [said.tokens.count], visible: [said.visible])
-    let logits = decoder.logits(
-      decoder.embedded(said, text), rows: text, heard: heard, in: sound.encoder,
-      wanted: Array(text.sequences[0].range), tap: tap)
-    let (encoderHeads, decoder) = (config.encoder.heads, decoder)
-    return ModelRun(logits: logits) { site in
-      site.stage == .decoder
-        ? decoder.place(of: site, text: text, sound: sound.encoder)
-        : site.place(in: sound.encoder, heads: encoderHeads, keyHeads: encoderHeads) {
-          .centred($0, step: 20)
-        }
-    }
-  }
-
-  /// What the decoder attends to, the encoder's output behind its norm.
-  private func memory(_ sound: SoundBatch, tap: Tap?) -> Tensor {
-    let encoded = encoder(encoder.embedded(sound), layout: sound.encoder, tap: tap)
-    let normed = encoder.norm(encoded)
-    return tap?(Site(.encoder, .final), normed) ?? normed
-  }
-
   /// - Parameter input: its tokens are what is said so far, from the start of the transcript on
   public func generate(
     _ input: ModelInput, _ config: GenerationConfig, progress: (Int) -> Void
   ) throws -> Generated {
     let said = try decoder.checked(input).tokens
     let sound = try SoundBatch(self.config.encoder, clips: [input.clip])
-    let heard = decoder.heard(memory(sound, tap: nil))
+    let heard = decoder.heard(
+      encoder.norm(encoder(encoder.embedded(sound), layout: sound.encoder, tap: nil)))
     var limited = config
     limited.limit = min(config.limit, self.config.maxPositions - said.count)
     let step: StepLogits = { x, layout, row, prefix, tap in
@@ -151,7 +125,7 @@ public struct Whisper: SpeechLanguageModel {
       )
     }
     return limited.generate(
-      after: decoder.embedded(said), prompt: said,
+      after: decoder.embedded(said), prompt: said, at: .decoder, layers: decoder.layers,
       embedding: { decoder.embedded([$0], from: $1) }, said: progress, logits: step)
   }
 }

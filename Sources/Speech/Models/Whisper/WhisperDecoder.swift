@@ -57,22 +57,21 @@ struct CrossDecoderBlock: Sendable {
     let text = PatternLayout(
       queries: rows, keys: rows.beginning(at: rows.sequences.map { _ in 0 }), heads: heads)
     let (q, k) = (at(.q, attention.q(y)), at(.k, attention.k(y)))
-    let patterns = at(
-      .pattern,
-      attentionPatterns(
-        q, completing(k, rows, with: prefix?.key), keyHeads: heads, scale: scale, places: text))
     let v = completing(at(.v, attention.v(y)), rows, with: prefix?.value)
-    let z = at(.z, attended(patterns, v, keyHeads: heads, places: text))
+    let z = at(
+      .z,
+      attending(
+        q, completing(k, rows, with: prefix?.key), v, keyHeads: heads, scale: scale, places: text,
+        seen: tap?.seeing(.decoder, layer)))
     let middle = at(.residMid1, x + at(.attnOut, attention.out(z)))
 
     let places = crossPlaces(rows, keys)
-    let crossPatterns = at(
-      .crossPattern,
-      attentionPatterns(
-        at(.crossQ, cross.q(crossNorm(middle))), at(.crossK, sound.key), keyHeads: heads,
-        scale: scale, places: places))
+    let asking = at(.crossQ, cross.q(crossNorm(middle)))
     let heard = at(
-      .crossZ, attended(crossPatterns, at(.crossV, sound.value), keyHeads: heads, places: places))
+      .crossZ,
+      attending(
+        asking, at(.crossK, sound.key), at(.crossV, sound.value), keyHeads: heads, scale: scale,
+        places: places, seen: tap?.seeing(.decoder, layer, .crossPattern)))
     let mid = at(.residMid2, middle + at(.crossOut, cross.out(heard)))
     let post = at(.mlpPost, gelu(at(.mlpPre, up(mlpNorm(mid)))))
     return at(.residPost, mid + at(.mlpOut, down(post)))
@@ -154,10 +153,34 @@ struct WhisperDecoder: Sendable {
     HeardSound(keys: blocks.map { $0.cross.k(memory) }, values: blocks.map { $0.cross.v(memory) })
   }
 
-  func logits(
-    _ x: Tensor, rows: Layout, heard memory: Tensor, in sound: Layout, wanted: [Int], tap: Tap?
+  var layers: Int { blocks.count }
+
+  /// Keys and values of the sound at one layer.
+  func crossing(_ memory: Tensor, layer: Int) -> (key: Tensor, value: Tensor) {
+    let cross = blocks[layer].cross
+    return (cross.k(memory), cross.v(memory))
+  }
+
+  /// One layer.
+  ///
+  /// - Parameters:
+  ///   - sound: keys and values of the sound, in `keys`
+  ///   - prefix: keys and values of the text before `rows`, at every layer
+  func layer(
+    _ index: Int, _ x: Tensor, rows: Layout, sound: (key: Tensor, value: Tensor), in keys: Layout,
+    prefix: KeyValueCache?, tap: Tap?
   ) -> Tensor {
-    logits(x, rows: rows, crossing: heard(memory), in: sound, wanted: wanted, tap: tap)
+    blocks[index](
+      x, layer: index, rows: rows, sound: sound, in: keys,
+      prefix: prefix.map { ($0.keys[index], $0.values[index]) }, tap: tap)
+  }
+
+  /// From behind the last layer to the logits of the wanted rows, [wanted, vocabulary].
+  func read(_ x: Tensor, _ wanted: [Int], tap: Tap?) -> Tensor {
+    let normed = norm(x)
+    let final = tap?(Site(.decoder, .final), normed) ?? normed
+    let logits = projectedRows(final, wanted) { linear($0, head) }
+    return tap?(Site(.decoder, .logits), logits) ?? logits
   }
 
   /// - Returns: the logits of the wanted rows, [wanted, vocabulary]
@@ -165,16 +188,13 @@ struct WhisperDecoder: Sendable {
     _ x: Tensor, rows: Layout, crossing heard: HeardSound, in sound: Layout, wanted: [Int],
     prefix: KeyValueCache? = nil, tap: Tap?
   ) -> Tensor {
-    var x = tap?(Site(.decoder, .embed), x) ?? x
-    for (i, block) in blocks.enumerated() {
-      x = block(
-        x, layer: i, rows: rows, sound: (heard.keys[i], heard.values[i]), in: sound,
-        prefix: prefix.map { ($0.keys[i], $0.values[i]) }, tap: tap)
+    var x = x
+    for i in blocks.indices {
+      x = layer(
+        i, x, rows: rows, sound: (heard.keys[i], heard.values[i]), in: sound, prefix: prefix,
+        tap: tap)
     }
-    let normed = norm(x)
-    let final = tap?(Site(.decoder, .final), normed) ?? normed
-    let logits = projectedRows(final, wanted) { linear($0, head) }
-    return tap?(Site(.decoder, .logits), logits) ?? logits
+    return read(x, wanted, tap: tap)
   }
 
   var sites: [Site] {
@@ -184,14 +204,14 @@ struct WhisperDecoder: Sendable {
       } + [Site(.decoder, .final), Site(.decoder, .logits)]
   }
 
-  func place(of site: Site, text: Layout, sound: Layout) -> Place {
+  func place(of site: Site, text: Layout, sound: Layout, _ copy: Copy) -> Place {
     let heads = config.heads
     switch site.activation {
-    case .crossK, .crossV: return Place(sound, heads: heads) { .centred($0, step: 20) }
-    case .crossQ, .crossZ: return Place(text, heads: heads)
+    case .crossK, .crossV: return Place(sound, heads: heads, copy) { .centred($0, step: 20) }
+    case .crossQ, .crossZ: return Place(text, heads: heads, copy)
     case .crossPattern:
-      return Place(text, heads: heads, pattern: blocks[0].crossPlaces(text, sound))
-    default: return site.place(in: text, heads: heads, keyHeads: heads) { _ in nil }
+      return Place(text, heads: heads, pattern: blocks[0].crossPlaces(text, sound), copy)
+    default: return site.place(in: text, heads: heads, keyHeads: heads, copy) { _ in nil }
     }
   }
 }

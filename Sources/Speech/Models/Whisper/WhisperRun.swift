@@ -1,0 +1,170 @@
+// The state of a run of Whisper: the encoder, then the decoder with the encoder's output beside it.
+
+import Tensor
+
+extension Whisper {
+  public var cuts: [Cut] {
+    [Cut(Site(.encoder, .embed))]
+      + encoder.blocks.indices.map { Cut(Site(.encoder, $0, .residPost)) }
+      + [Cut(Site(.encoder, .final), .other), Cut(Site(.decoder, .embed))]
+      + (0..<decoder.layers).map { Cut(Site(.decoder, $0, .residPost)) }
+  }
+
+  /// - Parameter input: its tokens are the decoder's, from the start of the transcript on; what is
+  ///   forced and the continuations follow them
+  public func begin(_ input: ModelInput, remembering: Bool, tap: Tap?) throws -> any RunState {
+    let said = try decoder.checked(input)
+    let sound = try SoundBatch(config.encoder, clips: [input.clip])
+    let x = encoder.embedded(sound)
+    return WhisperRun(
+      self, tap?(Site(.encoder, .embed), x) ?? x, sound.encoder, said, remembering)
+  }
+}
+
+/// Runs of Whisper at one of its cuts. Beside the decoder's residual stream stands what it attends to:
+/// that of all runs where they share it.
+struct WhisperRun: RunState {
+  private let model: Whisper
+  private(set) var copies = 1
+  private(set) var cut = 0
+  var streams: [Tensor]
+  private(set) var memory = RunMemory()
+  private let remembers: Bool
+  private var known = RunMemory()
+  private var prefix: KeyValueCache?
+  /// The encoder's rows, and those that the decoder's keys come from.
+  private var sound: Layout
+  /// Whether all runs attend to the same sound, of which the keys and values may be known.
+  private var sharesSound = false
+  private let said: Prompt
+  private var text: Layout
+
+  fileprivate init(
+    _ model: Whisper, _ x: Tensor, _ sound: Layout, _ said: Prompt, _ remembers: Bool
+  ) {
+    (self.model, streams, self.sound, self.said) = (model, [x], sound, said)
+    self.remembers = remembers
+    text = Layout(counts: [said.tokens.count], visible: [said.visible])
+  }
+
+  /// The cuts behind the encoder: before its norm, behind it, and before the decoder's first layer.
+  private var encoded: Int { model.encoder.blocks.count }
+  private var decoding: Int { encoded + 2 }
+
+  func site(ofStream index: Int) -> Site? {
+    index == 0 ? model.cuts[cut].site : Site(.encoder, .final)
+  }
+
+  func stacked(_ copies: Int, knowing memory: RunMemory) -> WhisperRun {
+    precondition(self.copies == 1)
+    var run = self
+    run.copies = copies
+    run.known = memory
+    run.memory = RunMemory()
+    run.streams[0] = streams[0].repeated(copies)
+    run.sharesSound = isText
+    run.sound = isText ? sound.shared(by: copies) : sound.repeated(copies)
+    run.text = text.repeated(copies)
+    return run
+  }
+
+  mutating func advance(tap: Tap?) -> Bool {
+    switch cut {
+    case ..<encoded:
+      streams[0] = model.encoder.blocks[cut](streams[0], layer: cut, layout: sound, tap: tap)
+    case encoded:
+      let normed = model.encoder.norm(streams[0])
+      streams[0] = tap?(Site(.encoder, .final), normed) ?? normed
+    case encoded + 1:
+      let x = model.decoder.embedded(
+        said, Layout(counts: [said.tokens.count], visible: [said.visible])
+      ).repeated(copies)
+      streams = [tap?(Site(.decoder, .embed), x) ?? x, streams[0]]
+    case ..<(decoding + model.decoder.layers): advanceDecoder(cut - decoding, tap)
+    default: return false
+    }
+    cut += 1
+    return true
+  }
+
+  private mutating func advanceDecoder(_ layer: Int, _ tap: Tap?) {
+    let names = (
+      k: Site(.decoder, layer, .crossK), v: Site(.decoder, layer, .crossV)
+    )
+    var (crossing, keys): ((key: Tensor, value: Tensor), Layout)
+    if sharesSound, let k = known.outputs[names.k], let v = known.outputs[names.v] {
+      (crossing, keys) = ((k, v), sound)
+    } else {
+      (crossing, keys) = (model.decoder.crossing(streams[1], layer: layer), sound)
+    }
+    if sharesSound, copies > 1,
+      tap?.listens(to: names.k) == true || tap?.listens(to: names.v) == true
+    {
+      // Somebody may change them for one run and not for another.
+      crossing = (crossing.key.repeated(copies), crossing.value.repeated(copies))
+      keys = Layout(
+        counts: sound.sequences.map(\.count), visible: sound.sequences.map(\.visible))
+    }
+    if remembers {
+      memory.outputs[names.k] = crossing.key.detached
+      memory.outputs[names.v] = crossing.value.detached
+    }
+    var kept: [(Site, Tensor)] = []
+    let own = [Site(.decoder, layer, .k), Site(.decoder, layer, .v)]
+    streams[0] = model.decoder.layer(
+      layer, streams[0], rows: text, sound: crossing, in: keys, prefix: prefix,
+      tap: remembers ? .keeping(Set(own), behind: tap) { kept.append(($0, $1)) } : tap)
+    for (site, x) in kept { memory.keep(site, x, keys: .k) }
+  }
+
+  /// Other sound changes every position of the text.
+  var isCausal: Bool { isText && sharesSound && known.keysValues[.decoder] != nil }
+
+  func positions(of copy: Int) -> Int {
+    (isText ? text : sound).sequences[copy].count
+  }
+
+  mutating func begin(at firsts: [Int]) {
+    guard isCausal, firsts.contains(where: { $0 > 0 }) else { return }
+    let part = text.beginning(at: firsts)
+    streams[0] = gatherRows(streams[0], text.rows(of: part))
+    text = part
+    prefix = known.keysValues[.decoder]
+  }
+
+  /// Other keys and values of the sound change every position behind them.
+  func first(reachedFrom site: Site, _ positions: [Int]) -> Int {
+    isText && site.activation != .crossK && site.activation != .crossV ? positions.min() ?? 0 : 0
+  }
+
+  var isText: Bool { cut >= decoding }
+
+  func place(of site: Site, copy: Int) -> Place? {
+    let copy = Copy(index: copy, count: copies)
+    if site.stage == .decoder {
+      let keys = Layout(
+        counts: sound.sequences.map(\.count), visible: sound.sequences.map(\.visible))
+      return model.decoder.place(of: site, text: text, sound: keys, copy)
+    }
+    let heads = model.config.encoder.heads
+    return site.place(in: sound, heads: heads, keyHeads: heads, copy) { .centred($0, step: 20) }
+  }
+
+  func isLaidOutAhead(_ site: Site) -> Bool { false }
+
+  func logits(_ reads: (Int) -> [Int], tap: Tap?) -> [Tensor] {
+    var run = self
+    while run.advance(tap: tap) {}
+    let rows = run.text.sequences.map { sequence in
+      reads(sequence.count).map(sequence.row(of:))
+    }
+    return model.decoder.read(run.streams[0], rows.flatMap { $0 }, tap: tap)
+      .divided(rows.map(\.count))
+  }
+
+  func finished(tap: Tap?) -> ModelRun {
+    let logits = model.decoder.read(
+      streams[0], Array(text.sequences[0].range), tap: tap)
+    return ModelRun(logits: logits) { place(of: $0, copy: 0) }
+  }
+}
