@@ -131,6 +131,19 @@ public struct Tensor: @unchecked Sendable {
       ?? other.rows
   }
 
+  /// The blocks of `rowBlock` rows whose bits are not those of `other`, which is repeated here once or
+  /// more.
+  public func differingBlocks(from other: Tensor) -> [Int] {
+    precondition(width == other.width && rows % other.rows == 0 && other.rows % rowBlock == 0)
+    let size = rowBlock * width
+    let each = other.rows / rowBlock
+    return (0..<rows / rowBlock).filter { block in
+      memcmp(
+        start + block * size, other.start + block % each * size, size * MemoryLayout<Float>.stride)
+        != 0
+    }
+  }
+
   /// Whether no number is infinite or NaN.
   public var isFinite: Bool {
     for i in 0..<count where !start[i].isFinite { return false }

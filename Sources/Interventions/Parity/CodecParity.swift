@@ -25,11 +25,13 @@ extension GoldenData {
     var rows = try wholeRows("\(run)/codes", codes)
     var kept: [String: Tensor] = [:]
     let count = codes[0].count
-    let audio = try mimi.decode(codes, tap: Tap { site, x in
-      let step = site.activation.rawValue == "dequantised" ? 1 : mimi.config.rowsPerFrame
-      kept["\(site)"] = gatherRows(x, Array(0..<min(count * step, x.rows)))
-      return x
-    })
+    let audio = try mimi.decode(
+      codes,
+      tap: Tap { site, x in
+        let step = site.activation.rawValue == "dequantised" ? 1 : mimi.config.rowsPerFrame
+        kept["\(site)"] = gatherRows(x, Array(0..<min(count * step, x.rows)))
+        return x
+      })
     kept["dequantised"] = kept["mimi.dequantised"]
     kept["audio"] = Tensor([audio.count], audio)
     for (key, value) in kept.sorted(by: { $0.key < $1.key })

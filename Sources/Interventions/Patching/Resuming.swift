@@ -37,9 +37,15 @@ extension SpeechLanguageModel {
         rows = own
       }
     }
-    let (all, order) = (groups, order)
+    let all = groups
+    let cuts = Dictionary(grouping: pending, by: \.cut).filter { $0.value.count > 1 }
+    let shared = Array(cuts.keys)
+    let prepared = Dictionary(
+      uniqueKeysWithValues: zip(
+        shared, try mapInParallel(shared.count) { base.states[shared[$0]].prepared() }))
     return try mapInParallel(all.count) { i in
-      let logits = resumed(base, at: all[i][0].cut, all[i].map(\.patches), order)
+      let cut = all[i][0].cut
+      let logits = resumed(base, at: cut, all[i].map(\.patches), order, prepared[cut])
       return Array(zip(all[i].map(\.index), logits))
     }.flatMap { $0 }
   }
@@ -60,12 +66,14 @@ extension SpeechLanguageModel {
 
   /// Runs on from one cut with each intervention's patches, stacked.
   private func resumed(
-    _ base: Trace, at start: Int, _ interventions: [[Patch]], _ order: Order
+    _ base: Trace, at start: Int, _ interventions: [[Patch]], _ order: Order,
+    _ prepared: RunMemory?
   ) -> [Tensor] {
     let sites = Set(interventions.joined().map(\.site))
     var memory = base.memory
     // What an encoder gave is known only where it is not patched.
     if sites.contains(where: { $0.stage == .encoder }) { memory.forget(.encoder) }
+    if let prepared { memory = memory.joined(with: prepared) }
     var state = base.states[start].stacked(interventions.count, knowing: memory)
     var isShort = state.isCausal
     if isShort {

@@ -61,16 +61,69 @@ public struct EncoderBlock: Sendable {
     .residPost,
   ]
 
-  func callAsFunction(_ x: Tensor, layer: Int, layout: Layout, tap: Tap?) -> Tensor {
+  /// Queries, keys and values of a run, row by row.
+  struct Projections {
+    let x: Tensor
+    let (q, k, v): (Tensor, Tensor, Tensor)
+
+    init(x: Tensor, q: Tensor, k: Tensor, v: Tensor) {
+      (self.x, self.q, self.k, self.v) = (x, q, k, v)
+    }
+
+    /// Those that a memory holds of a layer.
+    init?(_ memory: RunMemory, layer: Int) {
+      func output(_ activation: Site.Activation) -> Tensor? {
+        memory.outputs[Site(.encoder, layer, activation)]
+      }
+      guard let x = output(.residPre), let q = output(.q), let k = output(.k), let v = output(.v)
+      else { return nil }
+      self.init(x: x, q: q, k: k, v: v)
+    }
+
+    func memory(layer: Int) -> RunMemory {
+      var memory = RunMemory()
+      for (activation, value) in [(Site.Activation.residPre, x), (.q, q), (.k, k), (.v, v)] {
+        memory.outputs[Site(.encoder, layer, activation)] = value
+      }
+      return memory
+    }
+  }
+
+  func projections(_ x: Tensor) -> Projections {
+    let y = attentionNorm(x)
+    return Projections(x: x, q: attention.q(y), k: attention.k(y), v: attention.v(y))
+  }
+
+  /// The same of runs that differ from a known one in some rows: the blocks of rows in which they do are
+  /// computed.
+  private func projections(_ x: Tensor, knowing known: Projections?) -> Projections {
+    guard let known, !x.isDifferentiated else { return projections(x) }
+    let blocks = x.differingBlocks(from: known.x)
+    let rows = blocks.flatMap { $0 * rowBlock..<($0 + 1) * rowBlock }
+    if 4 * rows.count > 3 * x.rows { return projections(x) }
+    let copies = x.rows / known.x.rows
+    let new = rows.isEmpty ? nil : projections(gatherRows(x, rows))
+    func joined(_ own: Tensor, _ changed: Tensor?) -> Tensor {
+      let all = own.repeated(copies)
+      return changed.map { replacingRows(all, at: rows, with: $0) } ?? all
+    }
+    return Projections(
+      x: x, q: joined(known.q, new?.q), k: joined(known.k, new?.k), v: joined(known.v, new?.v))
+  }
+
+  /// - Parameter known: queries, keys and values of a run that differs in some rows alone
+  func callAsFunction(
+    _ x: Tensor, layer: Int, layout: Layout, knowing known: Projections? = nil, tap: Tap?
+  ) -> Tensor {
     func at(_ activation: Site.Activation, _ value: Tensor) -> Tensor {
       tap?(Site(.encoder, layer, activation), value) ?? value
     }
     let x = at(.residPre, x)
-    let y = attentionNorm(x)
+    let own = projections(x, knowing: known)
     let scale = 1 / Float(x.width / heads).squareRoot()
-    let (q, k) = (at(.q, attention.q(y)), at(.k, attention.k(y)))
+    let (q, k) = (at(.q, own.q), at(.k, own.k))
     let z = attending(
-      q, k, at(.v, attention.v(y)), keyHeads: heads, scale: scale,
+      q, k, at(.v, own.v), keyHeads: heads, scale: scale,
       places: PatternLayout(layout, heads: heads), seen: tap?.seeing(.encoder, layer))
     let mid = at(.residMid, x + at(.attnOut, attention.out(at(.z, z))))
     let post = at(.mlpPost, gelu(at(.mlpPre, up(mlpNorm(mid)))))

@@ -325,7 +325,9 @@ public struct Batch: Sendable {
     func all<T>(_ one: [T]) -> [T] { (0..<copies).flatMap { _ in one } }
     var batch = self
     batch.sound = sound.repeated(copies)
-    (batch.frames, batch.given, batch.frozen) = (frames.repeated(copies), all(given), frozen.map(all))
+    (batch.frames, batch.given, batch.frozen) = (
+      frames.repeated(copies), all(given), frozen.map(all)
+    )
     batch.splice(kept: all(kept))
     return batch
   }

@@ -198,6 +198,7 @@ extension AudioLanguageModel {
     }
     return limited.generate(
       after: gatherRows(x, Array(batch.lm.sequences[0].range)), prompt: batch.prompts[0].tokens,
-      at: .lm, layers: lm.blocks.count, embedding: { token, _ in gatherRows(lm.embeddings, [token]) }, said: progress, logits: step)
+      at: .lm, layers: lm.blocks.count,
+      embedding: { token, _ in gatherRows(lm.embeddings, [token]) }, said: progress, logits: step)
   }
 }

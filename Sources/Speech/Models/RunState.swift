@@ -35,6 +35,13 @@ public struct RunMemory: Sendable {
 
   public init() {}
 
+  /// The same, with what another one knows.
+  public func joined(with other: RunMemory) -> RunMemory {
+    var memory = self
+    memory.outputs.merge(other.outputs) { $1 }
+    return memory
+  }
+
   /// Leaves out what a stage has given.
   public mutating func forget(_ stage: Site.Stage) {
     outputs = outputs.filter { $0.key.stage != stage }
@@ -62,6 +69,9 @@ public protocol RunState: Sendable {
 
   /// The same run so many times, none of which computes what `memory` of the finished run holds.
   func stacked(_ copies: Int, knowing memory: RunMemory) -> Self
+
+  /// What the layer ahead makes of each row by itself, for runs in which only some rows are others.
+  func prepared() -> RunMemory
 
   /// Computes the stretch to the next cut; false, and nothing computed, where there is none or where
   /// nobody listens to what lies behind the logits.
@@ -95,6 +105,10 @@ public protocol RunState: Sendable {
   func place(of site: Site, copy: Int) -> Place?
   /// Whether how many positions a site behind the cut has depends on what is computed on the way.
   func isLaidOutAhead(_ site: Site) -> Bool
+}
+
+extension RunState {
+  public func prepared() -> RunMemory { RunMemory() }
 }
 
 extension SpeechLanguageModel {

@@ -108,6 +108,13 @@ struct SplicedRun: RunState {
 
   // ## Going on
 
+  func prepared() -> RunMemory {
+    guard case .encoder(let layer) = standing, layer < model.encoder.blocks.count else {
+      return RunMemory()
+    }
+    return model.encoder.blocks[layer].projections(streams[0]).memory(layer: layer)
+  }
+
   mutating func advance(tap: Tap?) -> Bool {
     var seen: [(Site, Tensor)] = []
     /// The tap of a causal layer, whose keys and values are kept where the run remembers.
@@ -121,7 +128,9 @@ struct SplicedRun: RunState {
     case .second(let layer): advanceSecond(layer, tap)
     case .encoder(let layer) where layer < model.encoder.blocks.count:
       let block = model.encoder.blocks[layer]
-      streams[0] = block(streams[0], layer: layer, layout: batch.encoder, tap: tap)
+      streams[0] = block(
+        streams[0], layer: layer, layout: batch.encoder,
+        knowing: EncoderBlock.Projections(known, layer: layer), tap: tap)
       standing = .encoder(layer + 1)
       if remembers, layer + 1 == model.encoder.blocks.count, streams.count > 1 {
         memory.outputs[Site(.encoder, layer, .residPost)] = streams[0].detached
@@ -275,7 +284,8 @@ struct SplicedRun: RunState {
       let counts = run.batch.lm.sequences.map(\.count)
       let starts = counts.indices.map { counts[..<$0].reduce(0, +) }
       all = gatherRows(
-        run.logits!, zip(starts, counts).flatMap { start, count in reads(count).map { start + $0 } })
+        run.logits!, zip(starts, counts).flatMap { start, count in reads(count).map { start + $0 } }
+      )
     }
     return all.divided(rows.map(\.count))
   }

@@ -68,10 +68,17 @@ struct WhisperRun: RunState {
     return run
   }
 
+  func prepared() -> RunMemory {
+    guard cut < encoded else { return RunMemory() }
+    return model.encoder.blocks[cut].projections(streams[0]).memory(layer: cut)
+  }
+
   mutating func advance(tap: Tap?) -> Bool {
     switch cut {
     case ..<encoded:
-      streams[0] = model.encoder.blocks[cut](streams[0], layer: cut, layout: sound, tap: tap)
+      streams[0] = model.encoder.blocks[cut](
+        streams[0], layer: cut, layout: sound,
+        knowing: EncoderBlock.Projections(known, layer: cut), tap: tap)
     case encoded:
       let normed = model.encoder.norm(streams[0])
       streams[0] = tap?(Site(.encoder, .final), normed) ?? normed
