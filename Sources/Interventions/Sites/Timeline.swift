@@ -2,7 +2,7 @@
 
 import Speech
 
-/// Where the positions of each stage lie in time (`reference/models/qwen2-audio.md`, section 7).
+/// Where the positions of each stage lie in time (`paper/definitions.md`, D2).
 public struct Timeline: Sendable {
   /// Positions of the encoder, audio tokens, and positions of the language model.
   public let encoder: Int

@@ -1,4 +1,5 @@
-// How far a text is from its reference: word error rate behind a named normaliser, and BLEU.
+// How far a text is from its reference: word error rate behind a named normaliser, and BLEU
+// (`paper/definitions.md`, D91 and D92).
 
 import Foundation
 import Speech
