@@ -2,7 +2,6 @@
 // (`paper/definitions.md`, D91 and D92).
 
 import Foundation
-import Speech
 import Tensor
 
 /// The words of a text as they are compared; by the name `lower-words`: lower case, everything but

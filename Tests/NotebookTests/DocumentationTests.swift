@@ -1,4 +1,5 @@
-// What comments cite is there: every number of paper/definitions.md, and every Markdown file.
+// What is written of the repository is so: every number of paper/definitions.md and every Markdown file
+// that is cited is there, and README shows the program that is built.
 
 import Foundation
 import Testing
@@ -59,7 +60,7 @@ private func citations(in text: String, ofSwift isSwift: Bool) -> [Int] {
   }.flatMap { $0.matches(of: /\bD([0-9]+)\b/).compactMap { Int($0.1) } }
 }
 
-@Suite struct DefinitionsTests {
+@Suite struct DocumentationTests {
   private let repository = Repository()
   private let definitions: String
 
@@ -109,6 +110,16 @@ private func citations(in text: String, ofSwift isSwift: Bool) -> [Int] {
         #expect(repository.has(name, namedIn: path), "\(path) names \(name)")
       }
     }
+  }
+
+  /// The last Swift program of README is the one that Tests/Importing builds and `make test` runs.
+  @Test func readmeShowsTheProgramThatIsBuilt() throws {
+    func text(_ name: String) throws -> String {
+      try String(contentsOfFile: repository.path(name), encoding: .utf8)
+    }
+    let blocks = try text("README.md").components(separatedBy: "```swift\n").dropFirst()
+    let shown = try #require(blocks.last?.components(separatedBy: "```").first)
+    #expect(try shown == text("Tests/Importing/Sources/Importing/main.swift"))
   }
 
   /// What is looked for is found, and what is no citation is left alone.
