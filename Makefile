@@ -20,6 +20,11 @@ SPEECH := festival festvox-kallpc16k festvox-kdlpc16k espeak-ng
 TOOLS := poppler-utils pandoc
 FETCH := curl ca-certificates
 BIN := .build/release
+# README's program, built as a package that depends on this one, and run.
+IMPORTING := swift build -c release --package-path Tests/Importing --scratch-path build/importing \
+  && build/importing/release/importing
+# The libraries that other packages import.
+LIBRARIES := Interventions Speech Corpus Plot Notebook
 # Golden data of the reference implementations.
 GOLDEN := $(addprefix Tests/SpeechTests/Fixtures/, \
   logmel whisper qwen2-audio salmonn soundwave llama-omni mimi moshi)
@@ -29,7 +34,7 @@ FRESH := $(if $(findstring B,$(firstword -$(MAKEFLAGS))),--fresh)
 
 .PHONY: help deps deps-fetch deps-all build figure2 figureS1 figureS2 test models data corpus check \
   evaluate parity oracles \
-  tour pages fuzz lint clean
+  tour pages docs fuzz lint clean
 
 help: ## This list.
 	@echo "Times are for two cores, once built; the first build takes 3 minutes."
@@ -91,6 +96,12 @@ test: deps-all ## All tests (1 min); ends with how many passed and failed.
 	good=$$(grep -cE '^✔ Test run with' build/test.log); \
 	bad=$$(grep -cE '^✘ Test run with' build/test.log); \
 	if [ $$ran -eq 0 ]; then tail -n 20 build/test.log; echo "no test ran to its end; see build/test.log"; exit 1; fi; \
+	if $(IMPORTING) > build/importing.log 2>&1 && grep -q '^0\..* connector\.out@' build/importing.log; then \
+	  passed=$$((passed + 1)); \
+	else \
+	  echo "✘ README's program as a package of its own failed; see build/importing.log"; \
+	  failed=$$((failed + 1)); \
+	fi; \
 	echo "$$((passed - good)) passed, $$((failed - bad)) failed"; \
 	[ $$((failed + bad)) -eq 0 ]
 
@@ -140,6 +151,18 @@ pages: deps-all ## The experiments as web pages, in build/pages (1 s).
 	  pandoc -f paper/weave.lua -s --mathml --self-contained --css paper/page.css \
 	    --metadata pagetitle=$$(basename $$f .swift) -o build/pages/$$(basename $$f .swift).html $$f; \
 	done; ls build/pages/*.html
+
+docs: deps ## The libraries' interface as web pages, in build/docs (4 min).
+	@[ -x "$$(dirname "$$(readlink -f "$$(command -v swift)")")/docc" ] \
+	  || { echo "There is no docc beside swift; install the whole toolchain from https://www.swift.org/install/linux"; exit 1; }
+	@mkdir -p build && rm -rf build/docs
+	@TAP_DOCS=1 swift package --scratch-path build/docs-work --allow-writing-to-directory build \
+	  generate-documentation $(addprefix --target ,$(LIBRARIES)) \
+	  --enable-experimental-combined-documentation --transform-for-static-hosting \
+	  --disable-parameters-and-returns-validation \
+	  --warnings-as-errors --output-path build/docs > build/docs.log 2>&1 \
+	  || { grep -E 'warning:|error:' build/docs.log | head -20; echo "no pages; see build/docs.log"; exit 1; }
+	@echo "build/docs/documentation/interventions/index.html, and a page a library: $(LIBRARIES)"
 
 # Which readers, and for how many seconds each. The limits: of seconds an input may take, of MB that
 # the process may fill (libFuzzer's own part is some 100), of MB in one allocation. Swift's own report

@@ -1,4 +1,5 @@
 // swift-tools-version: 6.1
+import Foundation
 import PackageDescription
 
 /// A C library of the system: a module map and a header, nothing else.
@@ -9,14 +10,28 @@ func system(_ name: String, _ pkgConfig: String?, apt package: String) -> Target
 /// One executable a file of Sources/Experiments.
 let experiments = ["e1-causal-map", "maps-by-model", "search-methods"]
 
-/// Every x86-64 machine that the determinism contract covers has AVX2 and FMA.
-let vector: [SwiftSetting] = [.unsafeFlags(["-Xcc", "-mavx2", "-Xcc", "-mfma"])]
+/// Every x86-64 machine that the determinism contract covers has AVX2 and FMA. SwiftPM takes no such
+/// flags from a package that another depends on by version, so that its checkout is built without them;
+/// the other package gives them on its command line, as README says. Only there does SwiftPM's record of a
+/// workspace lie two folders up.
+let isCheckout = FileManager.default.fileExists(
+  atPath: Context.packageDirectory + "/../../workspace-state.json")
+let vector: [SwiftSetting] =
+  isCheckout ? [] : [.unsafeFlags(["-Xcc", "-mavx2", "-Xcc", "-mfma"])]
+let testable: [SwiftSetting] = isCheckout ? [] : [.unsafeFlags(["-enable-testing"])]
+
+/// What other packages import.
+let libraries = ["Interventions", "Speech", "Corpus", "Plot", "Notebook"]
 
 let package = Package(
   name: "temporal-attribution-patching",
+  products: libraries.map { .library(name: $0, targets: [$0]) },
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2")
-  ],
+  ]
+    // `make docs` alone takes this.
+    + (Context.environment["TAP_DOCS"] == nil
+      ? [] : [.package(url: "https://github.com/swiftlang/swift-docc-plugin", exact: "1.5.0")]),
   targets: [
     system("COpenBLAS", "openblas", apt: "libopenblas-dev"),
     system("CSndFile", "sndfile", apt: "libsndfile1-dev"),
@@ -36,7 +51,7 @@ let package = Package(
       swiftSettings: vector),
     .target(name: "Plot", dependencies: ["CCairo"], resources: [.copy("Fonts")]),
     .target(name: "Notebook", dependencies: ["JSON", "CCrypto"]),
-    .target(name: "Figures", dependencies: ["Interventions", "Plot"]),
+    .target(name: "Figures", dependencies: ["Interventions", "Plot", "Notebook"]),
     .executableTarget(
       name: "reproduce",
       dependencies: [
@@ -44,7 +59,7 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       // Its tests look inside, also in release mode.
-      swiftSettings: vector + [.unsafeFlags(["-enable-testing"])]),
+      swiftSettings: vector + testable),
     .executableTarget(
       name: "tap",
       dependencies: [

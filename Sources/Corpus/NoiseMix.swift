@@ -2,7 +2,8 @@
 // recordings, a kind of noise, a seed's name and a ratio, in Double and in a fixed order.
 //
 // The ratio is that of active levels: the mean power of those frames of 20 ms that lie within 30 dB
-// of the loudest frame, of the clean recording over that of the noise. Pauses so count for neither.
+// of the loudest frame, of the clean recording over that of the noise. Pauses so count for neither
+// (`paper/definitions.md`, D16).
 // The noise of a seed is the same at every ratio, but for its level.
 
 import Speech

@@ -1,5 +1,5 @@
 // Acoustic purity: how far the members of a pair are apart in sound, where they should be and where
-// they should not.
+// they should not (`paper/definitions.md`, D18).
 
 import Speech
 import Tensor

@@ -23,16 +23,12 @@
 
 import Corpus
 import Figures
-import Foundation
 import Interventions
 import Notebook
-import Plot
 import Speech
 import Tensor
 
-Runtime.pin()
-let notebook = Notebook("e1-causal-map")
-notebook.note("BLAS", Runtime.description)
+let notebook = experiment("e1-causal-map")
 
 // ## What is run, and on what
 //
@@ -41,19 +37,11 @@ notebook.note("BLAS", Runtime.description)
 // samples and the same boundaries, and a position of one run is the same moment in the other. What
 // counts as a finding was written down beforehand.
 
-let speech = notebook.input("artifacts/qwen2-audio-small", as: "model") {
-  try SpeechModel(folder: $0)
-}
-let suite = notebook.tracked("data-manifests/evaluation.json", as: "pairs") {
-  try PairSuite(manifest: $0)
-}
-_ = notebook.input("artifacts/evaluation", as: "audio")
-let rules = notebook.tracked("paper/preregistration.json", as: "preregistration") {
-  try Preregistration($0)
-}
+let speech = notebook.checkpoint("qwen2-audio-small", as: "model")
+let study = notebook.study()
+let (suite, rules, root) = (study.suite, study.rules, study.root)
 let model = speech.model
-let root = notebook.root ?? "."
-let random = Random(seed: UInt64(rules.seed)).split("e1")
+let random = study.random("e1")
 
 // Windows are locked to the changed phone: 80 ms wide and beginning with it, or one for each phone
 // around it. Behind the sound come the last four tokens of the prompt; the answer is read at the
@@ -133,8 +121,8 @@ notebook.control("everything patched", equals: 1, of: measured.flatMap(\.allPatc
 // The same model with random weights hears the same sounds. What its map shows is what the
 // architecture alone would show. Every third pair is enough for a null.
 
-let untrained = speech.with(Weights(model.config.randomParameters(random.split("untrained"))))
-let third = suite.pairs.indices.filter { $0 % 3 == 0 }.map { suite.pairs[$0] }
+let untrained = speech.untrained(random.split("untrained"))
+let third = suite.pairs.every(3)
 let null = notebook.cell("random weights", over: third, key: \.id) { pair in
   let questions = try untrained.questions(for: pair, root: root)
   let clean = try untrained.model.trace(questions.clean)
@@ -150,13 +138,11 @@ let null = notebook.cell("random weights", over: third, key: \.id) { pair in
 // ## The pairs that enter
 
 let pairs = Array(suite.pairs.prefix(measured.count))
-let kept = pairs.indices.filter {
-  measured[$0].clean > 0 && measured[$0].corrupt < 0 && measured[$0].gap >= rules.minimumGap
-}
+let kept = notebook.entering(
+  study, measured.map { ($0.clean, $0.corrupt) }, of: "qwen2-audio-small")
 let maps = kept.map { measured[$0] }
 let groups = kept.map { pairs[$0].group }
 let gap = maps.map(\.gap).reduce(0, +) / Double(maps.count)
-notebook.say("\(kept.count) of \(pairs.count) pairs enter; their mean gap is \(gap) nats")
 
 let search = kept.indices.filter { pairs[kept[$0]].split == rules.searchSplit }.map { maps[$0] }
 let confirmed = kept.indices.filter { pairs[kept[$0]].split == rules.confirmSplit }
@@ -266,23 +252,11 @@ let figure = causalMapFigure(
       Profile("unrelated item, same length", stranger), Profile("random weights", untrainedProfile),
     ],
     answer: [Profile("clean source", atAnswer), Profile("unrelated item", strangerAtAnswer)]))
-notebook.output("figures/figure2.tsv", text: figure.table)
-let stamp = notebook.stamp.with("table", Digest(of: figure.table)).description
-for format in ["pdf", "svg"] {
-  notebook.output("figures/figure2.\(format)") { path in
-    let file = URL(fileURLWithPath: path)
-    try figure.drawing.write(
-      pdf: format == "pdf" ? file : nil, svg: format == "svg" ? file : nil,
-      title: "Figure 2: causal map from sound to answer", description: figure.caption, stamp: stamp)
-  }
-}
+notebook.figure(
+  "figures/figure2", figure, title: "Figure 2: causal map from sound to answer")
 
 // ## What the text says
 
-@MainActor func record(_ name: String, _ estimate: Estimate, claim: String = "") {
-  notebook.number(
-    name, estimate.value, low: estimate.low, high: estimate.high, tolerance: 1e-6, claim: claim)
-}
 notebook.number("e1.utterances", Double(transcribed.count))
 notebook.number("e1.transcribed", Double(transcribed.count { $0 }) / Double(transcribed.count))
 notebook.number("e1.pairs", Double(pairs.count))
@@ -290,24 +264,24 @@ notebook.number("e1.pairsKept", Double(kept.count))
 let choices = measured.flatMap { [$0.clean > 0, $0.corrupt < 0] }
 notebook.number("e1.choice", Double(choices.count { $0 }) / Double(choices.count))
 notebook.number("e1.meanGap", gap, tolerance: 1e-6)
-record("e1.connectorSufficiency", sufficient[connector]!, claim: "C1")
-record("e1.connectorNecessity", necessary[connector]!, claim: "C1")
-record("e1.connectorUnrelated", stranger[connector]!, claim: "C1")
-record("e1.connectorContrast", contrast[connector]!, claim: "C1")
+notebook.number("e1.connectorSufficiency", sufficient[connector]!, claim: "C1")
+notebook.number("e1.connectorNecessity", necessary[connector]!, claim: "C1")
+notebook.number("e1.connectorUnrelated", stranger[connector]!, claim: "C1")
+notebook.number("e1.connectorContrast", contrast[connector]!, claim: "C1")
 let flips = [
   "e1.connectorFlips": maps.flipRate(groups, random) { $0.phoneSufficiency[connector][changed] },
   "e1.connectorFlipsUnrelated": maps.flipRate(groups, random) { $0.unrelated[connector][changed] },
 ]
-for (name, rate) in flips { record(name, rate, claim: "C1") }
-record("e1.connectorUntrained", untrainedProfile[connector]!, claim: "C1")
-record("e1.answerBeforeLastLayer", atAnswer[lastButOne]!, claim: "C2")
+for (name, rate) in flips { notebook.number(name, rate, claim: "C1") }
+notebook.number("e1.connectorUntrained", untrainedProfile[connector]!, claim: "C1")
+notebook.number("e1.answerBeforeLastLayer", atAnswer[lastButOne]!, claim: "C2")
 notebook.number("e1.searchPearson", pearson(estimates, effects), tolerance: 1e-6, claim: "C3")
 notebook.number("e1.searchSpearman", spearman(estimates, effects), tolerance: 1e-6, claim: "C3")
 notebook.number("e1.searchSlope", slope(effects, estimates), tolerance: 1e-6, claim: "C3")
 notebook.number("e1.searchOverlap", overlap, claim: "C3")
 for (direction, certificate) in zip(Direction.allCases, certificates) {
-  record("e1.certificate.\(direction).pearson", certificate.intervals!.pearson)
-  record("e1.certificate.\(direction).kendall", certificate.intervals!.kendall)
+  notebook.number("e1.certificate.\(direction).pearson", certificate.intervals!.pearson)
+  notebook.number("e1.certificate.\(direction).kendall", certificate.intervals!.kendall)
   notebook.number(
     "e1.certificate.\(direction).cost", certificate.meanCostRatio, tolerance: 1e-6)
 }

@@ -16,32 +16,22 @@
 
 import Corpus
 import Figures
-import Foundation
 import Interventions
 import Notebook
-import Plot
 import Speech
 import Tensor
 
-Runtime.pin()
-let notebook = Notebook("maps-by-model")
-notebook.note("BLAS", Runtime.description)
+let notebook = experiment("maps-by-model")
 
 // ## What is run, and on what
 //
 // Every third pair of the suite, the same for all models. Windows are 120 ms wide, as wide as what
 // the coarsest connector reads at a time, and begin with the changed phone.
 
-let suite = notebook.tracked("data-manifests/evaluation.json", as: "pairs") {
-  try PairSuite(manifest: $0)
-}
-_ = notebook.input("artifacts/evaluation", as: "audio")
-let rules = notebook.tracked("paper/preregistration.json", as: "preregistration") {
-  try Preregistration($0)
-}
-let root = notebook.root ?? "."
-let random = Random(seed: UInt64(rules.seed)).split("maps by model")
-let third = suite.pairs.indices.filter { $0 % 3 == 0 }.map { suite.pairs[$0] }
+let study = notebook.study()
+let (rules, root) = (study.rules, study.root)
+let random = study.random("maps by model")
+let third = study.suite.pairs.every(3)
 let windows = LockedWindows(width: 120, fixed: -5..<8, phones: -2...2, text: 4)
 
 struct Checkpoint {
@@ -123,12 +113,12 @@ struct Reading {
 }
 
 @MainActor func read(_ checkpoint: Checkpoint) -> Reading {
-  let speech = notebook.input("artifacts/\(checkpoint.folder)") { try SpeechModel(folder: $0) }
+  let speech = notebook.checkpoint(checkpoint.folder)
   let measured = notebook.cell(checkpoint.folder, over: third, key: \.id) {
     try measure(speech, $0)
   }
   let draw = random.split(checkpoint.folder)
-  let untrained = speech.with(Weights(speech.config.randomParameters(draw.split("untrained"))))
+  let untrained = speech.untrained(draw.split("untrained"))
   let null = notebook.cell("\(checkpoint.folder), random weights", over: third, key: \.id) {
     try measure(untrained, $0)
   }
@@ -138,15 +128,8 @@ struct Reading {
   notebook.control("\(name): everything patched", equals: 1, of: measured.flatMap(\.map.allPatched))
 
   let pairs = third.prefix(measured.count)
-  let filter = PairFilter(minimumGap: rules.minimumGap)
-  let kept = pairs.indices.filter {
-    filter.reason(clean: measured[$0].map.clean, corrupt: measured[$0].map.corrupt) == nil
-  }
-  attempt {
-    if kept.isEmpty {
-      throw CellError("\(name): no pair enters, so there is no map; train it again")
-    }
-  }
+  let kept = notebook.entering(
+    study, measured.map { ($0.map.clean, $0.map.corrupt) }, of: name)
   let groups = kept.map { pairs[$0].group }
   let maps = kept.map { measured[$0].map }
   let gap = maps.map(\.gap).reduce(0, +) / Double(max(maps.count, 1))
@@ -174,7 +157,6 @@ struct Reading {
       ) { $0.sufficiency[$1][1] }),
   ]
   let connector = sites.firstIndex(of: Site(.connector, nil, .out))!
-  notebook.say("\(name): \(kept.count) of \(pairs.count) pairs enter; mean gap \(gap) nats")
   return Reading(
     checkpoint: checkpoint,
     map: ModelMap(
@@ -191,17 +173,8 @@ let readings = checkpoints.map { read($0) }
 
 let figure = modelMapsFigure(
   readings.map(\.map), windows: windows, phones: typicalPhones(third, windows))
-notebook.output("figures/figureS1.tsv", text: figure.table)
-let stamp = notebook.stamp.with("table", Digest(of: figure.table)).description
-for format in ["pdf", "svg"] {
-  notebook.output("figures/figureS1.\(format)") { path in
-    let file = URL(fileURLWithPath: path)
-    try figure.drawing.write(
-      pdf: format == "pdf" ? file : nil, svg: format == "svg" ? file : nil,
-      title: "Figure S1: causal maps by training and connector", description: figure.caption,
-      stamp: stamp)
-  }
-}
+notebook.figure(
+  "figures/figureS1", figure, title: "Figure S1: causal maps by training and connector")
 
 // ## What the text says
 
@@ -209,10 +182,8 @@ for reading in readings {
   let name = "s1.\(reading.checkpoint.folder)"
   notebook.number("\(name).pairsKept", Double(reading.kept))
   for (part, estimate) in zip(["at", "before", "behind"], reading.connector) {
-    guard let value = estimate else { continue }
-    notebook.number(
-      "\(name).connector.\(part)", value.value, low: value.low, high: value.high, tolerance: 1e-6,
-      claim: "S1")
+    guard let estimate else { continue }
+    notebook.number("\(name).connector.\(part)", estimate, claim: "S1")
   }
 }
 notebook.claim(

@@ -13,16 +13,12 @@
 
 import Corpus
 import Figures
-import Foundation
 import Interventions
 import Notebook
-import Plot
 import Speech
 import Tensor
 
-Runtime.pin()
-let notebook = Notebook("search-methods")
-notebook.note("BLAS", Runtime.description)
+let notebook = experiment("search-methods")
 
 // ## What is run, and on what
 //
@@ -30,17 +26,10 @@ notebook.note("BLAS", Runtime.description)
 // those that each remedy is meant for: the residual stream and what the MLPs write (RelP), heads'
 // outputs, and queries and keys head by head (QK-fix), of the encoder and the language model.
 
-let suite = notebook.tracked("data-manifests/evaluation.json", as: "pairs") {
-  try PairSuite(manifest: $0)
-}
-_ = notebook.input("artifacts/evaluation", as: "audio")
-let rules = notebook.tracked("paper/preregistration.json", as: "preregistration") {
-  try Preregistration($0)
-}
-let root = notebook.root ?? "."
-let random = Random(seed: UInt64(rules.seed)).split("search methods")
-let seen = suite.pairs.filter { $0.split != rules.confirmSplit }
-let pairs = seen.indices.filter { $0 % 5 == 0 }.map { seen[$0] }
+let study = notebook.study()
+let (rules, root) = (study.rules, study.root)
+let random = study.random("search methods")
+let pairs = study.suite.pairs.filter { $0.split != rules.confirmSplit }.every(5)
 let windows = LockedWindows(width: 120, fixed: -5..<8, phones: 0...0, text: 4)
 let steps = 16
 let families = ["residual", "mlp", "heads", "queries", "keys"]
@@ -128,16 +117,9 @@ struct Agreement {
 
 /// One model's agreements, and what conductance misses at each depth, as a share of the effect.
 @MainActor func agreements(_ folder: String) -> (list: [Agreement], missing: [Double]) {
-  let speech = notebook.input("artifacts/\(folder)") { try SpeechModel(folder: $0) }
+  let speech = notebook.checkpoint(folder)
   let measured = notebook.cell(folder, over: pairs, key: \.id) { try measure(speech, $0) }
-  let filter = PairFilter(minimumGap: rules.minimumGap)
-  let kept = measured.indices.filter {
-    filter.reason(clean: measured[$0].clean, corrupt: measured[$0].corrupt) == nil
-  }
-  attempt {
-    if kept.isEmpty { throw CellError("\(folder): no pair enters; train it again") }
-  }
-  notebook.say("\(folder): \(kept.count) of \(measured.count) pairs enter")
+  let kept = notebook.entering(study, measured.map { ($0.clean, $0.corrupt) }, of: folder)
   notebook.number("s2.\(folder).pairsKept", Double(kept.count))
   let groups = kept.map { pairs[$0].group }
   var list: [Agreement] = []
@@ -191,16 +173,8 @@ let figure = searchMethodsFigure(
     MethodAgreement(
       model: $0.folder, family: $0.family, method: $0.method.name, certificate: $0.certificate)
   })
-notebook.output("figures/figureS2.tsv", text: figure.table)
-let stamp = notebook.stamp.with("table", Digest(of: figure.table)).description
-for format in ["pdf", "svg"] {
-  notebook.output("figures/figureS2.\(format)") { path in
-    let file = URL(fileURLWithPath: path)
-    try figure.drawing.write(
-      pdf: format == "pdf" ? file : nil, svg: format == "svg" ? file : nil,
-      title: "Figure S2: search against exact patching", description: figure.caption, stamp: stamp)
-  }
-}
+notebook.figure(
+  "figures/figureS2", figure, title: "Figure S2: search against exact patching")
 
 // ## What the text says
 //
@@ -222,8 +196,7 @@ for (claim, name, method, sites) in [
           ("spearman", certificate.intervals!.spearman),
         ] {
           notebook.number(
-            "s2.\(folder).\(family).\(label).\(kind)", estimate.value, low: estimate.low,
-            high: estimate.high, tolerance: 1e-6, claim: claim)
+            "s2.\(folder).\(family).\(label).\(kind)", estimate, claim: claim)
         }
       }
       notebook.claim(

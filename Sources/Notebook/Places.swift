@@ -77,12 +77,12 @@ func removeFiles(in folder: String) {
 }
 
 /// What an experiment consists of, found in its source: one line for each call of a notebook's
-/// cell, control, contrast, claim, number or output, with what is stored of a cell.
+/// cell, control, contrast, claim, number, figure or output, with what is stored of a cell.
 func outline(of file: String, journals: String?, program: Digest) -> String {
   guard let source = try? contents(of: file) else {
     return "the source \(file) is not there"
   }
-  let call = /\.(cell|control|contrast|claim|number|output)\(\s*"([^"\\]+)"/
+  let call = /\.(cell|control|contrast|claim|number|figure|output)\(\s*"([^"\\]+)"/
   let lines = String(decoding: source, as: UTF8.self).matches(of: call).map { match in
     let (kind, title) = (String(match.1), String(match.2))
     let label = kind + String(repeating: " ", count: 10 - kind.count) + title

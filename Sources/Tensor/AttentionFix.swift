@@ -1,6 +1,6 @@
 // What a query or a key does to the result through the softmax, without linearising it: the patterns
 // are computed anew with the one query or key moved, and multiplied with the slope of the result by
-// the patterns (QK-fix of Kramár et al., 2024; `interpretability-methods.md` B.3).
+// the patterns (QK-fix of Kramár et al., 2024; `paper/definitions.md`, D39).
 
 /// An attention of one run, and the slope of the result by its patterns.
 public struct AttentionSlopes {

@@ -15,7 +15,7 @@ public struct ReverseRules: Hashable, Sendable {
   /// The gradient.
   public static let gradient = ReverseRules()
 
-  /// Relevance patching (RelP; `interpretability-methods.md` B.5): layer-wise relevance propagation
+  /// Relevance patching (RelP; `paper/definitions.md`, D38): layer-wise relevance propagation
   /// as a reverse pass.
   ///
   /// - Parameter freezingPatterns: whether nothing flows to queries and keys

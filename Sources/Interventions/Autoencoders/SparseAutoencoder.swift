@@ -1,5 +1,5 @@
 // A sparse autoencoder: an activation as a sum of few directions of a dictionary
-// (`interpretability-methods.md` B.12). Features that are to be believed are patched, in a form that
+// (`paper/definitions.md`, D77). Features that are to be believed are patched, in a form that
 // keeps what the dictionary does not explain.
 
 import Tensor

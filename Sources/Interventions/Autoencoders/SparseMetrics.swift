@@ -1,5 +1,6 @@
 // What an autoencoder is worth: explained variance about the mean, sparsity, dead and dense features,
-// bias of its reconstruction, loss when it is spliced into the model, and stability over seeds.
+// bias of its reconstruction, loss when it is spliced into the model, and stability over seeds
+// (`paper/definitions.md`, D79).
 
 import Tensor
 

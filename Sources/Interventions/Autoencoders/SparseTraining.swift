@@ -1,5 +1,6 @@
 // Training of sparse autoencoders: ReLU with a penalty (Anthropic, April 2024), TopK with its revival
-// of dead features (Gao et al., 2025) and BatchTopK (Bussmann et al., 2024).
+// of dead features (Gao et al., 2025) and BatchTopK (Bussmann et al., 2024;
+// `paper/definitions.md`, D78).
 
 import Tensor
 

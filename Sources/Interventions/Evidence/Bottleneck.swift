@@ -1,7 +1,7 @@
 // The whole of TAP as one procedure: search on one split, choose a subspace's size on a second,
 // confirm on a third. A cell is a bottleneck where patching it restores and destroys at least a
 // given share of the answer, and does so beyond a matched control, over the whole family of cells
-// that were proposed (`protocol-checklist.md`, items 9, 16 and 52).
+// that were proposed (`paper/definitions.md`, D85).
 
 import Speech
 import Tensor

@@ -1,5 +1,5 @@
 // The certificate of a search: how its scores compare with the exact effects of the same cells, and
-// what it would cost to trust it (`interpretability-methods.md` B.6).
+// what it would cost to trust it (`paper/definitions.md`, D42 to D45).
 
 import Tensor
 

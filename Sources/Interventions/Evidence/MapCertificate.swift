@@ -4,8 +4,8 @@ import Tensor
 
 extension Array where Element == PairMap {
   /// Compares a search's estimates with exact effects, both as means over the pairs that have
-  /// both, in shares of the mean gap; the intervals are over groups of pairs. Cells whose
-  /// effect is exactly zero in every pair are left out.
+  /// both, in shares of the mean gap; the intervals are over groups of pairs. Which cells count
+  /// is said by `ComparedCells`.
   ///
   /// - Parameters:
   ///   - direction: whose gap the effects close
@@ -22,25 +22,12 @@ extension Array where Element == PairMap {
   ) throws -> Certificate {
     let gap = reduce(0) { $0 + $1.gap } / Double(count)
     let sign: Double = direction == .sufficiency ? 1 : -1
-    var x = map { pair in estimates(pair).joined().map { $0.map { sign * $0 / gap } } }
-    var y = map { pair in
-      effects(pair).joined().map { $0.map { pair.effect(direction, $0) / gap } }
-    }
-    for cell in (x.first ?? []).indices {
-      // An effect that is zero to the bit in every pair is so by structure: no search can find it.
-      let isZero = y.allSatisfy { ($0[cell] ?? 0) == 0 }
-      for pair in indices where isZero || x[pair][cell] == nil || y[pair][cell] == nil {
-        (x[pair][cell], y[pair][cell]) = (nil, nil)
-      }
-    }
-    func mean(_ pairs: [[Double?]]) -> [Double?] {
-      (pairs.first ?? []).indices.map { cell in
-        let present = pairs.compactMap { $0[cell] }
-        return present.isEmpty ? nil : present.reduce(0, +) / Double(present.count)
-      }
-    }
-    return try Certificate(
-      of: mean(x), against: mean(y), searchCost: searchCost, threshold: threshold,
-      intervals: correlations(x, y, groups: groups, draws: draws, random))
+    let cells = ComparedCells(
+      estimates: map { pair in estimates(pair).joined().map { $0.map { sign * $0 / gap } } },
+      effects: map { pair in
+        effects(pair).joined().map { $0.map { pair.effect(direction, $0) / gap } }
+      })
+    return try cells.certificate(
+      groups: groups, searchCost: searchCost, threshold: threshold, draws: draws, random)
   }
 }

@@ -1,5 +1,5 @@
 // How many components a subspace needs, decided on one split and paid for on another
-// (`protocol-checklist.md`, item 52): K* is the smallest K whose recovery reaches a share of what
+// (`paper/definitions.md`, D76): K* is the smallest K whose recovery reaches a share of what
 // patching the full site recovers.
 
 import Tensor

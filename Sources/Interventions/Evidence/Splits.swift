@@ -1,5 +1,5 @@
 // Splits: what is searched, what is chosen from and what is confirmed have no group, no sentence
-// and no speaker in common.
+// and no speaker in common (`paper/definitions.md`, D95).
 
 import Corpus
 import Notebook

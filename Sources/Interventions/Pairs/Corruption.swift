@@ -1,7 +1,7 @@
 // What the corrupt run hears: the other recording of the pair, or the clean one made silent or put
-// into noise. A map is believed where several corruptions agree on it (`protocol-checklist.md` B1
-// and 23); the other recording stays in the distribution that the model knows and is the default,
-// noise and silence leave it (`interpretability-methods.md` B.1).
+// into noise. A map is believed where several corruptions agree on it (`paper/definitions.md`,
+// D15); the other recording stays in the distribution that the model knows and is the default,
+// noise and silence leave it.
 
 import Corpus
 import Speech

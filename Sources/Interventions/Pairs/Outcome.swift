@@ -45,7 +45,7 @@ public enum Metric: String, Codable, Sendable, CaseIterable {
   case sequence
 
   /// The share of the way from the base run to the source run that a patch has gone, never clipped:
-  /// sufficiency where the base is corrupt, necessity where it is clean (`protocol-checklist.md` 0).
+  /// sufficiency where the base is corrupt, necessity where it is clean (`paper/definitions.md`, D20).
   /// Nil where the metric was not read or the runs do not differ.
   public func recovery(of patched: Outcome, from base: Outcome, to source: Outcome) -> Double? {
     guard let p = patched[self], let b = base[self], let s = source[self], s != b else {

@@ -2,7 +2,7 @@
 
 import Speech
 
-/// The rule by which pairs enter (`protocol-checklist.md` 0).
+/// The rule by which pairs enter (`paper/definitions.md`, D17).
 public struct PairFilter: Sendable {
   /// The smallest gap LD_clean - LD_corrupt, in nats.
   public let minimumGap: Double

@@ -4,7 +4,7 @@ import Speech
 import Tensor
 
 /// The tokens of two answers, split where they first differ. What they share is teacher-forced, and
-/// they are compared at the first token that differs (`protocol-checklist.md` 0).
+/// they are compared at the first token that differs (`paper/definitions.md`, D9).
 public struct Answers: Hashable, Sendable {
   /// The tokens that both begin with.
   public let shared: [Int]

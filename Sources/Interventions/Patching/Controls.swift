@@ -1,5 +1,5 @@
 // Matched controls of a patch: what an equally long move does that does not come from the source run
-// at this place (`protocol-checklist.md` B4).
+// at this place (`paper/definitions.md`, D25 to D27).
 
 import Speech
 import Tensor

@@ -44,7 +44,7 @@ public struct Patch: Sendable {
   }
 
   /// h + B A^T (h_source - h), rows as columns: the coordinates that A reads are written along B
-  /// (`interpretability-methods.md` B.9). An orthonormal basis Q is both, A = B = Q.
+  /// (`paper/definitions.md`, D59). An orthonormal basis Q is both, A = B = Q.
   ///
   /// - Parameters:
   ///   - write: B, [width, rank]

@@ -9,7 +9,8 @@
 //     sound, spread over 4 to 7 windows  --layer L-->  one window, k dimensions  --layer L + 1-->  answer
 //
 // Before layer L every window carries its share of the content, none of them half of it; behind
-// layer L + 1 the answer's position has it all. One cell of sound is sufficient and necessary.
+// layer L + 1 the answer's position has it all. One cell of sound is sufficient and necessary
+// (`paper/definitions.md`, D86).
 
 import Speech
 import Tensor

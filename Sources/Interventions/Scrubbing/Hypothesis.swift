@@ -1,6 +1,6 @@
 // A hypothesis of causal scrubbing as a value: which windows of which residual sites carry which
-// feature of the input, from the answer backwards (Chan et al., 2022; `interpretability-methods.md`
-// B.8). It is read from a JSON file:
+// feature of the input, from the answer backwards (Chan et al., 2022; `paper/definitions.md`,
+// D80). It is read from a JSON file:
 //
 //     { "name": "the changed phone enters by the connector",
 //       "parents": [

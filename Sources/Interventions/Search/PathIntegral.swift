@@ -1,6 +1,6 @@
 // Sums along a path of inputs, by the trapezoid rule at two widths of step, extrapolated to steps of
 // no width (Richardson, 1911): the error falls with the fourth power of the number of steps, from the
-// same passes.
+// same passes (`paper/definitions.md`, D35 and D37).
 
 import Speech
 import Tensor

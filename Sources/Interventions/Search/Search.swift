@@ -1,4 +1,4 @@
-// Search: an estimate of the effect of every cell at once (`interpretability-methods.md` B.2 to B.5).
+// Search: an estimate of the effect of every cell at once (`paper/definitions.md`, D33 to D40).
 // It proposes; only exact patching decides.
 
 import Speech

@@ -1,5 +1,5 @@
 // Alignment: which moment of the source run stands for a moment of the base run, when the two differ
-// in length (`interpretability-methods.md` B.14). Sound is mapped by time, through the spans of each
+// in length (`paper/definitions.md`, D6). Sound is mapped by time, through the spans of each
 // site's positions, so that no frame rate is assumed; text before the sound is counted from the
 // start, text behind it from the end, where the answer is read.
 

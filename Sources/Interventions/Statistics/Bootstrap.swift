@@ -1,4 +1,5 @@
-// The cluster bootstrap: intervals of any statistic, with whole groups drawn again.
+// The cluster bootstrap: intervals of any statistic, with whole groups drawn again
+// (`paper/definitions.md`, D46 to D50).
 //
 // The unit that is independent is the group (sentence by speaker), never the pair and never the
 // window of a map, so it is groups that are drawn.

@@ -1,4 +1,4 @@
-// Significance over a whole map of cells.
+// Significance over a whole map of cells (`paper/definitions.md`, D52 and D53).
 //
 // The largest statistic of all cells under random signs (Westfall and Young, 1993; Nichols and
 // Holmes, 2002) bounds the chance that any cell without an effect is called significant, however the

@@ -37,7 +37,7 @@ public func hypergeometricProbability(
 }
 
 /// What a random sample of the cells that a search did not propose says of all of them
-/// (`interpretability-methods.md` B.6, item 4).
+/// (`paper/definitions.md`, D45).
 public struct MissedCells: Sendable, Codable, Equatable {
   /// Cells that the search did not propose.
   public let unverified: Int

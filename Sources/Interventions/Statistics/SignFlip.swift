@@ -1,5 +1,6 @@
 // The paired sign-flip test: under the null hypothesis the effect of a group is as likely to be
-// minus what it is, so every choice of signs is as likely as the one that was seen.
+// minus what it is, so every choice of signs is as likely as the one that was seen
+// (`paper/definitions.md`, D51).
 
 import Tensor
 

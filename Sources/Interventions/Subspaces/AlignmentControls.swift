@@ -1,7 +1,7 @@
 // The controls of a trained subspace. Training finds a direction that helps in almost any model, so
 // its success counts only above what the same training reaches where nothing is to be found: for
 // labels that mean nothing (Hewitt and Liang, 2019), and in a model that has learnt nothing (Arora et
-// al., 2024; `interpretability-methods.md` B.9, item 6).
+// al., 2024; `paper/definitions.md`, D74).
 
 import Tensor
 

@@ -3,7 +3,8 @@
 //
 // V stays on the Stiefel manifold by retraction: the gradient's part along the manifold,
 // G - V sym(V^T G), is averaged, a step is taken, and QR brings V back. Maps beyond linear ones would
-// align anything with anything (Sutter et al., 2025), so there are none.
+// align anything with anything (Sutter et al., 2025), so there are none
+// (`paper/definitions.md`, D67).
 
 import Speech
 import Tensor

@@ -1,4 +1,4 @@
-// Estimators of a subspace from activations of a training split (`interpretability-methods.md` B.11):
+// Estimators of a subspace from activations of a training split (`paper/definitions.md`, D61 to D66):
 // by variance, by the moves from base to source, by class means, by canonical correlation, by erasure,
 // and by gradients.
 

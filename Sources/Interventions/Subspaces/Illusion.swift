@@ -1,7 +1,8 @@
 // Controls against the interpretability illusion of subspace patching (Makelov et al., 2024): a
 // direction that joins a part that correlates but is never read with a part that is read but never
 // varies has an effect that the model itself never uses. The split is evidence, not a verdict: parts
-// that are not read arise for good features too (Wu et al., 2024).
+// that are not read arise for good features too (Wu et al., 2024; `paper/definitions.md`, D71 to
+// D73).
 
 import Tensor
 

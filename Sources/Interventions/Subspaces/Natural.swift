@@ -1,5 +1,6 @@
 // The natural distribution of an activation: mean and covariance of what unpatched runs have at a
-// site. Subspaces are estimated from it, and patched activations are compared with it.
+// site. Subspaces are estimated from it, and patched activations are compared with it
+// (`paper/definitions.md`, D60).
 
 import Tensor
 

@@ -1,5 +1,5 @@
 // What a patch of random directions does: families of random moves that are each matched to the real
-// one in another respect (`interpretability-methods.md` B.9, control 5). An effect that a matched
+// one in another respect (`paper/definitions.md`, D69). An effect that a matched
 // random move has too is not evidence.
 
 import Tensor

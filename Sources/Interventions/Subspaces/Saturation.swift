@@ -1,5 +1,6 @@
 // How many components it takes: recovery against K for components in an order, in the reverse order
-// and in random ones; the smallest K that reaches 90 % of the whole site, and the area.
+// and in random ones; the smallest K that reaches 90 % of the whole site, and the area
+// (`paper/definitions.md`, D75).
 
 import Tensor
 

@@ -5,8 +5,8 @@ import Tensor
 
 /// Whisper's log-mel features.
 ///
-/// Reference: `reference/models/whisper.md` S1 and the WhisperFeatureExtractor of `transformers`,
-/// whose short-time Fourier transform is in Float32 and differs from this one by up to 3.2e-5.
+/// They are defined in `paper/definitions.md`, D93. The WhisperFeatureExtractor of `transformers` takes
+/// its short-time Fourier transform in Float32 and differs from this one by up to 3.2e-5.
 public struct LogMel: Sendable {
   /// Mel bands: 80 or 128 in the published models.
   public let bands: Int

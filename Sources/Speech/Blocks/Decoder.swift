@@ -1,5 +1,5 @@
 // The language model that the architectures share: token embeddings, decoder layers of the Qwen2
-// and Llama family, a final norm and a head (`reference/models/qwen2-audio.md`, section D).
+// and Llama family, a final norm and a head (`paper/definitions.md`, D94).
 
 import Tensor
 

@@ -64,6 +64,11 @@ public struct SpeechModel: Sendable {
       features: features, endTokens: endTokens)
   }
 
+  /// The same model with weights that were drawn and not trained: what the architecture alone does.
+  public func untrained(_ random: Random) -> SpeechModel {
+    with(Weights(config.randomParameters(random)))
+  }
+
   private init(
     folder: String, model: AudioLanguageModel, tokenizer: Tokenizer, features: LogMel,
     endTokens: Set<Int>

@@ -1,6 +1,5 @@
 // Behaviour of a model on the suite: does it say what was said, and does it choose the right word?
 
-import Speech
 import Tensor
 
 extension SpeechModel {

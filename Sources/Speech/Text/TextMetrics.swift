@@ -1,7 +1,7 @@
-// How far a text is from its reference: word error rate behind a named normaliser, and BLEU.
+// How far a text is from its reference: word error rate behind a named normaliser, and BLEU
+// (`paper/definitions.md`, D91 and D92).
 
 import Foundation
-import Speech
 import Tensor
 
 /// The words of a text as they are compared; by the name `lower-words`: lower case, everything but

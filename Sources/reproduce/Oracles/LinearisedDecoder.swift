@@ -1,6 +1,6 @@
 // The planted model's language model with everything frozen that is not linear: attention patterns,
 // the scales of norms, and of the gated product half of each factor, with the gate's secant in place
-// of its slope (`interpretability-methods.md` B.5, RelP). A move of the residual stream is carried
+// of its slope (RelP; `paper/definitions.md`, D38). A move of the residual stream is carried
 // forwards through the weights, in Double, by nothing that the reverse pass is made of.
 
 import Interventions

@@ -1,5 +1,5 @@
 // An oracle: something that must hold of a method whose answer is known, and the numbers by which it
-// was checked (`interpretability-methods.md` B.16).
+// was checked (`paper/definitions.md`, D88).
 
 import Foundation
 import Interventions
@@ -8,7 +8,7 @@ import Tensor
 
 /// What an oracle said.
 struct Oracle: Sendable {
-  /// Its number in B.16.
+  /// Its number in D88.
   let number: Int
   let claim: String
   let passes: Bool

@@ -1,4 +1,4 @@
-// The controls of time of a pair (`interpretability-methods.md` B.14): the base run's own recording,
+// The controls of time of a pair (`paper/definitions.md`, D29 to D31): the base run's own recording,
 // later, and another take of it, whose effects should be none, and boundaries that are moved a little,
 // which should matter little.
 

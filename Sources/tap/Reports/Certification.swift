@@ -9,7 +9,7 @@ struct Certified {
   let certificate: Certificate?
   private let reason: String
   private let groups: Int
-  /// Cells that are zero by structure on both sides, which are no finding of either.
+  /// Cells whose exact effect is zero by structure, which no search can find.
   private let structural: Int
 
   /// - Parameters:
@@ -27,31 +27,14 @@ struct Certified {
     sample: (cells: [Int], unverified: Int, seed: UInt64)? = nil, _ random: Random
   ) {
     self.groups = Set(groups).count
-    let cells = (changes.first ?? []).indices
-    func isZero(_ values: [[Double?]], _ cell: Int) -> Bool {
-      let present = values.compactMap { $0[cell] }
-      return !present.isEmpty && present.allSatisfy { $0 == 0 }
-    }
-    let zeros = Set(cells.filter { isZero(changes, $0) && isZero(estimates, $0) })
-    structural = zeros.count
-    func compared(_ values: [[Double?]], _ value: (Double) -> Double) -> [[Double?]] {
-      values.map { pair in
-        cells.map { cell in zeros.contains(cell) ? nil : pair[cell].map(value) }
-      }
-    }
-    let x = compared(estimates) { $0 }
-    let y = compared(changes) { isSigned ? $0 : abs($0) }
-    let both = zip(x, y).map { a, b in cells.map { a[$0] != nil && b[$0] != nil } }
-    func means(_ values: [[Double?]]) -> [Double?] {
-      cells.map { cell in
-        let own = values.indices.compactMap { both[$0][cell] ? values[$0][cell] : nil }
-        return own.isEmpty ? nil : own.reduce(0, +) / Double(own.count)
-      }
-    }
-    let effects = means(y)
+    let compared = ComparedCells(
+      estimates: estimates,
+      effects: isSigned ? changes : changes.map { $0.map { $0.map { abs($0) } } })
+    structural = compared.zeros.count
+    let effects = compared.meanEffects
     // The sample was drawn of all cells, and zeros by structure are no hits of it.
     let missed = sample.flatMap { sample -> MissedCells? in
-      let found = sample.cells.compactMap { zeros.contains($0) ? 0 : effects[$0] }
+      let found = sample.cells.compactMap { compared.zeros.contains($0) ? 0 : effects[$0] }
       return found.isEmpty
         ? nil
         : MissedCells(
@@ -59,10 +42,9 @@ struct Certified {
           seed: sample.seed)
     }
     do {
-      certificate = try Certificate(
-        of: means(x), against: effects, searchCost: searchCost, threshold: threshold,
-        intervals: self.groups < fewestGroups ? nil : correlations(x, y, groups: groups, random),
-        missed: missed)
+      certificate = try compared.certificate(
+        groups: self.groups < fewestGroups ? nil : groups, searchCost: searchCost,
+        threshold: threshold, missed: missed, random)
       reason = ""
     } catch {
       certificate = nil
@@ -89,7 +71,7 @@ struct Certified {
     }
     print("\(certificate)")
     if groups < fewestGroups { print("  intervals  \(intervals)") }
-    print("  cells      \(cells); \(structural) more are zero by structure on both sides")
+    print("  cells      \(cells); \(structural) more have no exact effect in any pair")
   }
 }
 

@@ -1,6 +1,6 @@
 // The controls of one patch of one pair of recordings: moves as long as the real one that do not come
-// from the source at this place, and the controls of time (`protocol-checklist.md` B4,
-// `interpretability-methods.md` B.14).
+// from the source at this place, and the controls of time (`paper/definitions.md`, D25 to
+// D31).
 
 import Corpus
 import Interventions

@@ -69,6 +69,18 @@ import Testing
     #expect(try certificate(.necessity) == found)
   }
 
+  /// A cell counts in the pairs that have both numbers, unless its exact effect is zero in all of them,
+  /// whatever was estimated.
+  @Test func whichCellsCount() {
+    let found = ComparedCells(
+      estimates: [[1, 2, nil, 5, nil], [3, nil, 4, 6, nil]],
+      effects: [[2, 0, 1, 0, nil], [nil, 1, 1, 0, nil]])
+    #expect(found.zeros == [3])
+    #expect(found.estimates == [[1, 2, nil, nil, nil], [nil, nil, 4, nil, nil]])
+    #expect(found.effects == [[2, 0, nil, nil, nil], [nil, nil, 1, nil, nil]])
+    #expect(found.meanEffects == [2, 0, 1, nil, nil])
+  }
+
   /// A search that is right to the order costs itself and K passes; its rivals cost more.
   @Test func perfectSearch() throws {
     let effects = (0..<400).map { Double(($0 * 37) % 400) - 3 as Double? }
