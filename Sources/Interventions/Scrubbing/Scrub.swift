@@ -5,6 +5,7 @@
 // important windows are drawn one by one from runs of equal feature, and all other positions together
 // from any run. Important windows may have inputs of their own, at an earlier cut.
 
+import JSON
 import Speech
 import Tensor
 
@@ -58,7 +59,7 @@ public struct Scrubbing: Sendable {
         guard let value = item.features[feature] else {
           let known = item.features.keys.sorted().joined(separator: ", ")
           throw CellError(
-            "\(item.id): has no feature \"\(feature)\", which the hypothesis names; it has \(known)"
+            "\(item.id): has no feature \(quoted(feature)), which the hypothesis names; it has \(known)"
           )
         }
         let key = DonorClass(stratum: item.stratum, feature: feature, value: value)
@@ -70,7 +71,7 @@ public struct Scrubbing: Sendable {
     try check(hypothesis.root, before: nil)
     if let alone = donors.filter({ $0.value.count < 2 }).keys.min(by: { "\($0)" < "\($1)" }) {
       throw CellError(
-        "only one item has \(alone.feature) \"\(alone.value)\" (\(alone.stratum)): it would be "
+        "only one item has \(alone.feature) \(quoted(alone.value)) (\(alone.stratum)): it would be "
           + "scrubbed with itself, which tests nothing. Add pairs, or leave it out")
     }
   }
