@@ -154,7 +154,7 @@ import Testing
 
   /// A message repeats the beginning of a long word, and of a long path or line both ends.
   @Test func longWords() throws {
-    let long = String(repeating: "x", count: 100_000)
+    let long = String(repeating: "x", count: 20_000)
     let broken = try Broken()
     func asking(_ verb: String, _ more: String...) -> [String] {
       [verb, "--model", broken.folder, "--audio", broken.audio] + more
@@ -164,13 +164,13 @@ import Testing
       "which thing:", "--answer", "pat", "--foil", "bat", "--site",
     ]
     for (arguments, words) in [
-      (asking("logits", "--prompt", long), "does not know: \"\(long.prefix(60))…\" (100000 char"),
+      (asking("logits", "--prompt", long), "does not know: \"\(long.prefix(60))…\" (20000 char"),
       (asking("logits", "--prompt-ids", long), "--prompt-ids: \"xxx"),
       (asking("generate", "--prompt", "a", "--language", long), "the language \"xxx"),
       (asking("generate", "--prompt", "a", "--limit", long), "is invalid for '--limit"),
-      (patch + [long], "…\" (100000 characters) is no site"),
+      (patch + [long], "…\" (20000 characters) is no site"),
       (patch + ["connector.\(long)"], "the model has no site connector.xxx"),
-      (patch + ["connector.out@\(long)"], "…\" (100000 characters) is no window"),
+      (patch + ["connector.out@\(long)"], "…\" (20000 characters) is no window"),
       (["inspect", "--model", long], "config.json: cannot be opened"),
       (
         [

@@ -53,7 +53,7 @@ import Testing
     try #"{"name": "x", "site": "connector.out"}"#.write(
       toFile: bench.file("claim.json"), atomically: true, encoding: .utf8)
     try broken.addTensor(name)
-    let said = "tap: \(broken.folder): 1 tensors are not used"
+    let said = "tap: \(broken.folder): 1 tensor is not used"
     for (verb, file) in commands(broken, bench) {
       let ran = try tap(verb)
       try #require(ran.status == 0, "\(verb[0]): \(ran.err)")

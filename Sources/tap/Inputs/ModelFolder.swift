@@ -59,9 +59,11 @@ extension OpenedFolder {
   func checkUse(of path: String, _ option: StrictOption) throws {
     guard !unexpected.isEmpty else { return }
     let first = unexpected.prefix(3).map { quoted($0) }.joined(separator: ", ")
+    let (count, them) =
+      unexpected.count == 1 ? ("1 tensor is", "it") : ("\(unexpected.count) tensors are", "them")
     let found =
-      "\(path): \(unexpected.count) tensors are not used, as config.json does not ask for them: "
-      + first + (unexpected.count > 3 ? " and \(unexpected.count - 3) more" : "")
+      "\(path): \(count) not used, as config.json does not ask for \(them): \(first)"
+      + (unexpected.count > 3 ? " and \(unexpected.count - 3) more" : "")
     if option.strict {
       throw CheckpointError(
         found + "; take config.json and weights from one checkpoint, or leave --strict out")
