@@ -88,7 +88,7 @@ public struct PairSuite: Sendable {
         let id = entry["id"]?.string ?? "\(key.dropLast()) \(i)"
         let utterance = try at(id) { try read(entry, id) }
         guard byID.updateValue(utterance, forKey: id) == nil else {
-          throw JSONError("\(path): two utterances are called \"\(id)\"; name them apart")
+          throw JSONError("\(path): two utterances are called \(quoted(id)); name them apart")
         }
         listed.append(utterance)
       }
@@ -107,7 +107,9 @@ extension MinimalPair {
   fileprivate init(_ json: JSON, id: String, _ utterances: [String: Utterance]) throws {
     func member(_ key: String) throws -> Utterance {
       let name = try json.string(key)
-      guard let utterance = utterances[name] else { throw JSONError("no utterance \"\(name)\"") }
+      guard let utterance = utterances[name] else {
+        throw JSONError("no utterance \(quoted(name))")
+      }
       return utterance
     }
     self.id = id
@@ -115,7 +117,7 @@ extension MinimalPair {
     alignment = try json["alignment"].map { _ in try named(json, "alignment") } ?? .identity
     clean = try member("clean")
     corrupt = try member("corrupt")
-    guard clean.id != corrupt.id else { throw JSONError("both members are \"\(clean.id)\"") }
+    guard clean.id != corrupt.id else { throw JSONError("both members are \(quoted(clean.id))") }
     prompt = try json.string("prompt")
     let texts = try json.array("answers")
     guard texts.count == 2, let first = texts[0].string, let second = texts[1].string,
@@ -152,7 +154,7 @@ where T.RawValue == String {
   let name = try json.string(key)
   guard let value = T(rawValue: name) else {
     let all = T.allCases.map(\.rawValue).joined(separator: ", ")
-    throw JSONError("\"\(key)\" is \"\(name)\"; there are \(all)")
+    throw JSONError("\"\(key)\" is \(quoted(name)); there are \(all)")
   }
   return value
 }

@@ -2,24 +2,12 @@
 // numbers in the same order, and differ in what stands around them.
 
 import Foundation
+import JSON
 
 /// Why a TextGrid cannot be read.
 public struct TextGridError: Error, CustomStringConvertible, Equatable {
   public let description: String
   public init(_ description: String) { self.description = description }
-}
-
-/// A stretch of a recording with a label, in milliseconds.
-public struct Segment: Hashable, Codable, Sendable {
-  public let label: String
-  public let start: Double
-  public let end: Double
-
-  public init(_ label: String, _ start: Double, _ end: Double) {
-    self.label = label
-    self.start = start
-    self.end = end
-  }
 }
 
 /// The interval tiers of a TextGrid.
@@ -32,11 +20,7 @@ public struct TextGrid: Sendable {
     guard let data = FileManager.default.contents(atPath: path) else {
       throw TextGridError("\(path): cannot be read; check the path")
     }
-    let bytes = [UInt8](data)
-    let encoding: String.Encoding =
-      bytes.starts(with: [0xFE, 0xFF])
-      ? .utf16BigEndian : bytes.starts(with: [0xFF, 0xFE]) ? .utf16LittleEndian : .utf8
-    guard let text = String(data: data, encoding: encoding) else {
+    guard let text = unicodeText(data) else {
       throw TextGridError("\(path): is neither UTF-8 nor UTF-16")
     }
     do { try self.init(text) } catch let error as TextGridError {
@@ -76,19 +60,33 @@ public struct TextGrid: Sendable {
   ///
   /// - Parameter name: the first of the usual names (phones, phone, words, word) where nil, else the
   ///   first tier
-  /// - Throws: where there is no such tier.
+  /// - Throws: where there is no such tier, or its intervals overlap.
   public func segments(of name: String? = nil) throws -> [Segment] {
     let usual = ["phones", "phone", "words", "word"]
     let wanted =
       name ?? usual.first { name in tiers.contains { $0.name == name } } ?? tiers.first?.name
     guard let tier = tiers.first(where: { $0.name == wanted }), !tier.segments.isEmpty else {
-      let names = tiers.map { "\"\($0.name)\"" }.joined(separator: ", ")
+      let names = tiers.map { quoted($0.name) }.joined(separator: ", ")
       throw TextGridError(
-        "has no tier of intervals" + (name.map { " named \"\($0)\"" } ?? "")
+        "has no tier of intervals" + (name.map { " named \(quoted($0))" } ?? "")
           + (names.isEmpty ? "" : "; it has \(names)"))
+    }
+    do { try tier.segments.checkOrder() } catch {
+      throw TextGridError("tier \(quoted(tier.name)): \(error)")
     }
     return tier.segments
   }
+}
+
+/// The text of a file in UTF-8, or in UTF-16 where a byte-order mark says so; without the mark. Nil where
+/// it is neither.
+public func unicodeText(_ data: Data) -> String? {
+  let bytes = [UInt8](data.prefix(2))
+  let encoding: String.Encoding =
+    bytes == [0xFE, 0xFF] ? .utf16BigEndian : bytes == [0xFF, 0xFE] ? .utf16LittleEndian : .utf8
+  guard var text = String(data: data, encoding: encoding) else { return nil }
+  if text.unicodeScalars.first == "\u{FEFF}" { text.unicodeScalars.removeFirst() }
+  return text
 }
 
 /// The texts in quotes, numbers and flags of a file, with their lines. Words, and what stands in

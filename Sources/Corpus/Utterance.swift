@@ -111,9 +111,9 @@ extension Utterance {
   /// A clean utterance in noise: everything but the sound stays.
   init(_ json: JSON, id: String, of utterances: [String: Utterance]) throws {
     let name = try json.string("clean")
-    guard let clean = utterances[name] else { throw JSONError("no utterance \"\(name)\"") }
+    guard let clean = utterances[name] else { throw JSONError("no utterance \(quoted(name))") }
     guard case .recording(let file, 0, 0) = clean.sound else {
-      throw JSONError("\"\(name)\" is no plain recording to mix noise into")
+      throw JSONError("\(quoted(name)) is no plain recording to mix noise into")
     }
     self.id = id
     sound = .mixture(file: file, try NoiseMix(json))
@@ -144,7 +144,7 @@ extension NoiseMix {
     let name = try json.string("noise")
     guard let kind = Kind(rawValue: name) else {
       let kinds = Kind.allCases.map(\.rawValue).joined(separator: ", ")
-      throw JSONError("no noise \"\(name)\"; there are \(kinds)")
+      throw JSONError("no noise \(quoted(name)); there are \(kinds)")
     }
     let talkers = try json.array("talkers").map { talker in
       guard let file = talker.string else { throw JSONError("\"talkers\" should hold files") }

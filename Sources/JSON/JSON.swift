@@ -130,7 +130,7 @@ extension JSON {
           throw JSONError("\(name): the key at byte \(start) holds a zero character")
         }
         guard seen[seen.count - 1].insert(key).inserted else {
-          throw JSONError("\(name): the key \"\(key)\" stands twice, again at byte \(start)")
+          throw JSONError("\(name): the key \(quoted(key)) stands twice, again at byte \(start)")
         }
       case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
         let number = bytes[i...].prefix { $0 > 32 && ![44, 93, 125].contains($0) }

@@ -27,6 +27,7 @@ struct Confirm: ParsableCommand {
   @Option(help: "Another corruption than the search's: paired, silence or noise:0 (dB).")
   var corruption: String?
   @OptionGroup var rules: RuleOptions
+  @OptionGroup var strict: StrictOption
   @Option(help: "How many of the highest-ranked cells.") var top = 50
   @Option(help: "How many of the rest, drawn at random.") var random = 200
   @Option(help: "The seed of the draw and of the random directions.") var seed = 1
@@ -48,7 +49,7 @@ struct Confirm: ParsableCommand {
     Runtime.pin()
     let proposal = try Proposal(
       contentsOf: search,
-      ConfirmedOn(pairs: pairs, split: split, corruption: corruption, rules: rules))
+      ConfirmedOn(pairs: pairs, split: split, corruption: corruption, rules: rules, strict: strict))
     let run = try PairRun(proposal.model, proposal.list, by: "tap confirm")
     if let expected = proposal.modelDigest, expected != run.pairs.modelDigest {
       throw CellError("\(search): was made with other files in \(run.opened.folder); search again")
@@ -59,6 +60,7 @@ struct Confirm: ParsableCommand {
     let directions = proposal.directions
     let sites = Array(Set(chosen.map(\.row.site)))
     for site in sites { try model.check(site) }
+    try run.checkWindows(over: sites)
     run.warnOfMissingStrangers()
     let directed = drawn.split("directions")
     let digest = try Digest(ofFile: search).description

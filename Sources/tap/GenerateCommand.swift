@@ -28,7 +28,7 @@ struct Generate: ParsableCommand {
   func run() throws {
     Runtime.pin()
     let opened = try OpenedQuestion(question)
-    var config = try GenerationConfig(folder: question.model)
+    var config = try GenerationConfig(folder: question.model.model)
     if let limit { config.limit = limit }
     let live = !question.json && isatty(STDERR_FILENO) != 0
     var count = 0
@@ -40,8 +40,9 @@ struct Generate: ParsableCommand {
     let text = opened.tokenizer.map { $0.decode(said.tokens) }
     if question.json {
       var members: [String: JSON] = [
-        "model": .string(question.model), "audio": .string(question.audio),
-        "seconds": .number(opened.seconds), "seconds_heard": .number(opened.heard),
+        "model": .string(question.model.model), "audio": .string(question.audio),
+        "seconds": .number(opened.seconds), "seconds_heard": .number(opened.secondsHeard),
+        "unexpected_tensors": opened.folder.unexpectedTensors,
         "tokens": .array(said.tokens.map { .integer($0) }), "ended": .bool(said.ended),
       ]
       if let text { members["text"] = .string(text) }

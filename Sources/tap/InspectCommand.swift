@@ -16,6 +16,7 @@ struct Inspect: ParsableCommand {
       """)
 
   @Option(help: "The checkpoint folder.") var model: String
+  @OptionGroup var strict: StrictOption
   @Flag(help: "List every site.") var sites = false
   @Flag(help: "Print JSON.") var json = false
 
@@ -29,9 +30,16 @@ struct Inspect: ParsableCommand {
       let checkpoint = try Checkpoint(folder: model)
       audit = checkpoint.audit(config)
     } catch { problems.append("\(error)") }
-    var opened: (any SpeechLanguageModel)?
+    var opened: OpenedFolder?
     if audit != nil {
-      do { opened = try openModel(folder: model) } catch { problems.append("\(error)") }
+      do { opened = try OpenedFolder(model) } catch { problems.append("\(error)") }
+    }
+    if let opened {
+      // Kyutai's fused files have other names, which only opening them can judge.
+      audit?.missing = []
+      audit?.misshapen = []
+      audit?.unexpected = opened.unexpected
+      do { try opened.checkUse(of: model, strict) } catch { problems.append("\(error)") }
     }
     let absent = ["tokenizer.json", "preprocessor_config.json", "generation_config.json"].filter {
       !FileManager.default.fileExists(atPath: "\(model)/\($0)")
@@ -39,10 +47,10 @@ struct Inspect: ParsableCommand {
     if json {
       printJSON(config, parameters, audit, opened, absent, problems)
     } else {
-      printText(config, parameters, audit, opened, absent)
+      printText(config, parameters, audit, opened?.model, absent)
     }
     for problem in problems { warn(problem) }
-    if opened == nil { throw ExitCode(1) }
+    if opened == nil || !problems.isEmpty { throw ExitCode(1) }
   }
 
   private func printText(
@@ -79,8 +87,7 @@ struct Inspect: ParsableCommand {
       }
     }
     print()
-    // Kyutai's fused files have other names, which only opening them can judge.
-    if let audit, opened == nil || audit.isComplete { print(audit) }
+    if let audit { print(audit) }
     if !absent.isEmpty { print("not in the folder: \(absent.joined(separator: ", "))") }
   }
 
@@ -104,7 +111,7 @@ struct Inspect: ParsableCommand {
 
   private func printJSON(
     _ config: any ModelConfig, _ parameters: Int, _ audit: Checkpoint.Audit?,
-    _ opened: (any SpeechLanguageModel)?, _ absent: [String], _ problems: [String]
+    _ opened: OpenedFolder?, _ absent: [String], _ problems: [String]
   ) {
     var members: [String: JSON] = [
       "architecture": .string(config.architecture), "parameters": .integer(parameters),
@@ -127,7 +134,7 @@ struct Inspect: ParsableCommand {
       members["unexpected"] = .array(audit.unexpected.map { .string($0) })
       members["misshapen"] = .array(audit.misshapen.map { .string($0.name) })
     }
-    if let opened { members["sites"] = .array(opened.sites.map { .string("\($0)") }) }
+    if let opened { members["sites"] = .array(opened.model.sites.map { .string("\($0)") }) }
     print(JSON.object(members).text)
   }
 

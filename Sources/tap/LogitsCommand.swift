@@ -32,8 +32,9 @@ struct Logits: ParsableCommand {
     func probability(_ token: Int) -> Double { Elementary.exp(last[token] - highest) / total }
     if question.json {
       var members: [String: JSON] = [
-        "model": .string(question.model), "audio": .string(question.audio),
-        "seconds": .number(opened.seconds), "seconds_heard": .number(opened.heard),
+        "model": .string(question.model.model), "audio": .string(question.audio),
+        "seconds": .number(opened.seconds), "seconds_heard": .number(opened.secondsHeard),
+        "unexpected_tensors": opened.folder.unexpectedTensors,
         "positions": .integer(run.logits.rows),
         "top": .array(
           order.map { token in

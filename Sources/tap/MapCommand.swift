@@ -76,6 +76,7 @@ struct MapCells: ParsableCommand {
     Runtime.pin()
     let run = try PairRun(options, list, by: "tap map")
     let rows = try run.opened.model.rows(sites, in: run.example)
+    try run.checkWindows(over: rows.map(\.site))
     let columns = try run.columns()
     let asked = MapRequest(
       directions: direction.directions,

@@ -12,10 +12,11 @@ struct Pairs: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Makes a list of pairs from a table, and says what is wrong with its rows.",
     discussion: """
-      The table is comma-separated, its first line names the columns: audio_clean, audio_corrupt, \
-      prompt, answer, foil and, where wanted, textgrid_clean, textgrid_corrupt (Praat, long or short), \
-      group (the unit of resampling, such as sentence by speaker) and id. The answer belongs to the \
-      clean recording, the foil to the corrupt one.
+      The table is separated by commas, semicolons or tabs, its first line names the columns: \
+      audio_clean, audio_corrupt, prompt, answer, foil and, where wanted, textgrid_clean, \
+      textgrid_corrupt (Praat, long or short), group (the unit of resampling, such as sentence by \
+      speaker), split and id; others are kept as notes. The answer belongs to the clean recording, the \
+      foil to the corrupt one. Intervals of a TextGrid may neither overlap nor end behind the sound.
 
         printf '%s\\n' audio_clean,audio_corrupt,prompt,answer,foil \\
           'artifacts/evaluation/kal/a-pat.flac,artifacts/evaluation/kal/a-bat.flac,which thing:,pat,bat' \\
@@ -34,6 +35,11 @@ struct Pairs: ParsableCommand {
 
   func run() throws {
     let table = try PairTable(contentsOf: self.table, tier: tier)
+    if !table.noted.isEmpty {
+      warn(
+        "\(self.table): the columns \(table.noted.map { quoted($0) }.joined(separator: ", ")) are not "
+          + "known and are kept as notes")
+    }
     for (line, reason) in table.rejected {
       warn("\(self.table): line \(line): \(reason)")
     }

@@ -56,6 +56,7 @@ struct PatchOne: ParsableCommand {
     if (prompt == nil) == (promptIds == nil) {
       throw ValidationError("give --prompt or --prompt-ids, one of them")
     }
+    try options.checkTemplate(unusedBy: promptIds)
     if site.isEmpty { throw ValidationError("give --site") }
     if (baseTextgrid == nil) != (sourceTextgrid == nil) {
       throw ValidationError("give TextGrids of both recordings or of neither")
@@ -143,10 +144,15 @@ struct PatchOne: ParsableCommand {
 
   private func segments() throws -> (base: [Segment], source: [Segment])? {
     guard let baseTextgrid, let sourceTextgrid else { return nil }
-    func read(_ path: String) throws -> [Segment] {
-      try TextGrid(contentsOf: path).segments()
+    func read(_ path: String, of recording: String) throws -> [Segment] {
+      let grid = try TextGrid(contentsOf: path)
+      do {
+        let segments = try grid.segments()
+        try segments.checkEnd(in: Waveform(contentsOf: recording))
+        return segments
+      } catch let error as TextGridError { throw TextGridError("\(path): \(error)") }
     }
-    return (try read(baseTextgrid), try read(sourceTextgrid))
+    return (try read(baseTextgrid, of: base), try read(sourceTextgrid, of: source))
   }
 
   private func stated(
@@ -159,8 +165,9 @@ struct PatchOne: ParsableCommand {
       } ?? "none"
     }
     return .object(
-      found.json.merging([
+      found.json.merging(opened.prompting) { $1 }.merging([
         "model": .string(opened.folder), "model_sha256": .string(try opened.digest().description),
+        "unexpected_tensors": opened.unexpectedTensors,
         "base": .string(base), "base_sha256": .string(try Digest(ofFile: base).description),
         "source": .string(source), "source_sha256": .string(try Digest(ofFile: source).description),
         "wrong_item": try file(wrongItem), "other_take": try file(otherTake),

@@ -76,6 +76,7 @@ struct SearchCells: ParsableCommand {
     let run = try PairRun(options, list, by: "tap search")
     let model = run.opened.model
     let rows = try model.rows(sites, in: run.example)
+    try run.checkWindows(over: rows.map(\.site))
     let columns = try run.columns()
     // The residual sites, each with what runs beside it.
     let cuts = try model.rows("residual", in: run.example).map(\.site)

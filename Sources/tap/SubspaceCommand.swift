@@ -19,7 +19,7 @@ struct SubspaceVerb: ParsableCommand {
       with the largest of their empirical p; wrong is another item's source, and divergence how much \
       farther patched activations lie from natural ones than natural ones do. das is held against the \
       same training for permuted answers and in the same model with random weights. Windows follow the pair: @changed is where its members \
-      differ, @changed+40ms with a margin. Pairs without splits are halved by group.
+      differ, @changed+40ms with a margin, which is cut where the sound begins or ends. Pairs without splits are halved by group.
 
         tap subspace --model artifacts/qwen2-audio-small --pairs data-manifests/evaluation.json \\
           --site connector.out@changed+40ms --method pca,cca --k 1,2,5,10,20 --limit 40 --draws 20
@@ -130,7 +130,7 @@ struct SubspaceVerb: ParsableCommand {
       try method.split(separator: ",", omittingEmptySubsequences: false).map { name in
         guard let method = SubspaceMethod(rawValue: String(name)) else {
           throw ValidationError(
-            "--method: \"\(name)\" is none of "
+            "--method: \(quoted(name)) is none of "
               + SubspaceMethod.allCases.map(\.rawValue).joined(separator: ", "))
         }
         return method
@@ -142,7 +142,7 @@ struct SubspaceVerb: ParsableCommand {
     get throws {
       try k.split(separator: ",", omittingEmptySubsequences: false).map { text in
         guard let count = Int(text) else {
-          throw ValidationError("--k: \"\(text)\" is not a number; write --k 1,2,5,10")
+          throw ValidationError("--k: \(quoted(text)) is not a number; write --k 1,2,5,10")
         }
         return count
       }
@@ -169,7 +169,7 @@ struct SubspaceVerb: ParsableCommand {
     }
     if let both = Set(fit.map(\.pair.group)).intersection(test.map(\.pair.group)).min() {
       throw CellError(
-        "\(entered.pairs): the group \"\(both)\" is in both splits; what is fitted on a group may "
+        "\(entered.pairs): the group \(quoted(both)) is in both splits; what is fitted on a group may "
           + "not be tested on it")
     }
     return (fit, test)

@@ -1,6 +1,7 @@
 // `tap`: the engine on a reader's own model and recordings.
 
 import ArgumentParser
+import Foundation
 
 @main
 struct TapCommand: ParsableCommand {
@@ -18,4 +19,28 @@ struct TapCommand: ParsableCommand {
       Inspect.self, Logits.self, Generate.self, Pairs.self, PatchOne.self, SearchCells.self,
       MapCells.self, Confirm.self, SubspaceVerb.self, ScrubVerb.self,
     ])
+
+  static func main() {
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch {
+      // The parser repeats what it was given however long it is.
+      let message = fullMessage(for: error)
+      guard exitCode(for: error) != .success, fitted(message) != message else {
+        exit(withError: error)
+      }
+      FileHandle.standardError.write(Data((fitted(message) + "\n").utf8))
+      Foundation.exit(exitCode(for: error).rawValue)
+    }
+  }
+}
+
+/// A message whose lines are at most as long as a screen holds: of longer ones the beginning and the end.
+func fitted(_ message: String) -> String {
+  message.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+    line.utf8.count <= 4000 || line.count <= 4000
+      ? String(line)
+      : "\(line.prefix(600)) … (\(line.count - 1200) characters left out) … \(line.suffix(600))"
+  }.joined(separator: "\n")
 }

@@ -195,6 +195,17 @@ import Testing
     #expect(try value(json.text) == json && value(json.compactText) == json)
   }
 
+  /// What messages repeat has an end.
+  @Test func longTextsAreShortened() {
+    #expect(quoted("pat") == "\"pat\"" && shortened("pat") == "pat")
+    let sixty = String(repeating: "é", count: 60)
+    #expect(quoted(sixty) == "\"\(sixty)\"")
+    #expect(quoted(sixty + "x") == "\"\(sixty)…\" (61 characters)")
+    #expect(
+      shortened(String(repeating: "x", count: 100_000), atMost: 3) == "xxx… (100000 characters)")
+    #expect(quoted("two\nlines\r\n") == "\"two\\nlines\\n\"")
+  }
+
   // ## Mutations
 
   /// Random changes of a valid text: never a crash, and what is accepted reads back the same.

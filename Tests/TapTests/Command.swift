@@ -88,6 +88,19 @@ final class Broken {
     try write("model.safetensors", size + text + bytes[(8 + length)...])
   }
 
+  /// Adds a tensor of one number to the weights.
+  func addTensor(_ name: String) throws {
+    let bytes = try read("model.safetensors")
+    let length = (0..<8).reduce(0) { $0 | Int(bytes[$1]) << (8 * $1) }
+    let end = bytes.count - 8 - length
+    try editHeader {
+      $0[name] = [
+        "dtype": "BF16", "shape": [1], "data_offsets": [.integer(end), .integer(end + 2)],
+      ]
+    }
+    try write("model.safetensors", read("model.safetensors") + [0, 0])
+  }
+
   /// Replaces the recording by a WAV file of one channel.
   func write(sound samples: [Int16], rate: Int = 16_000) throws {
     func little(_ value: Int, _ width: Int) -> [UInt8] {

@@ -6,7 +6,7 @@ import JSON
 import Testing
 
 /// A copy of a golden folder with a word w5 for token 5, inside a folder for what is measured.
-private final class Worded {
+final class Worded {
   let folder: String
   var model: String { "\(folder)/model" }
 
@@ -57,6 +57,8 @@ private final class Worded {
       name, words: name == "whisper" ? 131 : 37,
       named: name == "whisper"
         ? [100: "<|startoftranscript|>", 103: "<|startofprev|>", 105: "<|notimestamps|>"] : [:])
+    // Its vocabulary has no tokens of languages.
+    try worded.write("model/generation_config.json", "{\"is_multilingual\": false}")
     let (model, folder) = (worded.model, worded.folder)
     let list = "\(folder)/pairs.json"
     try worded.write(

@@ -2,6 +2,7 @@
 // and no speaker in common (`paper/definitions.md`, D95).
 
 import Corpus
+import JSON
 import Notebook
 import Tensor
 
@@ -50,7 +51,7 @@ public struct Splits: Sendable {
     var seen: [String: SplitItem] = [:]
     for item in items {
       guard seen.updateValue(item, forKey: item.id) == nil else {
-        throw EvidenceError("two items are called \"\(item.id)\"; name them apart")
+        throw EvidenceError("two items are called \(quoted(item.id)); name them apart")
       }
     }
     for (kind, values) in [
@@ -65,7 +66,7 @@ public struct Splits: Sendable {
           }
           guard other.split == item.split else {
             throw EvidenceError(
-              "\(kind) \"\(value)\" is in the splits \(other.split) (\(other.id)) and \(item.split) "
+              "\(kind) \(quoted(value)) is in the splits \(other.split) (\(other.id)) and \(item.split) "
                 + "(\(item.id)); give it to one of them, or leave one of the items out")
           }
         }

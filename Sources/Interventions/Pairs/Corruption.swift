@@ -4,6 +4,7 @@
 // noise and silence leave it.
 
 import Corpus
+import JSON
 import Speech
 
 /// How the corrupt run of a pair is made.
@@ -73,7 +74,7 @@ extension Corruption: CustomStringConvertible {
         (-60...60).contains(ratio), let seed = parts.count == 3 ? Int(parts[2]) : 1, seed >= 0
       else {
         throw CellError(
-          "\"\(text)\" is no corruption; write paired (the other recording), silence, noise:0 (white "
+          "\(quoted(text)) is no corruption; write paired (the other recording), silence, noise:0 (white "
             + "noise at 0 dB, of -60 to 60) or noise:0:7 (with the seed 7)")
       }
       self = .noise(ratio: ratio, seed: seed)

@@ -14,6 +14,7 @@ extension RecordedPair {
       "foil": .string(foil),
     ]
     if let split { members["split"] = .string(split) }
+    if !notes.isEmpty { members["notes"] = .object(notes.mapValues { .string($0) }) }
     if let segments {
       func list(_ segments: [Segment]) -> JSON {
         .array(segments.map { [.string($0.label), .number($0.start), .number($0.end)] })
@@ -42,9 +43,15 @@ extension RecordedPair {
         return Segment(label, start, end)
       }
     }
+    func inOrder(_ key: String) throws -> [Segment] {
+      let segments = try list(key)
+      do { try segments.checkOrder() } catch { throw JSONError("\"\(key)\": \(error)") }
+      return segments
+    }
+    notes = (json["notes"]?.members ?? [:]).compactMapValues(\.string)
     segments =
       json["segments_clean"] == nil
-      ? nil : (try list("segments_clean"), try list("segments_corrupt"))
+      ? nil : (try inOrder("segments_clean"), try inOrder("segments_corrupt"))
     guard segments.map({ $0.clean.count == $0.corrupt.count }) ?? true else {
       throw JSONError("both recordings should have as many segments")
     }
@@ -59,7 +66,7 @@ extension RecordedPair {
     do {
       let pairs = try json.array("pairs").enumerated().map { i, entry in
         do { return try RecordedPair(entry) } catch {
-          throw JSONError("pair \(entry["id"]?.string ?? "\(i)"): \(error)")
+          throw JSONError("pair \(shortened(entry["id"]?.string ?? "\(i)")): \(error)")
         }
       }
       guard !pairs.isEmpty else { throw JSONError("has no pairs") }

@@ -1,6 +1,7 @@
 // The members of a minimal pair as questions to a model.
 
 import Corpus
+import JSON
 import Speech
 
 extension SpeechModel {
@@ -17,7 +18,7 @@ extension SpeechModel {
     )
     guard let answer, let foil, answer != foil else {
       throw CheckpointError(
-        "pair \(pair.id): the answers \"\(pair.answers.clean)\" and \"\(pair.answers.corrupt)\" "
+        "pair \(pair.id): the answers \(quoted(pair.answers.clean)) and \(quoted(pair.answers.corrupt)) "
           + "begin with the same token; their logits cannot differ")
     }
     func question(_ utterance: Utterance) throws -> Question {

@@ -21,51 +21,8 @@ public struct RecordedPair: Sendable {
   public let segments: (clean: [Segment], corrupt: [Segment])?
   /// What the pair is kept for, such as discovery or validation, where the list says so.
   public let split: String?
-}
-
-/// Rows of a table in comma-separated values, each with the line on which it begins.
-///
-/// Fields may be quoted; a quote inside is doubled. Lines end with a line feed, with or without a
-/// carriage return.
-public func commaSeparated(_ text: String) throws -> [(line: Int, fields: [String])] {
-  var rows: [(line: Int, fields: [String])] = []
-  var fields: [String] = []
-  var field = ""
-  var (isQuoted, wasQuoted) = (false, false)
-  var (line, start) = (1, 1)
-  func isBlank() -> Bool { fields.isEmpty && field.isEmpty && !wasQuoted }
-  var rest = text.replacing("\r\n", with: "\n")[...]
-  if rest.first == "\u{FEFF}" { rest.removeFirst() }
-  while let c = rest.popFirst() {
-    if isQuoted {
-      if c == "\"" {
-        if rest.first == "\"" {
-          field.append(rest.removeFirst())
-        } else {
-          isQuoted = false
-        }
-      } else {
-        if c == "\n" { line += 1 }
-        field.append(c)
-      }
-      continue
-    }
-    switch c {
-    case "\"" where field.isEmpty: (isQuoted, wasQuoted) = (true, true)
-    case ",":
-      fields.append(field)
-      (field, wasQuoted) = ("", false)
-    case "\n":
-      if !isBlank() { rows.append((start, fields + [field])) }
-      (fields, field, wasQuoted) = ([], "", false)
-      line += 1
-      start = line
-    default: field.append(c)
-    }
-  }
-  guard !isQuoted else { throw CellError("line \(start): a quoted field does not end") }
-  if !isBlank() { rows.append((start, fields + [field])) }
-  return rows
+  /// What else the table says of the pair, by column; nothing is computed from it.
+  public let notes: [String: String]
 }
 
 /// The pairs of a table, and the rows that are none.
@@ -73,61 +30,51 @@ public struct PairTable: Sendable {
   public let pairs: [RecordedPair]
   /// What is wrong with a row, by its line.
   public let rejected: [(line: Int, reason: String)]
+  /// Columns that are not known, which are kept as notes of the pairs.
+  public let noted: [String]
 
   private static let required = ["audio_clean", "audio_corrupt", "prompt", "answer", "foil"]
   private static let optional = ["textgrid_clean", "textgrid_corrupt", "group", "id", "split"]
 
   /// Reads a table with the columns audio_clean, audio_corrupt, prompt, answer and foil, and where
-  /// wanted textgrid_clean, textgrid_corrupt, group, id and split. Paths that are not absolute are looked up
-  /// from the current folder, then from the table's.
+  /// wanted textgrid_clean, textgrid_corrupt, group, id and split; others are notes. Paths that are not
+  /// absolute are looked up from the current folder, then from the table's.
   ///
   /// - Parameter tier: the tier of the TextGrids that holds the boundaries
   /// - Throws: where the table cannot be read or lacks a column.
   public init(contentsOf path: String, tier: String? = nil) throws {
-    guard let data = FileManager.default.contents(atPath: path) else {
-      throw CellError("\(path): cannot be read; check the path")
-    }
-    guard let text = String(data: data, encoding: .utf8) else {
-      throw CellError("\(path): is not UTF-8")
-    }
-    let rows: [(line: Int, fields: [String])]
-    do { rows = try commaSeparated(text) } catch { throw CellError("\(path): \(error)") }
-    guard let header = rows.first?.fields.map({ $0.trimmingCharacters(in: .whitespaces) }) else {
-      throw CellError("\(path): is empty; its first line names the columns")
-    }
-    let missing = PairTable.required.filter { !header.contains($0) }
-    let strange = header.filter { !(PairTable.required + PairTable.optional).contains($0) }
-    guard missing.isEmpty, strange.isEmpty, Set(header).count == header.count else {
-      let problem =
-        missing.isEmpty
-        ? strange.isEmpty ? "names a column twice" : "has the column \"\(strange[0])\""
-        : "lacks the column \"\(missing[0])\""
+    let table = try Table(contentsOf: path)
+    let known = PairTable.required + PairTable.optional
+    if let missing = PairTable.required.first(where: { !table.columns.contains($0) }) {
       throw CellError(
-        "\(path): \(problem); the columns are \(PairTable.required.joined(separator: ", ")) and, where "
-          + "wanted, \(PairTable.optional.joined(separator: ", "))")
+        "\(path): lacks the column \"\(missing)\"; \(table.description); the columns are "
+          + "\(PairTable.required.joined(separator: ", ")) and, where wanted, "
+          + PairTable.optional.joined(separator: ", "))
     }
+    let noted = table.columns.filter { !$0.isEmpty && !known.contains($0) }
     let folder = (path as NSString).deletingLastPathComponent
     var (pairs, rejected): ([RecordedPair], [(line: Int, reason: String)]) = ([], [])
     var seen: [String: Int] = [:]
-    for (line, fields) in rows.dropFirst() {
+    for (line, fields) in table.rows {
       do {
-        guard fields.count == header.count else {
-          throw CellError("has \(fields.count) fields, the first line \(header.count)")
-        }
-        let row = Dictionary(uniqueKeysWithValues: zip(header, fields)).filter { !$0.value.isEmpty }
-        let pair = try RecordedPair(row, line: line, below: folder, tier: tier)
+        var row = try table.values(of: fields)
+        let notes = row.filter { noted.contains($0.key) }
+        for name in noted { row[name] = nil }
+        let pair = try RecordedPair(row, notes: notes, line: line, below: folder, tier: tier)
         if let other = seen.updateValue(line, forKey: pair.id) {
-          throw CellError("has the id \"\(pair.id)\" of line \(other)")
+          throw CellError("has the id \(quoted(pair.id)) of line \(other)")
         }
         pairs.append(pair)
       } catch { rejected.append((line, "\(error)")) }
     }
-    (self.pairs, self.rejected) = (pairs, rejected)
+    (self.pairs, self.rejected, self.noted) = (pairs, rejected, noted)
   }
 }
 
 extension RecordedPair {
-  fileprivate init(_ row: [String: String], line: Int, below folder: String, tier: String?) throws {
+  fileprivate init(
+    _ row: [String: String], notes: [String: String], line: Int, below folder: String, tier: String?
+  ) throws {
     func field(_ name: String) throws -> String {
       guard let value = row[name] else { throw CellError("\(name) is empty") }
       return value
@@ -136,7 +83,7 @@ extension RecordedPair {
       let given = try field(name)
       let candidates = [given, folder.isEmpty ? given : "\(folder)/\(given)"]
       guard let path = candidates.first(where: FileManager.default.fileExists) else {
-        throw CellError("\(name): there is no file \(given)")
+        throw CellError("\(name): there is no file \(shortened(given, atMost: 300))")
       }
       return path
     }
@@ -148,11 +95,16 @@ extension RecordedPair {
     id = row["id"] ?? "line-\(line)"
     group = row["group"] ?? id
     split = row["split"]
-    guard answer != foil else { throw CellError("answer and foil are both \"\(answer)\"") }
+    self.notes = notes
+    guard answer != foil else { throw CellError("answer and foil are both \(quoted(answer))") }
     guard
       FileManager.default.contents(atPath: clean) != FileManager.default.contents(atPath: corrupt)
     else { throw CellError("both recordings are the same, so that nothing could differ") }
-    for path in [clean, corrupt] { try Waveform(contentsOf: path).checkAudible(path) }
+    let sounds = try [clean, corrupt].map { path in
+      let sound = try Waveform(contentsOf: path)
+      try sound.checkAudible(path)
+      return sound
+    }
     guard (row["textgrid_clean"] == nil) == (row["textgrid_corrupt"] == nil) else {
       throw CellError("one recording has a TextGrid and the other has none")
     }
@@ -160,15 +112,20 @@ extension RecordedPair {
       segments = nil
       return
     }
-    func boundaries(_ name: String) throws -> [Segment] {
+    func boundaries(_ name: String, of sound: Waveform) throws -> [Segment] {
       let path = try file(name)
-      do { return try TextGrid(contentsOf: path).segments(of: tier) } catch let error
-        as TextGridError
-      {
+      do {
+        let segments = try TextGrid(contentsOf: path).segments(of: tier)
+        try segments.checkEnd(in: sound)
+        return segments
+      } catch let error as TextGridError {
         throw CellError("\(error)".hasPrefix(path) ? "\(error)" : "\(path): \(error)")
       }
     }
-    let (first, second) = (try boundaries("textgrid_clean"), try boundaries("textgrid_corrupt"))
+    let (first, second) = (
+      try boundaries("textgrid_clean", of: sounds[0]),
+      try boundaries("textgrid_corrupt", of: sounds[1])
+    )
     guard first.count == second.count else {
       throw CellError(
         "the TextGrids have \(first.count) and \(second.count) intervals; a pair needs as many in both"

@@ -6,6 +6,11 @@ import JSON
 import Speech
 
 /// Which positions of a pair's run are meant.
+///
+/// One rule holds for windows of every kind: what is named must be there. A window in milliseconds may
+/// not reach past the sound. A margin is cut where the sound begins or ends, since a changed phone may be
+/// its first or its last and a changed word all of it; but a window that reaches past both ends by more
+/// than a phone means all of the sound, which is `@sound`.
 public enum PairWindow: Hashable, Sendable {
   /// The stretch of sound in which the members of a pair differ, and so many milliseconds on both
   /// sides.
@@ -59,13 +64,16 @@ extension PairWindow {
   ///   - spans: the stretch of sound that each position of the site stands for
   ///   - changed: where the run differs from its partner, where that is known
   ///   - site: the site's name, for errors
-  /// - Throws: where the window is not there, or the changed stretch is not known.
+  /// - Throws: where the window is not there or reaches far past both ends of the sound, or the changed
+  ///   stretch is not known.
   public func positions(in spans: [TimeSpan?], changed: TimeSpan?, of site: String) throws -> [Int]
   {
     switch self {
     case .fixed(let window): return try window.checked(in: spans, of: site)
     case .changed(let margin):
-      return try PairWindow.nearest(to: stretch(changed, margin), spans, of: site)
+      let span = try stretch(changed, margin)
+      try checkReach(span, of: spans.compactMap { $0 })
+      return try PairWindow.nearest(to: span, spans, of: site)
     case .elsewhere(let margin):
       let span = try displaced(stretch(changed, margin), within: spans)
       return try PairWindow.nearest(to: span, spans, of: site)
@@ -79,6 +87,18 @@ extension PairWindow {
           + "boundaries, or name the window in milliseconds")
     }
     return TimeSpan(changed.start - margin, changed.end + margin)
+  }
+
+  /// How far, in milliseconds, a window may reach past both ends of the sound: about a phone.
+  private static let reach = 100.0
+
+  private func checkReach(_ span: TimeSpan, of heard: [TimeSpan]) throws {
+    guard let first = heard.first, let last = heard.last else { return }
+    guard min(first.start - span.start, span.end - last.end) <= PairWindow.reach else {
+      throw CellError(
+        "@\(self): the window reaches past the sound on both sides, which ends at "
+          + "\(shortest(last.end)) ms there; take a smaller margin, or @sound for all of it")
+    }
   }
 
   /// As long a stretch that does not overlap the changed one, on the longer side of the sound.

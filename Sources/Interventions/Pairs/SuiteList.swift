@@ -32,11 +32,16 @@ extension RecordedPair {
       return found
     }
     guard let clean = try file(pair.clean), let corrupt = try file(pair.corrupt) else { return nil }
-    (id, group, split) = (pair.id, pair.group, pair.split)
+    (id, group, split, notes) = (pair.id, pair.group, pair.split, [:])
     (self.clean, self.corrupt, prompt) = (clean, corrupt, pair.prompt)
     (answer, foil) = (pair.answers.clean, pair.answers.corrupt)
     func segments(_ utterance: Utterance) -> [Segment] {
       utterance.phones.map { Segment($0.label, $0.start, $0.end) }
+    }
+    for (name, member) in [("clean", pair.clean), ("corrupt", pair.corrupt)] {
+      do { try segments(member).checkOrder() } catch {
+        throw CellError("pair \(pair.id), \(name): \(error)")
+      }
     }
     self.segments =
       pair.clean.phones.count == pair.corrupt.phones.count

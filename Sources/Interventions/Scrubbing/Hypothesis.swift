@@ -120,7 +120,7 @@ extension JSON {
     guard let members else { throw JSONError("\(place): should be an object") }
     if let unknown = members.keys.sorted().first(where: { !known.contains($0) }) {
       throw JSONError(
-        "\(place): \"\(unknown)\" is not known; a node has "
+        "\(place): \(quoted(unknown)) is not known; a node has "
           + known.map { "\"\($0)\"" }.joined(separator: ", "))
     }
   }
@@ -128,7 +128,8 @@ extension JSON {
 
 private func readSite(_ json: JSON, _ place: String) throws -> Site {
   guard let name = json.string, let site = Site(name) else {
-    throw JSONError("\(place): \(json.compactText) is not a site, such as \"lm.1.resid_post\"")
+    throw JSONError(
+      "\(place): \(shortened(json.compactText)) is not a site, such as \"lm.1.resid_post\"")
   }
   return site
 }
@@ -139,7 +140,7 @@ private func readSampler(_ json: JSON?, or usual: DonorSampler, _ place: String)
   guard let json else { return usual }
   guard let sampler = json.string.flatMap(DonorSampler.init(rawValue:)) else {
     throw JSONError(
-      "\(place): \(json.compactText) is no sampler; use "
+      "\(place): \(shortened(json.compactText)) is no sampler; use "
         + DonorSampler.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", "))
   }
   return sampler

@@ -6,6 +6,7 @@
 // what passes beside it (the sound that Whisper's decoder attends to, what a second encoder heard),
 // together from any run. Important windows may have inputs of their own, at an earlier cut.
 
+import JSON
 import Speech
 import Tensor
 
@@ -59,7 +60,7 @@ public struct Scrubbing: Sendable {
         guard let value = item.features[feature] else {
           let known = item.features.keys.sorted().joined(separator: ", ")
           throw CellError(
-            "\(item.id): has no feature \"\(feature)\", which the hypothesis names; it has \(known)"
+            "\(item.id): has no feature \(quoted(feature)), which the hypothesis names; it has \(known)"
           )
         }
         let key = DonorClass(stratum: item.stratum, feature: feature, value: value)
@@ -71,7 +72,7 @@ public struct Scrubbing: Sendable {
     try check(hypothesis.root, before: nil)
     if let alone = donors.filter({ $0.value.count < 2 }).keys.min(by: { "\($0)" < "\($1)" }) {
       throw CellError(
-        "only one item has \(alone.feature) \"\(alone.value)\" (\(alone.stratum)): it would be "
+        "only one item has \(alone.feature) \(quoted(alone.value)) (\(alone.stratum)): it would be "
           + "scrubbed with itself, which tests nothing. Add pairs, or leave it out")
     }
   }

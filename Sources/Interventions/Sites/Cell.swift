@@ -2,6 +2,7 @@
 // window: `encoder.3.attn.z[5]@120ms..240ms`. The string form is what files, the command line and
 // error messages use, and it reads back as the same cell.
 
+import JSON
 import Speech
 import Tensor
 
@@ -37,7 +38,7 @@ public struct Cell: Hashable, Sendable, CustomStringConvertible {
 
   private static func unreadable(_ text: String) -> CellError {
     CellError(
-      "\"\(text)\" is no site; write stage.layer.activation as in encoder.3.resid_post, with [5] for "
+      "\(quoted(text)) is no site; write stage.layer.activation as in encoder.3.resid_post, with [5] for "
         + "one head or neuron and @120ms..240ms or @3..5 for a window")
   }
 
@@ -60,7 +61,7 @@ extension SpeechLanguageModel {
     let name = "\(site)"
     let near = sites.map { (distance("\($0)", name), "\($0)") }.sorted { $0 < $1 }.prefix(5)
     throw CellError(
-      "the model has no site \(name); near it are \(near.map(\.1).joined(separator: ", ")); "
+      "the model has no site \(shortened(name)); near it are \(near.map(\.1).joined(separator: ", ")); "
         + "it has \(siteSummary(sites))")
   }
 }

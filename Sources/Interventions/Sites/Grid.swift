@@ -1,6 +1,7 @@
 // Which cells a map or a search has: rows are sites, or heads and neurons of them, columns are windows.
 
 import Corpus
+import JSON
 import Speech
 
 /// One row of a grid: a site, or one head or neuron of it.
@@ -78,7 +79,7 @@ extension SpeechLanguageModel {
       if let family = SiteFamily(rawValue: part) {
         let own = sites.filter { family.holds($0, known) }
         guard !own.isEmpty else {
-          throw CellError("the model has no sites of the family \"\(part)\"")
+          throw CellError("the model has no sites of the family \(quoted(part))")
         }
         for site in own {
           rows += try split(site, into: family == .heads || family == .neurons, trace)
@@ -95,7 +96,7 @@ extension SpeechLanguageModel {
       guard !cells.isEmpty, cells.allSatisfy({ $0.window == .all }) else {
         let families = SiteFamily.allCases.map(\.rawValue).joined(separator: ", ")
         throw CellError(
-          "\"\(part)\" names no site of the model; write a site without a window, as in "
+          "\(quoted(part)) names no site of the model; write a site without a window, as in "
             + "lm.*.attn.z[*], or one of \(families)")
       }
       for cell in cells {
@@ -144,7 +145,7 @@ public enum WindowPlan: Hashable, Sendable, CustomStringConvertible {
       guard text.hasPrefix("time:"), let width = Double(text.dropFirst(5)), width > 0,
         width.isFinite
       else {
-        throw CellError("\"\(text)\" are no windows; write time:80 (ms), segments or whole")
+        throw CellError("\(quoted(text)) are no windows; write time:80 (ms), segments or whole")
       }
       self = .time(width)
     }
@@ -158,18 +159,46 @@ public struct GridWindow: Hashable, Sendable {
 }
 
 extension WindowPlan {
+  /// How many windows of a grid are drawn at most.
+  private static let most = 100_000
+
+  /// - Parameters:
+  ///   - sites: those of the grid
+  ///   - trace: a run that says which stretch of sound each of their positions stands for
+  /// - Throws: where windows are narrower than the positions of every site, so that some would hold
+  ///   nothing anywhere and the others as much as wider ones.
+  public func check(over sites: [Site], in trace: Trace) throws {
+    guard case .time(let width) = self else { return }
+    let spans = try sites.flatMap { try trace.place(of: $0).spans.compactMap { $0 } }
+    guard let finest = spans.map({ $0.end - $0.start }).min() else { return }
+    // Spans are differences of times.
+    guard width < finest * (1 - 1e-9) else { return }
+    let useful = (1000 * finest).rounded(.up) / 1000
+    throw CellError(
+      "windows of \(shortest(width)) ms are narrower than any position of the patched sites, the finest "
+        + "of which stand for \(shortest(useful)) ms; write time:\(shortest(useful)) or wider")
+  }
+
   /// The columns of one base run: its sound, then the last positions of its text one by one.
   ///
   /// - Parameters:
   ///   - length: milliseconds of the base run's sound
   ///   - segments: those of the base recording, where known
   ///   - text: how many of the last positions of the text get a column each
-  /// - Throws: where segments are wanted and not known.
+  /// - Throws: where segments are wanted and not known, or there would be too many windows.
   public func windows(length: Double, segments: [Segment]?, text: Int) throws -> [GridWindow] {
     let sound: [GridWindow]
+    if text > WindowPlan.most {
+      throw CellError("\(text) windows of text are more than a model has; give fewer")
+    }
     switch self {
     case .whole: sound = [GridWindow(name: "sound", window: .sound)]
     case .time(let width):
+      guard length / width <= Double(WindowPlan.most) else {
+        throw CellError(
+          "windows of \(shortest(width)) ms are more than \(WindowPlan.most) in \(shortest(length)) ms "
+            + "of sound; give wider ones")
+      }
       let count = Int((length / width).rounded(.up))
       sound = (0..<count).map {
         let window = Window.milliseconds(width * Double($0), width * Double($0 + 1))

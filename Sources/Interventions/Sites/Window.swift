@@ -2,6 +2,7 @@
 // the sound. A window is written behind an @: `@120ms..240ms`, `@3..5`, `@-1`, `@text:-4..`, `@sound`.
 // Every range leaves its end out.
 
+import JSON
 import Speech
 
 /// A set of positions, meant for any site.
@@ -151,7 +152,7 @@ extension Window: CustomStringConvertible {
 
   private static func unreadable(_ text: String) -> CellError {
     CellError(
-      "\"\(text)\" is no window; write 120ms..240ms, 3..5 (5 excluded), 3, -1 (the last), text, "
+      "\(quoted(text)) is no window; write 120ms..240ms, 3..5 (5 excluded), 3, -1 (the last), text, "
         + "text:-4.. (the last four of the text), sound or all")
   }
 }

@@ -25,7 +25,13 @@ extension Waveform {
   /// 3.1e-5.
   public static let silence: Float = 2e-5
 
-  /// Throws where there is no sample, or one that is not a finite number.
+  /// The peak from which on samples are taken for numbers of another scale, such as those of 16 bits.
+  /// Programs that mix in floating point leave peaks above 1, and recordings of them stay below 4, which
+  /// is 12 dB.
+  public static let implausiblePeak: Float = 4
+
+  /// Throws where there is no sample, one that is not a finite number, or one that belongs to another
+  /// scale than -1...1.
   ///
   /// - Parameter name: the file or the recording, for the message.
   public func checkUsable(_ name: String) throws {
@@ -36,6 +42,12 @@ extension Waveform {
       throw AudioError(
         name, "sample \(bad) is \(samples[bad]), not a finite number",
         advice: "export the recording again")
+    }
+    let peak = samples.reduce(0) { max($0, abs($1)) }
+    guard peak < Waveform.implausiblePeak else {
+      throw AudioError(
+        name, "the peak is \(peak), which is no sound in the scale of -1 to 1",
+        advice: "export the recording again, or divide its samples (those of 16 bits by 32768)")
     }
   }
 

@@ -37,7 +37,7 @@ extension Waveform {
   ///
   /// - Parameter rate: samples per second of the result; nil keeps the rate of the file.
   /// - Throws: `AudioError` for a file that is missing, a folder, not audio, truncated, of zero
-  ///   length, too long, of an implausible rate, or that has a sample that is not finite.
+  ///   length, too long, of an implausible rate or scale, or that has a sample that is not finite.
   public init(contentsOf path: String, rate: Int? = Waveform.modelRate) throws {
     try Waveform.checkIsFile(path)
     var info = SF_INFO()

@@ -32,7 +32,8 @@ public struct GenerationConfig: Sendable, Equatable {
       let all = (ends.elements ?? [ends]).map(\.int)
       guard all.allSatisfy({ $0 != nil }) else {
         throw CheckpointError(
-          "\(folder): \"eos_token_id\" is \(ends.compactText); it should be a token or several")
+          "\(folder): \"eos_token_id\" is \(shortened(ends.compactText)); it should be a token or several"
+        )
       }
       endTokens = Set(all.compactMap { $0 })
     }
@@ -71,7 +72,8 @@ extension JSON? {
     guard let list = self else { return [] }
     let tokens = list.elements?.compactMap(\.int)
     guard let tokens, tokens.count == list.elements?.count else {
-      throw CheckpointError("\"\(key)\" is \(list.compactText); it should be a list of tokens")
+      throw CheckpointError(
+        "\"\(key)\" is \(shortened(list.compactText)); it should be a list of tokens")
     }
     return Set(tokens)
   }

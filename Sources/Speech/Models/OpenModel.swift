@@ -7,20 +7,36 @@ import JSON
 /// (SALMONN, LLaMA-Omni); -200 as in LLaMA-Omni's own code.
 public let spokenPlaceholder = -200
 
-/// Opens a checkpoint folder of any of the architectures.
-///
-/// - Throws: where the architecture is unknown, a file is missing or damaged, or the parameters are
-///   not those that config.json asks for.
-public func openModel(folder: String) throws -> any SpeechLanguageModel {
-  let config = try openConfig(folder: folder)
-  let weights = try config.weights(from: Checkpoint(folder: folder))
-  switch config {
-  case let config as WhisperConfig: return Whisper(config, weights)
-  case let config as MimiConfig: return Mimi(config, weights)
-  case let config as MoshiConfig: return Moshi(config, weights)
-  case let config as any AudioLanguageConfig: return AudioLanguageModel(config, weights)
-  default: preconditionFailure("no model of \(config)")
+/// A checkpoint folder of any of the architectures, opened.
+public struct OpenedFolder: Sendable {
+  public let config: any ModelConfig
+  public let model: any SpeechLanguageModel
+  /// The tensors of its files that the model has no use for, by name: where there are some, config.json
+  /// may be that of another model.
+  public let unexpected: [String]
+
+  /// - Throws: where the architecture is unknown, a file is missing or damaged, or the parameters are
+  ///   not those that config.json asks for.
+  public init(_ folder: String) throws {
+    config = try openConfig(folder: folder)
+    let checkpoint = try Checkpoint(folder: folder)
+    let weights = try config.weights(from: checkpoint)
+    unexpected = checkpoint.unread.filter { [config] in !config.ignores($0) }
+    switch config {
+    case let config as WhisperConfig: model = Whisper(config, weights)
+    case let config as MimiConfig: model = Mimi(config, weights)
+    case let config as MoshiConfig: model = Moshi(config, weights)
+    case let config as any AudioLanguageConfig: model = AudioLanguageModel(config, weights)
+    default: preconditionFailure("no model of \(config)")
+    }
   }
+}
+
+/// The model of a checkpoint folder.
+///
+/// - Throws: what `OpenedFolder` throws.
+public func openModel(folder: String) throws -> any SpeechLanguageModel {
+  try OpenedFolder(folder).model
 }
 
 /// The sizes and names that a folder's config.json gives.
@@ -32,14 +48,17 @@ public func openConfig(folder: String) throws -> any ModelConfig {
     switch json["model_type"]?.string ?? (json["dep_q"] == nil ? nil : "moshi") {
     case "mimi": return try MimiConfig(json)
     case "moshi": return try MoshiConfig(json)
-    case "whisper": return try WhisperConfig(json)
+    case "whisper":
+      let generation = "\(folder)/generation_config.json"
+      return try WhisperConfig(
+        json, generation: fileExists(generation) ? readJSON(generation) : [:])
     case "qwen2_audio": return try Qwen2AudioConfig(json)
     case "salmonn": return try SALMONNConfig(json)
     case "omni_speech2s_llama", "omni_speech_llama": return try LlamaOmniConfig(json)
     case "Soundwave": return try SoundwaveConfig(json, folder: folder)
     case let other:
       throw JSONError(
-        "\"model_type\" is \(other.map { "\"\($0)\"" } ?? "missing"); this package runs "
+        "\"model_type\" is \(other.map { quoted($0) } ?? "missing"); this package runs "
           + "whisper, qwen2_audio, salmonn, omni_speech2s_llama (LLaMA-Omni), Soundwave and "
           + "moshi")
     }

@@ -45,7 +45,7 @@ public struct SpeechModel: Sendable {
       let found = json[key] ?? .integer(usual)
       guard found.int == expected else {
         throw CheckpointError(
-          "\(path): \"\(key)\" is \(found.compactText), config.json asks for \(expected); "
+          "\(path): \"\(key)\" is \(shortened(found.compactText)), config.json asks for \(expected); "
             + "take both from one checkpoint")
       }
     }
@@ -114,7 +114,7 @@ public struct SpeechModel: Sendable {
     let unknown = try tokenizer.unknownWords(in: text)
     guard unknown.isEmpty else {
       throw CheckpointError(
-        "\(folder)/tokenizer.json: does not know \(unknown.map { "\"\($0)\"" }.joined(separator: ", "))"
+        "\(folder)/tokenizer.json: does not know \(unknown.map { quoted($0) }.joined(separator: ", "))"
       )
     }
     return try tokenizer.encode(text)

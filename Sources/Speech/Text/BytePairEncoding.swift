@@ -24,7 +24,7 @@ struct BytePairEncoding: Sendable {
   init(_ json: JSON) throws {
     for key in ["continuing_subword_prefix", "end_of_word_suffix"] {
       if let affix = json[key]?.string, !affix.isEmpty {
-        throw TokenizerError("model: \(key) \"\(affix)\" is not supported")
+        throw TokenizerError("model: \(key) \(quoted(affix)) is not supported")
       }
     }
     if let dropout = json["dropout"]?.double, dropout > 0 {
@@ -40,7 +40,7 @@ struct BytePairEncoding: Sendable {
     fusesUnknown = json["fuse_unk"]?.bool ?? false
     if let unknown = json["unk_token"]?.string {
       guard let id = vocabulary.id(of: unknown) else {
-        throw TokenizerError("model: the vocabulary lacks the unk_token \"\(unknown)\"")
+        throw TokenizerError("model: the vocabulary lacks the unk_token \(quoted(unknown))")
       }
       unknownID = Int32(id)
     } else {
@@ -67,7 +67,7 @@ struct BytePairEncoding: Sendable {
       }
       let ids = try [parts[0], parts[1], parts[0] + parts[1]].map { token in
         guard let id = vocabulary.id(of: token) else {
-          throw TokenizerError("model: merge \(rank) needs \"\(token)\", not in the vocabulary")
+          throw TokenizerError("model: merge \(rank) needs \(quoted(token)), not in the vocabulary")
         }
         return Int32(id)
       }

@@ -7,23 +7,54 @@ import JSON
 public struct PromptTemplate: Sendable {
   /// Whether a chat template is used where the architecture has a plain one too (Qwen2-Audio).
   public var isChat: Bool
-  /// Whisper: the language of the recording, as in `en`, and whether it is put into English.
-  public var language: String
+  /// Whisper of several languages: that of the recording, English where nil, and whether it is put into
+  /// English.
+  public var language: String?
   public var translates: Bool
 
-  public init(isChat: Bool = false, language: String = "en", translates: Bool = false) {
+  public init(isChat: Bool = false, language: String? = nil, translates: Bool = false) {
     self.isChat = isChat
     self.language = language
     self.translates = translates
   }
 
+  /// - Throws: where something is asked that the architecture's prompt has no tokens for.
+  public func check(_ config: any ModelConfig) throws {
+    if isChat, !(config is Qwen2AudioConfig) {
+      throw TokenizerError(
+        "a chat template is asked of \(config.architecture), which has one prompt; leave --chat out, "
+          + "it is for Qwen2-Audio")
+    }
+    guard language != nil || translates else { return }
+    let asked = language.map { "the language \(quoted($0))" } ?? "a translation"
+    guard let whisper = config as? WhisperConfig else {
+      throw TokenizerError(
+        "\(asked) is asked of \(config.architecture), whose prompt names none; leave --language and "
+          + "--translate out, they are for Whisper")
+    }
+    guard whisper.isMultilingual else {
+      throw TokenizerError(
+        "\(asked) is asked of an English-only Whisper, which was trained without tokens of language "
+          + "and task; leave --language and --translate out, or take a Whisper of several languages"
+      )
+    }
+  }
+
+  /// The language that the prompt names; nil where it names none.
+  public func spokenLanguage(of config: any ModelConfig) -> String? {
+    guard let whisper = config as? WhisperConfig, whisper.isMultilingual else { return nil }
+    return language ?? "en"
+  }
+
   /// - Parameters:
   ///   - text: what is asked
   ///   - config: the architecture
-  /// - Throws: where the tokenizer lacks a token of the template or does not know a word.
+  /// - Throws: where the tokenizer lacks a token of the template or does not know a word, or the
+  ///   architecture has no tokens for what is asked.
   public func tokens(
     _ text: String, for config: any ModelConfig, _ tokenizer: Tokenizer
   ) throws -> [Int] {
+    try check(config)
     switch config {
     case let config as Qwen2AudioConfig:
       return try isChat
@@ -32,7 +63,8 @@ public struct PromptTemplate: Sendable {
     case is SALMONNConfig: return try salmonn(text, tokenizer)
     case let config as SoundwaveConfig: return try soundwave(text, config.audioToken, tokenizer)
     case is LlamaOmniConfig: return try llamaOmni(text, tokenizer)
-    case is WhisperConfig: return try whisper(text, tokenizer)
+    case is WhisperConfig:
+      return try whisper(text, language: spokenLanguage(of: config), tokenizer)
     default:
       // Moshi listens without being asked; its text stream is what it says itself.
       return try plain(text, tokenizer)
@@ -49,14 +81,15 @@ public struct PromptTemplate: Sendable {
     guard unknown.isEmpty else {
       throw TokenizerError(
         "the prompt has words that the tokenizer does not know: "
-          + unknown.map { "\"\($0)\"" }.joined(separator: ", ") + "; reword it")
+          + unknown.map { quoted($0) }.joined(separator: ", ") + "; reword it")
     }
     return try tokenizer.encode(text, addingSpecialTokens: false)
   }
 
   private func token(_ name: String, _ tokenizer: Tokenizer) throws -> Int {
     guard let id = tokenizer.id(of: name) else {
-      throw TokenizerError("the tokenizer has no token \(name), which the model's prompt needs")
+      throw TokenizerError(
+        "the tokenizer has no token \(quoted(name)), which the model's prompt needs")
     }
     return id
   }
@@ -125,18 +158,17 @@ public struct PromptTemplate: Sendable {
       + parts[1].dropFirst(adds ? 1 : 0)
   }
 
-  /// The decoder's start: language and task where the vocabulary has them, no timestamps; a text is
-  /// what was said before.
-  private func whisper(_ text: String, _ tokenizer: Tokenizer) throws -> [Int] {
+  /// The decoder's start: language and task where the model was trained with them, no timestamps; a
+  /// text is what was said before.
+  private func whisper(_ text: String, language: String?, _ tokenizer: Tokenizer) throws -> [Int] {
     var tokens: [Int] = []
     if !text.isEmpty {
       tokens += try [token("<|startofprev|>", tokenizer)] + plain(" " + text, tokenizer)
     }
     tokens.append(try token("<|startoftranscript|>", tokenizer))
-    if let task = tokenizer.id(of: translates ? "<|translate|>" : "<|transcribe|>"),
-      tokenizer.id(of: "<|de|>") != nil
-    {
-      tokens += [try token("<|\(language)|>", tokenizer), task]
+    if let language {
+      let task = translates ? "<|translate|>" : "<|transcribe|>"
+      tokens += [try token("<|\(language)|>", tokenizer), try token(task, tokenizer)]
     }
     return tokens + [try token("<|notimestamps|>", tokenizer)]
   }

@@ -167,7 +167,7 @@ extension Tokenizer {
       case .token(let id): ids.append(id)
       case .text(let word):
         if !model.encode(word, into: &ids), !model.skipsUnknown {
-          let words = try Set(unknownWords(in: text)).sorted().map { "\"\($0)\"" }
+          let words = try Set(unknownWords(in: text)).sorted().map { quoted($0) }
           throw TokenizerError(
             "\(name): the vocabulary has no \(words.joined(separator: ", ")); reword the text")
         }

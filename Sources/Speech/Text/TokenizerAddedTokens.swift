@@ -44,11 +44,13 @@ struct AddedTokens: Sendable {
       let known = ExactText(model.token(id) ?? content)
       guard model.id(of: content) ?? id == id, known == ExactText(content) else {
         throw TokenizerError(
-          "added_tokens: \"\(content)\" has id \(id), which the vocabulary contradicts")
+          "added_tokens: \(quoted(content)) has id \(id), which the vocabulary contradicts")
       }
       guard tokens.updateValue(token, forKey: id) == nil,
         ids.updateValue(id, forKey: ExactText(content)) == nil
-      else { throw TokenizerError("added_tokens: \"\(content)\" or its id \(id) is there twice") }
+      else {
+        throw TokenizerError("added_tokens: \(quoted(content)) or its id \(id) is there twice")
+      }
       // The default of the flag is the opposite of `special`.
       if json["normalized"]?.bool ?? !token.isSpecial {
         normalized.insert(normalizer.applied(to: content), id: id)

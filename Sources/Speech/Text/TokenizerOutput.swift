@@ -21,7 +21,7 @@ struct TokenTemplate: Sendable {
       }
     case let kind:
       throw TokenizerError(
-        "post_processor: kind \"\(kind ?? "none")\" is not supported; ByteLevel, "
+        "post_processor: kind \(quoted(kind ?? "none")) is not supported; ByteLevel, "
           + "TemplateProcessing and Sequence are")
     }
   }
@@ -38,7 +38,7 @@ struct TokenTemplate: Sendable {
       } else {
         let name = try JSON.object(part.object("SpecialToken")).string("id")
         guard let ids = special[name]?["ids"]?.elements else {
-          throw TokenizerError("post_processor: \"\(name)\" is not among its special_tokens")
+          throw TokenizerError("post_processor: \(quoted(name)) is not among its special_tokens")
         }
         if isAfter { after += ids.compactMap(\.int) } else { before += ids.compactMap(\.int) }
       }
@@ -67,7 +67,8 @@ enum TokenDecoder: Sendable {
         prefix: json["prefix"]?.string ?? "##", cleansUp: json["cleanup"]?.bool ?? true)
     case let kind:
       throw TokenizerError(
-        "decoder: kind \"\(kind ?? "none")\" is not supported; ByteLevel, WordPiece and null are")
+        "decoder: kind \(quoted(kind ?? "none")) is not supported; ByteLevel, WordPiece and null are"
+      )
     }
   }
 

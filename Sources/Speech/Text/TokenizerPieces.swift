@@ -23,7 +23,7 @@ struct TextNormalizer: Sendable {
       steps = try json.array("normalizers").flatMap { try TextNormalizer($0).steps }
     case let kind:
       throw TokenizerError(
-        "normalizer: kind \"\(kind ?? "none")\" is not supported; NFC, NFD, NFKC, NFKD, Lowercase "
+        "normalizer: kind \(quoted(kind ?? "none")) is not supported; NFC, NFD, NFKC, NFKD, Lowercase "
           + "and Sequence are")
     }
   }
@@ -68,7 +68,7 @@ struct TextSplitter: Sendable {
       steps = try json.array("pretokenizers").flatMap { try TextSplitter($0).steps }
     case let kind:
       throw TokenizerError(
-        "pre_tokenizer: kind \"\(kind ?? "none")\" is not supported; Whitespace, WhitespaceSplit, "
+        "pre_tokenizer: kind \(quoted(kind ?? "none")) is not supported; Whitespace, WhitespaceSplit, "
           + "Split, ByteLevel and Sequence are")
     }
   }
@@ -145,7 +145,7 @@ private struct Expression: Sendable {
     let behavior = try json.string("behavior")
     guard ["Isolated", "Removed"].contains(behavior) else {
       throw TokenizerError(
-        "pre_tokenizer: Split with behavior \"\(behavior)\" is not supported; Isolated and "
+        "pre_tokenizer: Split with behavior \(quoted(behavior)) is not supported; Isolated and "
           + "Removed are")
     }
     self.init(

@@ -28,7 +28,7 @@ struct Vocabulary: Sendable {
     ids = try Dictionary(
       uniqueKeysWithValues: members.map { token, value in
         guard let id = value.int, 0..<1 << 31 ~= id else {
-          throw TokenizerError("model: the id of \"\(token)\" is not a whole number from 0 on")
+          throw TokenizerError("model: the id of \(quoted(token)) is not a whole number from 0 on")
         }
         return (ExactText(token), id)
       })
@@ -57,7 +57,7 @@ enum TokenModel: Sendable {
     case nil where json["merges"] != nil: self = .merges(try BytePairEncoding(json))
     case let kind:
       throw TokenizerError(
-        "model: kind \"\(kind ?? "none")\" is not supported; BPE and WordLevel are")
+        "model: kind \(quoted(kind ?? "none")) is not supported; BPE and WordLevel are")
     }
   }
 

@@ -41,12 +41,13 @@ extension Tokenizer {
     for (id, word) in (special + words).enumerated() {
       // A JSON object here cannot hold two spellings that Unicode calls equivalent.
       guard !word.isEmpty, vocabulary.updateValue(.integer(id), forKey: word) == nil else {
-        throw TokenizerError("the word \"\(word)\" is empty or occurs twice; list each word once")
+        throw TokenizerError(
+          "the word \(quoted(word)) is empty or occurs twice; list each word once")
       }
     }
     for word in words where TextSplitter.wordRuns(of: word) != [word] {
       throw TokenizerError(
-        "\"\(word)\" is more than one word: \(TextSplitter.wordRuns(of: word)); list its parts")
+        "\(quoted(word)) is more than one word: \(TextSplitter.wordRuns(of: word)); list its parts")
     }
     let added = special.enumerated().map { id, token in
       [

@@ -2,6 +2,7 @@
 
 import Glibc
 import JSON
+import Synchronization
 import Tensor
 
 /// The files of a checkpoint folder: config.json and the weights, which are safetensors or PyTorch's
@@ -11,6 +12,7 @@ public struct Checkpoint: Sendable {
   public let config: JSON
   private let files: [any WeightFile]
   private let home: [String: Int]
+  private let read = ReadNames()
 
   public init(folder: String) throws {
     self.folder = folder
@@ -64,14 +66,14 @@ public struct Checkpoint: Sendable {
     }
     let names = Set(map.values.compactMap(\.string)).sorted()
     if let name = names.first(where: { $0.contains("/") }) {
-      throw CheckpointError("\(indexPath): the shard \"\(name)\" is not a file of this folder")
+      throw CheckpointError("\(indexPath): the shard \(quoted(name)) is not a file of this folder")
     }
     let files = try names.map { try opened("\(folder)/\($0)") }
     for (tensor, file) in map.sorted(by: { $0.key < $1.key }) {
       guard let i = names.firstIndex(of: file.string ?? ""), files[i].entries[tensor] != nil
       else {
         throw CheckpointError(
-          "\(indexPath): \"\(tensor)\" is not in \(file.string ?? "a file"); "
+          "\(indexPath): \(quoted(tensor)) is not in \(file.string ?? "a file"); "
             + "the index and the shards do not belong together, fetch them again")
       }
     }
@@ -79,6 +81,9 @@ public struct Checkpoint: Sendable {
   }
 
   public var tensorNames: [String] { home.keys.sorted() }
+
+  /// The tensors that nobody has read so far, in order.
+  public var unread: [String] { tensorNames.filter { !read.contains($0) } }
 
   /// The tensor of the first of `names` that is there, as Float32.
   ///
@@ -115,6 +120,7 @@ public struct Checkpoint: Sendable {
         "\(file.path): \"\(name)\" has shape \(file.entries[name]!.shape), "
           + "config.json asks for \(shape)")
     }
+    read.insert(name)
     return (file, name)
   }
 
@@ -129,16 +135,14 @@ public struct Checkpoint: Sendable {
 extension Checkpoint {
   /// What a folder holds against what its config.json asks for.
   public struct Audit: Sendable, CustomStringConvertible {
-    public let missing: [String]
-    public let unexpected: [String]
+    public var missing: [String]
+    public var unexpected: [String]
     /// Names with the shape that was found and the one that was asked for.
-    public let misshapen: [(name: String, found: [Int], expected: [Int])]
+    public var misshapen: [(name: String, found: [Int], expected: [Int])]
     /// Bytes of all weights in their files.
     public let bytes: Int
     /// The types of numbers, with how many there are of each.
     public let types: [(type: String, count: Int)]
-
-    public var isComplete: Bool { missing.isEmpty && misshapen.isEmpty }
 
     public var description: String {
       func list(_ title: String, _ names: [String]) -> [String] {
@@ -181,6 +185,14 @@ extension Checkpoint {
       missing: missing, unexpected: unexpected, misshapen: misshapen, bytes: bytes,
       types: types.sorted { $0.key < $1.key }.map { ($0.key, $0.value) })
   }
+}
+
+/// Which tensors of a checkpoint were read; copies of the checkpoint share it.
+private final class ReadNames: Sendable {
+  private let names = Mutex<Set<String>>([])
+
+  func insert(_ name: String) { names.withLock { _ = $0.insert(name) } }
+  func contains(_ name: String) -> Bool { names.withLock { $0.contains(name) } }
 }
 
 /// The names of the files of a folder, in order.

@@ -14,7 +14,8 @@ extension JSON {
       throw JSONError("\"\(key)\" is missing")
     }
     guard let number = value.int, number >= 1, number <= most else {
-      throw JSONError("\"\(key)\" is \(value.compactText); it should lie between 1 and \(most)")
+      throw JSONError(
+        "\"\(key)\" is \(shortened(value.compactText)); it should lie between 1 and \(most)")
     }
     return number
   }
@@ -24,7 +25,7 @@ extension JSON {
     guard let value = self[key] else { return usual }
     let number = try double(key)
     guard number > 0, number.isFinite else {
-      throw JSONError("\"\(key)\" is \(value.compactText); it should be above 0")
+      throw JSONError("\"\(key)\" is \(shortened(value.compactText)); it should be above 0")
     }
     return number
   }
@@ -33,7 +34,8 @@ extension JSON {
   func requires(_ key: String, _ expected: JSON) throws {
     guard let value = self[key], value != expected else { return }
     throw JSONError(
-      "\"\(key)\" is \(value.compactText); only \(expected.compactText) is implemented")
+      "\"\(key)\" is \(shortened(value.compactText)); only \(shortened(expected.compactText)) is implemented"
+    )
   }
 
   /// The object of this name.
@@ -137,7 +139,7 @@ extension JSON {
         originalPositions: Float(
           try object.positive("original_max_position_embeddings", usual: 8192)))
     case let kind:
-      throw JSONError("rotary positions of type \"\(kind)\" are not implemented")
+      throw JSONError("rotary positions of type \(quoted(kind)) are not implemented")
     }
   }
 }

@@ -56,28 +56,28 @@ public final class Safetensors: WeightFile {
       guard let type = value["dtype"]?.string, let sizes = value["shape"]?.elements,
         let offsets = value["data_offsets"]?.elements?.map(\.int), offsets.count == 2,
         let start = offsets[0], let end = offsets[1]
-      else { throw bad("tensor \"\(name)\" lacks dtype, shape or data_offsets") }
+      else { throw bad("tensor \(quoted(name)) lacks dtype, shape or data_offsets") }
       guard let kind = NumberType(rawValue: type) else {
         let known = NumberType.allCases.map(\.rawValue).joined(separator: ", ")
-        throw bad("tensor \"\(name)\" has type \(type); \(known) can be read")
+        throw bad("tensor \(quoted(name)) has type \(type); \(known) can be read")
       }
       var count = 1
       let shape = sizes.compactMap(\.int)
       for size in shape {
         let (product, overflow) = count.multipliedReportingOverflow(by: size)
         guard size >= 0, !overflow, product < 1 << 48 else {
-          throw bad("tensor \"\(name)\" has a shape of \(shape)")
+          throw bad("tensor \(quoted(name)) has a shape of \(shape)")
         }
         count = product
       }
       guard shape.count == sizes.count, start >= 0, start <= end else {
-        throw bad("tensor \"\(name)\" has a bad shape or offsets")
+        throw bad("tensor \(quoted(name)) has a bad shape or offsets")
       }
       guard end <= size - data else {
-        throw bad("tensor \"\(name)\" ends at byte \(end) of \(size - data); truncated?")
+        throw bad("tensor \(quoted(name)) ends at byte \(end) of \(size - data); truncated?")
       }
       guard end - start == count * kind.bytes else {
-        throw bad("tensor \"\(name)\" of \(shape) has \(end - start) bytes")
+        throw bad("tensor \(quoted(name)) of \(shape) has \(end - start) bytes")
       }
       entries[name] = WeightEntry(
         type: kind, shape: shape, bytes: data + start..<data + end, strides: nil)
@@ -87,7 +87,7 @@ public final class Safetensors: WeightFile {
       .sorted { $0.value.bytes.lowerBound < $1.value.bytes.lowerBound }
     for (a, b) in zip(inOrder, inOrder.dropFirst())
     where b.value.bytes.lowerBound < a.value.bytes.upperBound {
-      throw bad("tensors \"\(a.key)\" and \"\(b.key)\" overlap")
+      throw bad("tensors \(quoted(a.key)) and \(quoted(b.key)) overlap")
     }
     return entries
   }

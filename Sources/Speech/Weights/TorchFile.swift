@@ -1,6 +1,7 @@
 // PyTorch's own files (.bin, .pt, .pth): a ZIP archive with one pickle that says which numbers of
 // which member each tensor is.
 
+import JSON
 import Tensor
 
 /// An opened file of torch.save.
@@ -67,7 +68,7 @@ public final class TorchFile: WeightFile {
     _ tensor: PickleTensor, _ name: String, _ members: [String: Range<Int>], _ root: String
   ) throws -> WeightEntry {
     func bad(_ reason: String) -> CheckpointError {
-      CheckpointError("tensor \"\(name)\" \(reason)")
+      CheckpointError("tensor \(quoted(name)) \(reason)")
     }
     guard let member = members[root + "data/" + tensor.storage.member] else {
       throw bad("lies in a member that is missing")

@@ -1,6 +1,8 @@
 // The directory of a ZIP archive, as far as PyTorch's files need it: members that are stored, not
 // compressed, also beyond 4 GB.
 
+import JSON
+
 /// The members of a mapped archive, by name, as stretches of the file.
 func zipMembers(_ bytes: UnsafeRawBufferPointer) throws -> [String: Range<Int>] {
   func bad(_ reason: String) -> CheckpointError {
@@ -60,12 +62,12 @@ func zipMembers(_ bytes: UnsafeRawBufferPointer) throws -> [String: Range<Int>] 
       field += 4 + length
     }
     guard method == 0, packed == size else {
-      throw bad("\"\(name)\" is compressed; save the file again with torch.save")
+      throw bad("\(quoted(name)) is compressed; save the file again with torch.save")
     }
-    guard try number(start, 4) == 0x0403_4B50 else { throw bad("\"\(name)\" is damaged") }
+    guard try number(start, 4) == 0x0403_4B50 else { throw bad("\(quoted(name)) is damaged") }
     let data = start + 30 + (try number(start + 26, 2)) + (try number(start + 28, 2))
     guard data <= bytes.count, size <= bytes.count - data else {
-      throw bad("\"\(name)\" ends behind the end of the file; it is truncated")
+      throw bad("\(quoted(name)) ends behind the end of the file; it is truncated")
     }
     members[name] = data..<data + size
     offset += 46 + nameLength + extraLength + commentLength

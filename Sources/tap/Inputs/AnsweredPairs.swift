@@ -28,8 +28,10 @@ struct PairConditions {
       guard !pairs.isEmpty else {
         let names = Set(listed.compactMap(\.split)).sorted()
         throw CellError(
-          "\(path): has no split \"\(split)\"; it has "
-            + (names.isEmpty ? "none, as no pair names one" : names.joined(separator: ", ")))
+          "\(path): has no split \(quoted(split)); it has "
+            + (names.isEmpty
+              ? "none, as no pair names one"
+              : names.map { quoted($0) }.joined(separator: ", ")))
       }
     }
     return limit.map { Array(pairs.prefix($0)) } ?? pairs
@@ -113,6 +115,7 @@ struct AnsweredPairs {
   var provenance: [String: JSON] {
     var members: [String: JSON] = [
       "model": .string(opened.folder), "model_sha256": .string(modelDigest),
+      "unexpected_tensors": opened.unexpectedTensors,
       "pairs": .string(path), "pairs_sha256": .string(pairsDigest),
       "recordings_sha256": .string(recordingsDigest),
       "preregistration": conditions.rules.json,
@@ -131,7 +134,7 @@ struct AnsweredPairs {
     if let split = conditions.split { members["split"] = .string(split) }
     if let limit = conditions.limit { members["limit"] = .integer(limit) }
     if let openings { members["openings"] = .string(openings) }
-    return members
+    return members.merging(opened.prompting) { $1 }
   }
 
   /// How many pairs enter and what they are measured under, in two lines.
@@ -148,7 +151,7 @@ struct AnsweredPairs {
     [
       modelDigest, pairsDigest, recordingsDigest, conditions.alignment.rawValue,
       conditions.corruption.description, "\(conditions.rules.minimumGap)", conditions.split ?? "",
-      "\(conditions.limit ?? 0)",
+      "\(conditions.limit ?? 0)", JSON.object(opened.prompting).compactText,
     ]
   }
 }

@@ -51,7 +51,8 @@ struct EnteredPairs {
       let names = Set(pairs.compactMap(\.split)).sorted()
       if let absent = splits.first(where: { !names.contains($0) }) {
         throw CellError(
-          "\(options.pairs): has no split \"\(absent)\"; it has \(names.joined(separator: ", "))")
+          "\(options.pairs): has no split \(quoted(absent)); it has \(names.joined(separator: ", "))"
+        )
       }
       pairs = pairs.filter { splits.contains($0.split ?? "") }
     }

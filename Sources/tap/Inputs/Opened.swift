@@ -10,21 +10,14 @@ import Notebook
 import Speech
 import Tensor
 
-/// The options of the model and of its prompt.
-struct ModelOptions: ParsableArguments {
-  @Option(help: "The checkpoint folder.") var model: String
-
-  @Flag(help: "Qwen2-Audio: use the chat template of the instructed model.") var chat = false
-
-  @Option(help: "Whisper: the language of the recording.") var language = "en"
-
-  @Flag(help: "Whisper: put the speech into English.") var translate = false
-}
-
 /// A model opened for questions with two answers.
 struct OpenedModel: Sendable {
   let folder: String
   let model: any SpeechLanguageModel
+  /// Tensors of the folder that the model has no use for.
+  let unexpectedTensors: JSON
+  /// What the prompt was made with, as results state it.
+  let prompting: [String: JSON]
   private let config: any ModelConfig
   private let tokenizer: Tokenizer?
   private let template: PromptTemplate
@@ -32,14 +25,18 @@ struct OpenedModel: Sendable {
   /// - Parameter needsText: whether prompts and answers are texts, which only a tokenizer can read
   init(_ options: ModelOptions, needsText: Bool = true) throws {
     folder = options.model
-    config = try openConfig(folder: folder)
-    model = try openModel(folder: folder)
+    let opened = try options.opened()
+    (config, model, unexpectedTensors) = (opened.config, opened.model, opened.unexpectedTensors)
+    template = try options.template(for: config)
+    prompting = [
+      "chat": .bool(options.chat), "translate": .bool(options.translate),
+      "language": needsText
+        ? template.spokenLanguage(of: config).map { .string($0) } ?? .null : .null,
+    ]
     do { tokenizer = try Tokenizer(folder: folder) } catch {
       if needsText { throw error }
       tokenizer = nil
     }
-    template = PromptTemplate(
-      isChat: options.chat, language: options.language, translates: options.translate)
   }
 
   /// A digest of the folder's files.
@@ -71,8 +68,8 @@ struct OpenedModel: Sendable {
     let unknown = try tokenizer.unknownWords(in: text)
     guard unknown.isEmpty else {
       throw TokenizerError(
-        "the answer \"\(text)\" has words that the tokenizer does not know: "
-          + unknown.map { "\"\($0)\"" }.joined(separator: ", "))
+        "the answer \(quoted(text)) has words that the tokenizer does not know: "
+          + unknown.map { quoted($0) }.joined(separator: ", "))
     }
     return try tokenizer.encode(text, addingSpecialTokens: false)
   }
@@ -86,9 +83,7 @@ struct OpenedModel: Sendable {
 
   /// A question about a recording.
   func question(_ path: String, prompt: [Int], answers: Answers) throws -> Question {
-    let wave = try Waveform(contentsOf: path)
-    try wave.checkAudible(path)
-    return try question(wave, of: path, prompt: prompt, answers: answers)
+    try question(heard(path), of: path, prompt: prompt, answers: answers)
   }
 
   /// A question about a sound.
@@ -118,6 +113,13 @@ struct OpenedModel: Sendable {
   }
 }
 
+/// A recording at 16 kHz in which something is to be heard.
+func heard(_ path: String) throws -> Waveform {
+  let wave = try Waveform(contentsOf: path)
+  try wave.checkAudible(path)
+  return wave
+}
+
 /// The two runs of a pair, and how they are joined in either direction.
 struct OpenedPair: Sendable {
   let pair: RecordedPair
@@ -134,12 +136,16 @@ struct OpenedPair: Sendable {
       let answers = try Answers(
         answer: opened.tokens(ofAnswer: pair.answer), foil: opened.tokens(ofAnswer: pair.foil))
       let prompt = try opened.tokens(ofPrompt: pair.prompt)
-      clean = try opened.question(pair.clean, prompt: prompt, answers: answers)
-      let sound = try corruption.sound(of: Waveform(contentsOf: pair.clean), pair: pair.id)
-      corrupt =
-        try sound.map {
-          try opened.question($0, of: pair.clean, prompt: prompt, answers: answers)
-        } ?? opened.question(pair.corrupt, prompt: prompt, answers: answers)
+      let sound = try heard(pair.clean)
+      clean = try opened.question(sound, of: pair.clean, prompt: prompt, answers: answers)
+      try pair.segments?.clean.checkEnd(in: sound)
+      if let made = try corruption.sound(of: sound, pair: pair.id) {
+        corrupt = try opened.question(made, of: pair.clean, prompt: prompt, answers: answers)
+      } else {
+        let other = try heard(pair.corrupt)
+        corrupt = try opened.question(other, of: pair.corrupt, prompt: prompt, answers: answers)
+        try pair.segments?.corrupt.checkEnd(in: other)
+      }
     } catch { throw CellError("pair \(pair.id): \(error)") }
     self.pair = pair
     self.choice = choice

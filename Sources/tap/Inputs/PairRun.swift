@@ -20,8 +20,13 @@ struct PairListOptions: ParsableArguments {
       """) var corruption = "paired"
   @OptionGroup var rules: RuleOptions
   @Option(help: "The split whose pairs are taken; all where not given.") var split: String?
-  @Option(help: "Windows of the sound: time:80 (ms), segments or whole.") var windows = "time:80"
-  @Option(help: "How many of the last positions of the text get a window each.") var text = 4
+  @Option(
+    help: """
+      Windows of the sound: time:80 (ms; at least as wide as the finest position of the sites), segments \
+      or whole.
+      """) var windows = "time:80"
+  @Option(help: "How many of the last positions of the text get a window each.")
+  var text = PairRun.usualText
   @Option(help: "Of the list, take only so many pairs.") var limit: Int?
   @Flag(help: "Forget what an interrupted run has computed.") var fresh = false
   @Flag(help: "Print JSON.") var json = false
@@ -40,10 +45,10 @@ struct PairRun {
   let pairs: AnsweredPairs
   let plan: WindowPlan
   let text: Int
+  static let usualText = 4
   /// A run of the first pair, for the sizes of sites.
   let example: Trace
   private let options: PairListOptions
-  private let prompting: ModelOptions
 
   var opened: OpenedModel { pairs.opened }
   var kept: [OpenedPair] { pairs.kept }
@@ -52,7 +57,6 @@ struct PairRun {
   /// - Parameter verb: which verb measures, for the log of openings
   init(_ model: ModelOptions, _ options: PairListOptions, by verb: String) throws {
     self.options = options
-    prompting = model
     plan = try WindowPlan(options.windows)
     text = options.text
     let listed = try RecordedPair.list(contentsOf: options.pairs)
@@ -64,6 +68,19 @@ struct PairRun {
       conditions)
     let sized = pairs.opened.model.sites.filter { $0.activation == .mlpPost }
     example = try pairs.opened.model.trace(pairs.kept[0].clean, keeping: sized)
+  }
+
+  /// - Throws: where the windows are too narrow for every one of these sites, or the text of the first
+  ///   pair's run has fewer positions than windows of text are asked for. The usual number may be more:
+  ///   it is for all models, and some have a shorter text or none.
+  func checkWindows(over sites: [Site]) throws {
+    do { try plan.check(over: sites, in: example) } catch { throw CellError("--windows: \(error)") }
+    let most = try sites.map { site in
+      try example.place(of: site).spans.count { $0 == nil }
+    }.max()
+    guard text > PairRun.usualText, let most, text > most else { return }
+    throw CellError(
+      "--text \(text): the text has \(most) positions at the patched sites; give no more")
   }
 
   /// The windows of a pair in one direction, by name.
@@ -127,8 +144,6 @@ struct PairRun {
   var provenance: [String: JSON] {
     let members: [String: JSON] = [
       "windows": .string(plan.description), "text": .integer(text),
-      "chat": .bool(prompting.chat), "language": .string(prompting.language),
-      "translate": .bool(prompting.translate),
     ]
     return pairs.provenance.merging(members) { $1 }
   }

@@ -13,6 +13,7 @@ struct ConfirmedOn {
   let split: String?
   let corruption: String?
   let rules: RuleOptions
+  let strict: StrictOption
 }
 
 /// A cell of a search: its row, the name of its window, and its estimates by direction.
@@ -48,8 +49,9 @@ struct Proposal {
     do {
       var model = try ModelOptions.parse(["--model", try file.string("model")])
       model.chat = try file.bool("chat")
-      model.language = try file.string("language")
+      model.language = file["language"]?.string
       model.translate = try file.bool("translate")
+      model.strict = changed.strict
       self.model = model
       var list = try PairListOptions.parse([
         "--pairs", try changed.pairs ?? file.string("pairs"),

@@ -2,12 +2,13 @@
 
 import ArgumentParser
 import Foundation
+import JSON
 import Speech
 import Tensor
 
 /// The options that `tap logits` and `tap generate` share.
 struct QuestionOptions: ParsableArguments {
-  @Option(help: "The checkpoint folder.") var model: String
+  @OptionGroup var model: ModelOptions
 
   @Option(help: "The recording; any rate and number of channels.") var audio: String
 
@@ -22,50 +23,48 @@ struct QuestionOptions: ParsableArguments {
       """)
   var promptIds: String?
 
-  @Flag(help: "Qwen2-Audio: use the chat template of the instructed model.") var chat = false
-
-  @Option(help: "Whisper: the language of the recording.") var language = "en"
-
-  @Flag(help: "Whisper: put the speech into English.") var translate = false
-
   @Flag(help: "Print JSON.") var json = false
 
   func validate() throws {
     if prompt != nil && promptIds != nil {
       throw ValidationError("give --prompt or --prompt-ids, not both")
     }
+    try model.checkTemplate(unusedBy: promptIds)
   }
 }
 
 /// A model with what it is asked.
 struct OpenedQuestion {
-  let model: any SpeechLanguageModel
+  let folder: OpenedFolder
   let tokenizer: Tokenizer?
   let input: ModelInput
   /// Seconds of the recording, and how many of them the model hears.
   let seconds: Double
-  let heard: Double
+  let secondsHeard: Double
 
   init(_ options: QuestionOptions) throws {
-    model = try openModel(folder: options.model)
-    let wave = try Waveform(contentsOf: options.audio)
-    try wave.checkAudible(options.audio)
+    folder = try options.model.opened()
+    let model = folder.model
+    let template = try options.model.template(for: folder.config)
+    let wave = try heard(options.audio)
     seconds = wave.duration
-    heard = min(seconds, model.longestClip)
+    secondsHeard = min(seconds, model.longestClip)
     let tokenizer = try options.tokenizer()
     self.tokenizer = tokenizer
-    let tokens = try options.tokens(model, tokenizer)
+    let tokens = try options.tokens(folder, template, tokenizer)
     let clip: Clip
     do { clip = try model.clip(wave) } catch {
       throw CheckpointError("\(options.audio): \(error)")
     }
     input = ModelInput(clip: clip, tokens: tokens)
-    if seconds > heard {
+    if seconds > secondsHeard {
       warn(
-        "\(options.audio) lasts \(formatted(seconds)) s; the model takes \(formatted(heard)) s: only "
-          + "its beginning is used")
+        "\(options.audio) lasts \(formatted(seconds)) s; the model takes \(formatted(secondsHeard)) "
+          + "s: only its beginning is used")
     }
   }
+
+  var model: any SpeechLanguageModel { folder.model }
 
   /// A token as a reader sees it.
   func text(_ token: Int) -> String? { tokenizer.map { $0.decode([token]) } }
@@ -75,22 +74,21 @@ extension QuestionOptions {
   /// The folder's tokenizer, which tokens given as numbers do not need.
   fileprivate func tokenizer() throws -> Tokenizer? {
     do {
-      return try Tokenizer(folder: model)
+      return try Tokenizer(folder: model.model)
     } catch {
       if promptIds != nil { return nil }
       throw error
     }
   }
 
-  fileprivate func tokens(_ opened: any SpeechLanguageModel, _ tokenizer: Tokenizer?) throws
-    -> [Int]
-  {
-    if let promptIds { return try parsedTokens(promptIds, placeholder: opened.placeholder) }
-    let config = try openConfig(folder: model)
+  fileprivate func tokens(
+    _ opened: OpenedFolder, _ template: PromptTemplate, _ tokenizer: Tokenizer?
+  ) throws -> [Int] {
+    if let promptIds { return try parsedTokens(promptIds, placeholder: opened.model.placeholder) }
+    let config = opened.config
     guard let tokenizer, prompt != nil || config is WhisperConfig || config is MoshiConfig else {
       throw ValidationError("give --prompt or --prompt-ids")
     }
-    let template = PromptTemplate(isChat: chat, language: language, translates: translate)
     return try template.tokens(prompt ?? "", for: config, tokenizer)
   }
 }
@@ -104,14 +102,16 @@ func parsedTokens(_ list: String, placeholder: Int?, option: String = "--prompt-
     if word == "audio", let placeholder { return placeholder }
     guard let token = Int(word) else {
       throw ValidationError(
-        "\(option): \"\(word)\" is not a token; write numbers separated by commas, and \"audio\" "
+        "\(option): \(quoted(word)) is not a token; write numbers separated by commas, and \"audio\" "
           + "where the sound goes")
     }
     return token
   }
 }
 
-func warn(_ message: String) { FileHandle.standardError.write(Data("tap: \(message)\n".utf8)) }
+func warn(_ message: String) {
+  FileHandle.standardError.write(Data("tap: \(fitted(message))\n".utf8))
+}
 
 func formatted(_ seconds: Double) -> String {
   String(format: "%g", (seconds * 1000).rounded() / 1000)

@@ -5,6 +5,7 @@
 import Corpus
 import Foundation
 import Interventions
+import JSON
 import Notebook
 import Speech
 import Tensor
@@ -41,28 +42,29 @@ struct OtherTakes: Sendable {
   ///
   /// - Throws: where the table has other columns, names a recording twice, or a take is not there.
   init(contentsOf path: String) throws {
-    guard let data = FileManager.default.contents(atPath: path),
-      let text = String(data: data, encoding: .utf8)
-    else { throw CellError("\(path): cannot be read as text; check the path") }
-    let rows = try commaSeparated(text)
-    guard rows.first?.fields == ["recording", "other_take"], rows.count > 1 else {
+    let table = try Table(contentsOf: path)
+    guard Set(["recording", "other_take"]).isSubset(of: table.columns), !table.rows.isEmpty else {
       throw CellError(
-        "\(path): should begin with the line recording,other_take and name at least one of them")
+        "\(path): should have the columns recording and other_take and a row at least; "
+          + table.description)
     }
     var takes: [String: String] = [:]
-    for (line, fields) in rows.dropFirst() {
-      guard fields.count == 2, FileManager.default.fileExists(atPath: fields[1]) else {
-        throw CellError(
-          "\(path): line \(line): should name a recording and the file of its other take")
-      }
-      guard takes.updateValue(fields[1], forKey: fields[0]) == nil else {
-        throw CellError(
-          "\(path): line \(line): \(fields[0]) has another take already; leave one out")
-      }
+    for (line, fields) in table.rows {
+      do {
+        let row = try table.values(of: fields)
+        guard let recording = row["recording"], let take = row["other_take"],
+          FileManager.default.fileExists(atPath: take)
+        else { throw CellError("should name a recording and the file of its other take") }
+        guard takes.updateValue(take, forKey: recording) == nil else {
+          throw CellError(
+            "\(shortened(recording, atMost: 300)) has another take already; leave one out")
+        }
+      } catch { throw CellError("\(path): line \(line): \(error)") }
     }
     (self.path, self.takes) = (path, takes)
     digest = Digest(
-      ofParts: [text] + (try takes.values.sorted().map { try Digest(ofFile: $0).description }))
+      ofParts: [try Digest(ofFile: path).description]
+        + (try takes.values.sorted().map { try Digest(ofFile: $0).description }))
   }
 
   /// Another take of the base run's sound, with the same question; nil where the table has none, or

@@ -207,6 +207,16 @@ private func parsed(_ text: String) throws -> JSON {
     }
     #expect(try positions("changed", 100, 200) == [2, 3, 4])
     #expect(try positions("changed+40ms", 100, 200) == [1, 2, 3, 4, 5])
+    // A margin is cut where the sound ends, at 400 ms, but may not mean all of it.
+    #expect(try positions("changed+300ms", 0, 100) == Array(0..<10))
+    #expect(try positions("changed+100ms", 0, 400) == Array(0..<10))
+    #expect(try positions("changed+400ms", 340, 400) == Array(0..<10))
+    for text in ["changed+301ms", "changed+90000ms"] {
+      let error = #expect(throws: CellError.self) { try positions(text, 200, 200) }
+      #expect(
+        error?.description.contains("reaches past the sound on both sides") == true,
+        "\(String(describing: error))")
+    }
     // Shorter than a position: the nearest one.
     #expect(try positions("changed", 62, 64) == [1])
     let other = try positions("elsewhere", 100, 200)

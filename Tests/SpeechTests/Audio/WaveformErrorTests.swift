@@ -47,6 +47,27 @@ import Testing
     refuses("resampling", "7 Hz") { _ = try Waveform(samples: [1], rate: 16_000).resampled(to: 7) }
   }
 
+  /// Samples in floating point that were written in another scale, or are no sound.
+  @Test func namesAnotherScale() throws {
+    func file(_ peak: Float) throws -> String {
+      var bytes = wav((0..<2000).map { [Int16($0 % 90), 0] }, rate: 16_000)
+      // The same bytes as one channel of 32 bits in floating point.
+      (bytes[20], bytes[22], bytes[32], bytes[34]) = (3, 1, 4, 32)
+      for i in 0..<2000 {
+        let sample = i == 700 ? -peak : Float(i % 90) / 100
+        withUnsafeBytes(of: sample.bitPattern.littleEndian) {
+          bytes.replaceSubrange(44 + 4 * i..<48 + 4 * i, with: $0)
+        }
+      }
+      return try scratch.file("float.wav", bytes)
+    }
+    #expect(try Waveform(contentsOf: file(3.9)).samples[700] == -3.9)
+    for (peak, words) in [(Float(4), "the peak is 4.0,"), (1e30, "the peak is 1e+30,")] {
+      refusesToRead(try file(peak), words)
+      refuses("x", words) { try Waveform(samples: [0, peak]).checkUsable("x") }
+    }
+  }
+
   @Test func namesTruncatedFiles() throws {
     let frames = (0..<20_000).map { [Int16(truncatingIfNeeded: $0 &* 7919)] }
     let whole = wav(frames, rate: 16_000)

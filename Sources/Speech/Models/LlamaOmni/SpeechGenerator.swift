@@ -25,7 +25,7 @@ public struct SpeechGeneratorConfig: Sendable, Equatable {
       sizes[1] % (2 * sizes[2]) == 0
     else {
       throw JSONError(
-        "\"ctc_decoder_config\" is \"\(text)\"; it should be \"(layers,width,heads,mlp)\" with heads "
+        "\"ctc_decoder_config\" is \(quoted(text)); it should be \"(layers,width,heads,mlp)\" with heads "
           + "of even width")
     }
     var decoder = lm

@@ -77,7 +77,8 @@ public struct Qwen2AudioConfig: AudioLanguageConfig, Equatable {
     for (object, key, expected) in [
       (audio, "activation_function", "gelu"), (text, "hidden_act", "silu"),
     ] where object[key] != nil && object[key]?.string != expected {
-      throw JSONError("\"\(key)\" is \(object[key]!.compactText); only \(expected) is implemented")
+      throw JSONError(
+        "\"\(key)\" is \(shortened(object[key]!.compactText)); only \(expected) is implemented")
     }
     if audio["scale_embedding"]?.bool == true || text["use_sliding_window"]?.bool == true {
       throw JSONError("\"scale_embedding\" and \"use_sliding_window\" must be false")

@@ -92,9 +92,11 @@ public struct SALMONNConfig: AudioLanguageConfig, Equatable {
   /// Files whose adapters are merged into the projections have none of their tensors.
   public func isOptional(_ name: String) -> Bool { name.contains(".lora_") }
 
-  /// The classifier of BEATs is not used, and each layer's file holds the table of the first.
+  /// Of Whisper the encoder is used; the classifier of BEATs is not used, and each layer's file holds the
+  /// table of the first.
   public func ignores(_ name: String) -> Bool {
-    name.contains("predictor.") || name.contains("relative_attention_bias")
+    name.hasPrefix("decoder.") || name.hasPrefix("model.decoder.")
+      || name.contains("predictor.") || name.contains("relative_attention_bias")
       || name.hasSuffix("rotary_emb.inv_freq") || name.hasSuffix("position_ids")
   }
 

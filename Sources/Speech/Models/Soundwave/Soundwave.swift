@@ -51,7 +51,7 @@ public struct SoundwaveConfig: AudioLanguageConfig, Equatable {
       return .object(large.merging(["num_mel_bins": 128]) { $1 })
     default:
       throw JSONError(
-        "\"audio_tower\" is \"\(name)\", whose sizes are not known; put its config.json into "
+        "\"audio_tower\" is \(quoted(name)), whose sizes are not known; put its config.json into "
           + "\(folder)/audio_tower")
     }
   }

@@ -14,8 +14,12 @@ public struct WhisperConfig: ModelConfig, Equatable {
   public let maxPositions: Int
   /// Whether the head is the table of token embeddings, as in all published models.
   public let tiesEmbeddings: Bool
+  /// Whether the decoder was trained with tokens of language and task; those of the English-only models
+  /// are in their vocabulary and never occurred.
+  public let isMultilingual: Bool
 
-  public init(_ json: JSON) throws {
+  /// - Parameter generation: what generation_config.json holds
+  public init(_ json: JSON, generation: JSON = [:]) throws {
     encoder = try EncoderConfig(whisper: json)
     layers = try json.size("decoder_layers", usual: 4, upTo: 1024)
     heads = try json.size("decoder_attention_heads", usual: 6, upTo: 1 << 20)
@@ -23,6 +27,8 @@ public struct WhisperConfig: ModelConfig, Equatable {
     vocabulary = try json.size("vocab_size", usual: 51_865, upTo: 1 << 28)
     maxPositions = try json.size("max_target_positions", usual: 448, upTo: 1 << 20)
     tiesEmbeddings = json["tie_word_embeddings"]?.bool ?? true
+    // The published English-only models have one token less than the smallest of several languages.
+    isMultilingual = vocabulary != 51_864 && generation["is_multilingual"]?.bool != false
     guard encoder.width % heads == 0 else {
       throw JSONError(
         "the sizes do not fit together: d_model is no multiple of decoder_attention_heads")
