@@ -12,6 +12,14 @@ let experiments = ["e1-causal-map", "maps-by-model", "search-methods"]
 /// Every x86-64 machine that the determinism contract covers has AVX2 and FMA.
 let vector: [SwiftSetting] = [.unsafeFlags(["-Xcc", "-mavx2", "-Xcc", "-mfma"])]
 
+/// What gives memory to everything in a process, C's libraries too, is in Notebook/Memory.swift.
+let watchedMemory: [LinkerSetting] = [
+  .unsafeFlags(
+    ["malloc", "calloc", "realloc", "aligned_alloc", "posix_memalign"].flatMap {
+      ["-Xlinker", "--defsym=\($0)=watched_\($0)"]
+    })
+]
+
 let package = Package(
   name: "temporal-attribution-patching",
   dependencies: [
@@ -35,7 +43,8 @@ let package = Package(
       name: "Interventions", dependencies: ["Tensor", "Speech", "Corpus", "Notebook"],
       swiftSettings: vector),
     .target(name: "Plot", dependencies: ["CCairo"], resources: [.copy("Fonts")]),
-    .target(name: "Notebook", dependencies: ["JSON", "CCrypto"]),
+    .target(
+      name: "Notebook", dependencies: ["JSON", "CCrypto"], linkerSettings: watchedMemory),
     .target(name: "Figures", dependencies: ["Interventions", "Plot"]),
     .executableTarget(
       name: "reproduce",

@@ -1,6 +1,8 @@
 // `tap`: the engine on a reader's own model and recordings.
 
 import ArgumentParser
+import Notebook
+import Tensor
 
 @main
 struct TapCommand: ParsableCommand {
@@ -18,4 +20,11 @@ struct TapCommand: ParsableCommand {
       Inspect.self, Logits.self, Generate.self, Pairs.self, PatchOne.self, SearchCells.self,
       MapCells.self, Confirm.self, SubspaceVerb.self, ScrubVerb.self,
     ])
+
+  static func main() {
+    Runtime.pin()
+    prepareToEnd()
+    main(nil)
+    finishPrinting()
+  }
 }
