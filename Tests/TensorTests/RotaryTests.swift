@@ -14,8 +14,8 @@ import Testing
     let angles: [Angle]
   }
 
-  /// At position 4000 a frequency that is off by its last bit turns the pair by up to 1.5e-4. The
-  /// second of each was off where a number over a tensor was rounded once.
+  /// At position 4000 a frequency that is off by its last bit turns its pair by up to 1.5e-4. Pairs 6
+  /// and 9 were off where a number over a tensor was rounded once.
   @Test(arguments: [
     Table(
       width: 64, theta: 10_000, original: 100,
