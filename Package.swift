@@ -23,6 +23,17 @@ let testable: [SwiftSetting] = isCheckout ? [] : [.unsafeFlags(["-enable-testing
 /// What other packages import.
 let libraries = ["Interventions", "Speech", "Corpus", "Plot", "Notebook"]
 
+/// What gives memory to everything in our own programs, C's libraries too, is in Notebook/Memory.swift.
+let watchedMemory: [LinkerSetting] =
+  isCheckout
+  ? []
+  : [
+    .unsafeFlags(
+      ["malloc", "calloc", "realloc", "aligned_alloc", "posix_memalign"].flatMap {
+        ["-Xlinker", "--defsym=\($0)=watched_\($0)"]
+      })
+  ]
+
 let package = Package(
   name: "temporal-attribution-patching",
   products: libraries.map { .library(name: $0, targets: [$0]) },
@@ -59,14 +70,14 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       // Its tests look inside, also in release mode.
-      swiftSettings: vector + testable),
+      swiftSettings: vector + testable, linkerSettings: watchedMemory),
     .executableTarget(
       name: "tap",
       dependencies: [
         "Speech", "Corpus", "Interventions", "Figures", "Notebook", "JSON",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      swiftSettings: vector),
+      swiftSettings: vector, linkerSettings: watchedMemory),
     .testTarget(name: "TensorTests", dependencies: ["Tensor"]),
     // Every reader of files as libFuzzer and the tests call it.
     .target(
@@ -93,7 +104,7 @@ let package = Package(
         name: name, dependencies: ["Figures", "Interventions", "Corpus", "Plot", "Notebook"],
         path: "Sources/Experiments",
         exclude: experiments.filter { $0 != name }.map { "\($0).swift" },
-        swiftSettings: vector)
+        swiftSettings: vector, linkerSettings: watchedMemory)
     }
     // `make fuzz` alone builds this: it needs the libFuzzer that comes with the compiler.
     + (Context.environment["TAP_FUZZ"] == nil

@@ -107,7 +107,7 @@ private func inParallel<Value: Sendable>(
 ) throws -> [Value] {
   let results = Mutex([Result<Value, any Error>?](repeating: nil, count: indices.count))
   let firstFailure = Mutex(Int.max)
-  DispatchQueue.concurrentPerform(iterations: indices.count) { position in
+  spread(over: indices.count) { position in
     if firstFailure.withLock({ $0 < position }) { return }
     let result = Result { try body(indices[position]) }
     if case .failure = result { firstFailure.withLock { $0 = min($0, position) } }
@@ -115,6 +115,17 @@ private func inParallel<Value: Sendable>(
   }
   // Up to the first failure every position has its result.
   return try results.withLock { try $0.map { try $0!.get() } }
+}
+
+/// Calls `body` for 0..<count on all cores; on one, where the memory for threads cannot be had.
+private func spread(over count: Int, _ body: @Sendable (Int) -> Void) {
+  if Memory.hasRoomForThreads(count) {
+    withoutActuallyEscaping(body) { body in
+      DispatchQueue.concurrentPerform(iterations: count) { body($0) }
+    }
+  } else {
+    for i in 0..<count { body(i) }
+  }
 }
 
 private func firstRepeated(_ keys: [String]) -> String? {

@@ -26,7 +26,7 @@ let scriptName = Mutex(
   CommandLine.arguments.first.map { String($0.split(separator: "/").last ?? "") } ?? "program")
 
 /// Writes a text to standard error, whole, past every buffer.
-func writeToStandardError(_ text: String) {
+public func writeToStandardError(_ text: String) {
   var bytes = Array(text.utf8)[...]
   while !bytes.isEmpty {
     let count = bytes.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }

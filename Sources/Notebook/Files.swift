@@ -67,7 +67,8 @@ public func publish(_ outputs: [Output], synchronizing: Bool = false) throws {
 
 /// The temporary files of this process, so that an interruption can remove them.
 enum TemporaryFiles {
-  private static let paths = Mutex<Set<String>>([])
+  /// With room for more than there ever are, so that adding one asks for no memory.
+  private static let paths = Mutex<Set<String>>(Set(minimumCapacity: 64))
 
   static func remember(_ path: String) { _ = paths.withLock { $0.insert(path) } }
 
@@ -88,6 +89,13 @@ enum TemporaryFiles {
     paths.withLock { paths in
       for path in paths { unlink(path) }
       end()
+    }
+  }
+
+  /// Removes all without asking for memory, where no file is being renamed at this moment.
+  static func removeAtOnce() {
+    _ = paths.withLockIfAvailable { paths in
+      for path in paths { unlink(path) }
     }
   }
 

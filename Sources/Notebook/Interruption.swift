@@ -1,6 +1,5 @@
 // Ctrl-C and a polite kill: no temporary file stays, and one line says what to do next.
 
-import Dispatch
 import Glibc
 import Synchronization
 
@@ -19,31 +18,36 @@ enum Interruption {
     return pipe(&ends) == 0 ? (ends[0], ends[1]) : (-1, -1)
   }()
 
-  /// Kept so that it goes on; nobody touches it again.
-  private nonisolated(unsafe) static let watcher: (any DispatchSourceRead)? = {
-    guard ends.read >= 0 else { return nil }
-    // A queue of its own: the cells may keep all shared threads busy.
-    let queue = DispatchQueue(label: "interruption")
-    let source = DispatchSource.makeReadSource(fileDescriptor: ends.read, queue: queue)
-    source.setEventHandler {
-      var number: UInt8 = 0
-      if read(ends.read, &number, 1) == 1 { die(of: Int32(number)) }
-    }
-    source.resume()
+  /// Whether the thread is there. Where the memory for it cannot be had, signals end the program as
+  /// ever; a queue of the dispatch library would wait for it for ever.
+  private static let isWatching: Bool = {
+    guard ends.read >= 0 else { return false }
+    var (thread, attributes) = (pthread_t(), pthread_attr_t())
+    pthread_attr_init(&attributes)
+    defer { pthread_attr_destroy(&attributes) }
+    pthread_attr_setstacksize(&attributes, 1 << 19)
+    let failure = pthread_create(
+      &thread, &attributes,
+      { _ in
+        var number: UInt8 = 0
+        while read(Interruption.ends.read, &number, 1) != 1 {}
+        Interruption.die(of: Int32(number))
+      }, nil)
+    guard failure == 0 else { return false }
     for number in [SIGINT, SIGTERM, SIGHUP] where !isIgnored(number) {
       signal(number) { number in
         var byte = UInt8(number)
         _ = write(Interruption.ends.write, &byte, 1)
       }
     }
-    return source
+    return true
   }()
 
   static func watch(resumable: Bool) {
     if resumable {
       advice.withLock { $0 = "interrupted; what is done is stored, run again to resume" }
     }
-    _ = watcher
+    _ = isWatching
   }
 
   private static func die(of number: Int32) -> Never {

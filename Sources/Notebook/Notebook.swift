@@ -48,6 +48,7 @@ public final class Notebook {
   ) {
     self.name = name
     scriptName.withLock { $0 = name }
+    prepareToEnd()
     let options = attempt { try Options(arguments) }
     let root = packageRoot(above: file)
     if options.help { Notebook.tell(Options.usage(name)) }
@@ -182,6 +183,7 @@ public final class Notebook {
       "\(mark)\(counted(controls, "control")) passed, \(counted(refuted, "claim")) refuted;"
         + " wrote \(counted(outputs.count, "file")) and \(counted(numbers.count, "number"))"
         + " to \(destination)")
+    finishPrinting()
   }
 
   private func publishAll() throws {

@@ -116,7 +116,10 @@ public struct Figure {
         // Atomic: a temporary file in the same folder, then renamed.
         try Data(bytes).write(to: url, options: .atomic)
       } catch {
-        throw PlotError("\(url.path): cannot be written: \(error.localizedDescription)")
+        // What the system says is below what Foundation makes of it.
+        let cause = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
+        let reason = cause.map { String(cString: strerror(Int32($0.code))) } ?? "\(error)"
+        throw PlotError("\(url.path): cannot be written: \(reason)")
       }
     }
   }

@@ -25,10 +25,11 @@ public enum RopeScaling: Sendable, Equatable {
     switch self {
     case .linear(let factor): return frequency / factor
     case .llama3(let factor, let lowFactor, let highFactor, let originalPositions):
-      let wave = 6.283_185_5 / frequency
+      // A number over a tensor is that number times the reciprocal in PyTorch, rounded twice.
+      let wave = 6.283_185_5 * (1 / frequency)
       if wave < originalPositions / highFactor { return frequency }
       if wave > originalPositions / lowFactor { return frequency / factor }
-      let share = (originalPositions / wave - lowFactor) / (highFactor - lowFactor)
+      let share = (originalPositions * (1 / wave) - lowFactor) / (highFactor - lowFactor)
       return (1 - share) * frequency / factor + share * frequency
     }
   }

@@ -17,9 +17,16 @@ public enum Runtime {
   ]
 
   /// Call first in every executable. Returns at once when the variables are set; otherwise replaces
-  /// the process by itself with them set.
+  /// the process by itself with them set. Ends it where OpenBLAS would wait for memory for ever.
   public static func pin() {
-    if isPinned { return }
+    if isPinned {
+      guard hasRoom(for: productBuffer) else {
+        fail(
+          "out of memory: matrix products want \(productBuffer) bytes more; free some, or allow more "
+            + "(ulimit -v), and run again", status: 71)
+      }
+      return
+    }
     guard supportsKernel else {
       fail("this processor has no AVX2 and FMA, which the pinned matrix kernels need")
     }
@@ -55,15 +62,42 @@ public enum Runtime {
     return true
   }
 
-  private static func fail(_ message: String) -> Never {
+  private static func fail(_ message: String, status: Int32 = 1) -> Never {
     let line = "tap: \(message)\n"
     write(STDERR_FILENO, line, line.utf8.count)
-    exit(1)
+    exit(status)
+  }
+
+  /// What OpenBLAS sets aside for the products of a thread, and asks for again and again.
+  private static let productBuffer = 129 << 20
+
+  /// Whether another `count` threads but this one can be had. Where they cannot, the dispatch library
+  /// would wait for them for ever.
+  static func hasRoom(forThreads count: Int) -> Bool {
+    let others = min(count, sysconf(Int32(_SC_NPROCESSORS_ONLN))) - 1
+    // Besides, its stack, what glibc sets aside for it, and what it computes.
+    return others < 1 || hasRoom(for: others * 3 * productBuffer)
+  }
+
+  /// Whether so many bytes can be had at this moment; true where nothing limits them.
+  private static func hasRoom(for bytes: Int) -> Bool {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0,
+      limit.rlim_cur < UInt(Int.max)
+    else { return true }
+    let room = mmap(nil, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+    guard let room, room != MAP_FAILED else { return false }
+    munmap(room, bytes)
+    return true
   }
 }
 
 /// Calls `body` for 0..<count, spread over the cores. What it computes must not depend on the order.
 public func inParallel(_ count: Int, _ body: @Sendable (Int) -> Void) {
+  guard Runtime.hasRoom(forThreads: count) else {
+    for i in 0..<count { body(i) }
+    return
+  }
   withoutActuallyEscaping(body) { body in
     DispatchQueue.concurrentPerform(iterations: count) { body($0) }
   }

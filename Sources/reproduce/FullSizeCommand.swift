@@ -22,7 +22,6 @@ struct FullSize: ParsableCommand {
   @Option(help: "Seconds of sound.") var seconds = 5.0
 
   func run() throws {
-    Runtime.pin()
     let rate = productRate()
     report("this machine", String(format: "%.1f GFLOP/s on two threads of sgemm", rate / 1e9))
     let (model, opening) = try timed { try AudioLanguageModel(folder: folder) }

@@ -3,7 +3,7 @@
 import ArgumentParser
 import Foundation
 import Interventions
-import Tensor
+import Notebook
 
 struct Parity: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -18,7 +18,6 @@ struct Parity: ParsableCommand {
   @Argument(help: "Folders of golden data.") var folders: [String]
 
   func run() throws {
-    Runtime.pin()
     var failed = 0
     for folder in folders {
       let isLogMel =
@@ -28,7 +27,7 @@ struct Parity: ParsableCommand {
       let rows: [ParityRow]
       do { rows = isLogMel ? try logMelParity(folder: folder) : try parity(folder: folder) } catch {
         // The other folders are still compared.
-        FileHandle.standardError.write(Data("Error: \(error)\n".utf8))
+        writeToStandardError("Error: \(error)\n")
         failed += 1
         continue
       }

@@ -22,7 +22,6 @@ struct Patches: ParsableCommand {
   @Option(help: "The table to write.") var out: String
 
   func run() throws {
-    Runtime.pin()
     let repository = try Repository()
     let speech = try SpeechModel(folder: model)
     let suite = try PairSuite(manifest: repository.url("data-manifests/evaluation.json").path)

@@ -1,6 +1,8 @@
 // The command behind the Makefile: every subcommand is a file of its own.
 
 import ArgumentParser
+import Notebook
+import Tensor
 
 @main
 struct Reproduce: ParsableCommand {
@@ -11,4 +13,11 @@ struct Reproduce: ParsableCommand {
       CorpusCommand.self, DataCommand.self, Check.self, Train.self, Evaluate.self, Outputs.self,
       Parity.self, Compare.self, Patches.self, FullSize.self, Oracles.self, SpeakVoice.self,
     ])
+
+  static func main() {
+    Runtime.pin()
+    prepareToEnd()
+    main(nil)
+    finishPrinting()
+  }
 }

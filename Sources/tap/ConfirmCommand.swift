@@ -46,7 +46,6 @@ struct Confirm: ParsableCommand {
   }
 
   func run() throws {
-    Runtime.pin()
     let proposal = try Proposal(
       contentsOf: search,
       ConfirmedOn(pairs: pairs, split: split, corruption: corruption, rules: rules, strict: strict))

@@ -4,7 +4,6 @@ import ArgumentParser
 import Foundation
 import JSON
 import Speech
-import Tensor
 
 struct Generate: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -26,7 +25,6 @@ struct Generate: ParsableCommand {
   }
 
   func run() throws {
-    Runtime.pin()
     let opened = try OpenedQuestion(question)
     var config = try GenerationConfig(folder: question.model.model)
     if let limit { config.limit = limit }

@@ -4,7 +4,6 @@ import ArgumentParser
 import Foundation
 import JSON
 import Speech
-import Tensor
 
 struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -21,7 +20,6 @@ struct Inspect: ParsableCommand {
   @Flag(help: "Print JSON.") var json = false
 
   func run() throws {
-    Runtime.pin()
     let config = try openConfig(folder: model)
     let parameters = config.parameterShapes.values.reduce(0) { $0 + $1.reduce(1, *) }
     var problems: [String] = []

@@ -22,7 +22,6 @@ struct Logits: ParsableCommand {
   var all = false
 
   func run() throws {
-    Runtime.pin()
     let opened = try OpenedQuestion(question)
     let run = try opened.model.run(opened.input, tap: nil)
     let last = gatherRows(run.logits, [run.logits.rows - 1]).numbers.map(Double.init)

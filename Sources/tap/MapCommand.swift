@@ -7,7 +7,6 @@ import Interventions
 import JSON
 import Notebook
 import Speech
-import Tensor
 
 struct MapCells: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -73,7 +72,6 @@ struct MapCells: ParsableCommand {
   }
 
   func run() throws {
-    Runtime.pin()
     let run = try PairRun(options, list, by: "tap map")
     let rows = try run.opened.model.rows(sites, in: run.example)
     try run.checkWindows(over: rows.map(\.site))

@@ -7,7 +7,6 @@ import Interventions
 import JSON
 import Notebook
 import Speech
-import Tensor
 
 struct PatchOne: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -68,7 +67,6 @@ struct PatchOne: ParsableCommand {
   }
 
   func run() throws {
-    Runtime.pin()
     let cells = try site.map(Cell.init)
     let rules = try Rules(preregistration)
     let opened = try OpenedModel(options, needsText: promptIds == nil)

@@ -34,7 +34,6 @@ struct ScrubVerb: ParsableCommand {
   @Option(help: "How often each reference is drawn.") var draws = 10
 
   func run() throws {
-    Runtime.pin()
     guard draws > 0 else { throw ValidationError("--draws should be positive") }
     let claim = try Hypothesis(hypothesis)
     let pairs = try EnteredPairs(

@@ -6,7 +6,6 @@ import Interventions
 import JSON
 import Notebook
 import Speech
-import Tensor
 
 /// The methods of a search by the words of the command line.
 enum MethodChoice: String, ExpressibleByArgument, CaseIterable {
@@ -64,7 +63,6 @@ struct SearchCells: ParsableCommand {
   @Option(help: "The file to write.") var out: String
 
   func run() throws {
-    Runtime.pin()
     if steps < 2 || steps % 2 != 0 {
       throw ValidationError("--steps should be an even number, such as 16")
     }

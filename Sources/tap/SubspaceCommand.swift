@@ -49,7 +49,6 @@ struct SubspaceVerb: ParsableCommand {
   var withoutOutliers = false
 
   func run() throws {
-    Runtime.pin()
     let methods = try self.methods
     let counts = try self.counts
     guard draws >= 0, orders >= 0, (0...1).contains(shrinkage) else {

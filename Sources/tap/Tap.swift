@@ -2,6 +2,8 @@
 
 import ArgumentParser
 import Foundation
+import Notebook
+import Tensor
 
 @main
 struct TapCommand: ParsableCommand {
@@ -21,6 +23,8 @@ struct TapCommand: ParsableCommand {
     ])
 
   static func main() {
+    Runtime.pin()
+    prepareToEnd()
     do {
       var command = try parseAsRoot()
       try command.run()
@@ -33,6 +37,7 @@ struct TapCommand: ParsableCommand {
       FileHandle.standardError.write(Data((fitted(message) + "\n").utf8))
       Foundation.exit(exitCode(for: error).rawValue)
     }
+    finishPrinting()
   }
 }
 

@@ -15,10 +15,17 @@ struct Ran {
 private let executable = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
   .deletingLastPathComponent().appendingPathComponent("tap")
 
-func tap(_ arguments: [String]) throws -> Ran {
+/// - Parameter command: what a shell does first, such as setting a limit
+func tap(_ arguments: [String], after command: String? = nil) throws -> Ran {
   let process = Process()
   process.executableURL = executable
   process.arguments = arguments
+  if let command {
+    process.executableURL = URL(fileURLWithPath: "/bin/bash")
+    // A program that waits for ever is ended, with the status 124.
+    process.arguments =
+      ["-c", "\(command); exec timeout 60 \"$0\" \"$@\"", executable.path] + arguments
+  }
   let (out, err) = (Pipe(), Pipe())
   (process.standardOutput, process.standardError) = (out, err)
   try process.run()

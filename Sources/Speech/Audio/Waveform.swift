@@ -164,8 +164,14 @@ extension Waveform {
       file, Int32(SFC_SET_COMPRESSION_LEVEL), &compression, Int32(MemoryLayout<Double>.size))
     let values = samples.map { Int16(min(32767, ($0 * 32768).rounded(.toNearestOrEven))) }
     let written = Int(sf_writef_short(file, values, sf_count_t(values.count)))
-    guard sf_close(file) == 0, written == values.count, rename(partial, path) == 0 else {
-      throw AudioError(path, "could not be written whole", advice: "check the space on the disk")
+    // libsndfile does not say where the end of a FLAC file could not be written.
+    guard sf_close(file) == 0, written == values.count,
+      (try? Waveform(contentsOf: partial, rate: nil))?.samples.count == values.count,
+      rename(partial, path) == 0
+    else {
+      throw AudioError(
+        path, "could not be written whole",
+        advice: "check the space on the disk and the limit of a file's size (ulimit -f)")
     }
   }
 }

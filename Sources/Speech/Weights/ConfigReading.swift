@@ -4,25 +4,25 @@ import JSON
 import Tensor
 
 extension JSON {
-  /// A whole number between 1 and `most`; `usual` where the field is missing.
+  /// A whole number between `least` and `most`; `usual` where the field is missing or null.
   ///
   /// The largest are well above any published model; beyond them tables that depend on the
   /// configuration alone would fill the memory before a weight is read.
-  func size(_ key: String, usual: Int? = nil, upTo most: Int) throws -> Int {
-    guard let value = self[key] else {
+  func size(_ key: String, usual: Int? = nil, from least: Int = 1, upTo most: Int) throws -> Int {
+    guard let value = self[key], value != .null else {
       if let usual { return usual }
       throw JSONError("\"\(key)\" is missing")
     }
-    guard let number = value.int, number >= 1, number <= most else {
+    guard let number = value.int, number >= least, number <= most else {
       throw JSONError(
-        "\"\(key)\" is \(shortened(value.compactText)); it should lie between 1 and \(most)")
+        "\"\(key)\" is \(shortened(value.compactText)); it should lie between \(least) and \(most)")
     }
     return number
   }
 
-  /// A number above 0.
+  /// A number above 0; `usual` where the field is missing or null.
   func positive(_ key: String, usual: Double) throws -> Double {
-    guard let value = self[key] else { return usual }
+    guard let value = self[key], value != .null else { return usual }
     let number = try double(key)
     guard number > 0, number.isFinite else {
       throw JSONError("\"\(key)\" is \(shortened(value.compactText)); it should be above 0")
@@ -50,7 +50,6 @@ extension EncoderConfig {
   /// The sizes in the configuration of a Hugging Face Whisper.
   init(whisper json: JSON) throws {
     try json.requires("activation_function", "gelu")
-    try json.requires("scale_embedding", false)
     self.init(
       melBands: try json.size("num_mel_bins", usual: 80, upTo: 511),
       width: try json.size("d_model", usual: 384, upTo: 1 << 20),
@@ -101,16 +100,16 @@ extension DecoderConfig {
     )
     if json["attention_bias"]?.bool == true { biases.formUnion([.queriesKeysValues, .output]) }
     if json["mlp_bias"]?.bool == true { biases.insert(.mlp) }
+    guard givenHeadWidth != nil || width % heads == 0 else {
+      throw JSONError(
+        "the sizes do not fit together: hidden_size is no multiple of num_attention_heads")
+    }
     try checkHeads()
   }
 
-  /// Refuses heads that do not fit the width or each other.
+  /// Refuses heads that do not fit each other.
   func checkHeads() throws {
     for (fits, problem) in [
-      (
-        givenHeadWidth != nil || width % heads == 0,
-        "hidden_size is no multiple of num_attention_heads"
-      ),
       (heads % keyHeads == 0, "num_attention_heads is no multiple of num_key_value_heads"),
       (headWidth % 2 == 0, "the width of a head is odd, rotary positions need an even one"),
     ] where !fits {
@@ -122,7 +121,8 @@ extension DecoderConfig {
 extension JSON {
   /// The width of a head, where it is given beside the width of all.
   func headWidth() throws -> Int? {
-    self["head_dim"] == nil ? nil : try size("head_dim", upTo: 1 << 20)
+    guard let width = self["head_dim"], width != .null else { return nil }
+    return try size("head_dim", upTo: 1 << 20)
   }
 
   /// The rescaling of rotary frequencies, in an object of its own in files of any age.

@@ -4,7 +4,6 @@ import ArgumentParser
 import Foundation
 import JSON
 import Notebook
-import Tensor
 
 struct CorpusCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -23,7 +22,6 @@ struct CorpusCommand: ParsableCommand {
   @Flag(help: "Write manifests and FLAC files instead of comparing with them.") var write = false
 
   func run() throws {
-    Runtime.pin()
     let repository = try Repository()
     var faults: [String] = []
     if part != .training {
@@ -74,7 +72,7 @@ struct Repository {
   func write(_ json: JSON, manifest name: String) throws {
     try FileManager.default.createDirectory(
       at: url("data-manifests"), withIntermediateDirectories: true)
-    try Data(json.text.utf8).write(to: url("data-manifests/\(name)"), options: .atomic)
+    try writeAtomically(json.text, to: url("data-manifests/\(name)").path)
   }
 
   /// `data-manifests/SHA256SUMS`, for `sha256sum -c` at the root; lines about other files stay.
@@ -96,7 +94,7 @@ struct Repository {
       .filter { isFile(url($0)) }
       .map { "\(try Digest(ofFile: url($0).path))  \($0)" }
     let lines = (kept + mine).sorted { $0.dropFirst(66) < $1.dropFirst(66) }
-    try Data((lines.joined(separator: "\n") + "\n").utf8).write(to: sums, options: .atomic)
+    try writeAtomically(lines.joined(separator: "\n") + "\n", to: sums.path)
   }
 
   private func isFile(_ url: URL) -> Bool {

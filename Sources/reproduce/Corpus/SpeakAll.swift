@@ -2,6 +2,7 @@
 
 import Foundation
 import JSON
+import Notebook
 
 struct SpeakAll {
   let folder: URL
@@ -55,8 +56,7 @@ struct SpeakAll {
   }
 
   private func start(_ voice: Voice, _ rows: [Row]) throws -> Process {
-    try Data(JSON.array(rows.map(\.json)).compactText.utf8).write(
-      to: rowsFile(voice), options: .atomic)
+    try writeAtomically(JSON.array(rows.map(\.json)).compactText, to: rowsFile(voice).path)
     guard FileManager.default.createFile(atPath: progressFile(voice).path, contents: nil) else {
       throw CorpusError("\(folder.relativePath) cannot be written")
     }
@@ -76,7 +76,7 @@ struct SpeakAll {
 enum Progress {
   static func show(_ text: String) {
     guard isatty(2) == 1 else { return }
-    FileHandle.standardError.write(Data("\r\u{1B}[K\(text)".utf8))
+    writeToStandardError("\r\u{1B}[K\(text)")
   }
 
   static func clear() { show("") }

@@ -4,6 +4,7 @@ import ArgumentParser
 import Corpus
 import Foundation
 import JSON
+import Notebook
 
 /// Speaks a list of rows; `reproduce corpus` starts it, once a voice.
 struct SpeakVoice: ParsableCommand {
@@ -49,7 +50,7 @@ struct SpeakVoice: ParsableCommand {
         done.append((level, request.phones))
       }
       // The size of what was written is the progress.
-      FileHandle.standardOutput.write(Data(repeating: 46, count: indices.count))
+      try FileHandle.standardOutput.write(contentsOf: Data(repeating: 46, count: indices.count))
     }
     try VoiceCache(name: "\(voice)", folder: folder).write(done)
   }

@@ -27,17 +27,18 @@ struct VoiceCache {
     return String("\(Digest(of: labels + samples))".prefix(8))
   }
 
-  /// Both files, each through a temporary file.
+  /// Both files or none.
   func write(_ utterances: [(spoken: Spoken, phones: [String])]) throws {
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    var samples = Data()
-    var labels = Data()
+    var samples: [UInt8] = []
+    var labels: [UInt8] = []
     for (spoken, phones) in utterances {
       spoken.samples.withUnsafeBytes { samples.append(contentsOf: $0) }
       VoiceCache.labels(spoken, phones: phones).withUnsafeBytes { labels.append(contentsOf: $0) }
     }
-    try samples.write(to: samplesFile, options: .atomic)
-    try labels.write(to: labelsFile, options: .atomic)
+    try publish([
+      Output(samplesFile.path, bytes: samples), Output(labelsFile.path, bytes: labels),
+    ])
   }
 
   /// Every utterance in the order of the rows.

@@ -4,8 +4,8 @@ import ArgumentParser
 import Corpus
 import Foundation
 import Interventions
+import Notebook
 import Speech
-import Tensor
 
 struct Evaluate: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -30,7 +30,6 @@ struct Evaluate: ParsableCommand {
   }
 
   func run() throws {
-    Runtime.pin()
     let repository = try Repository()
     let folders =
       model.map { [($0, $0)] }
@@ -66,7 +65,7 @@ extension ScoredSuite {
     guard isWhole else {
       throw CheckpointError("\(table.path): is left as it was, since a checkpoint is missing")
     }
-    try Data(rows.text.utf8).write(to: table, options: .atomic)
+    try writeAtomically(rows.text, to: table.path)
   }
 }
 

@@ -5,6 +5,7 @@ import Corpus
 import Foundation
 import Interventions
 import JSON
+import Notebook
 import Speech
 import Tensor
 
@@ -16,7 +17,6 @@ struct Outputs: ParsableCommand {
   @Option(help: "The JSON file to write.") var out: String
 
   func run() throws {
-    Runtime.pin()
     let repository = try Repository()
     let speech = try SpeechModel(folder: model)
     let suite = try PairSuite(manifest: repository.url("data-manifests/evaluation.json").path)
@@ -40,6 +40,6 @@ struct Outputs: ParsableCommand {
     let url = URL(fileURLWithPath: out)
     try FileManager.default.createDirectory(
       at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
-    try Data(JSON.array(rows).compactText.utf8).write(to: url, options: .atomic)
+    try writeAtomically(JSON.array(rows).compactText, to: url.path)
   }
 }

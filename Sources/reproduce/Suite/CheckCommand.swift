@@ -5,7 +5,6 @@ import Corpus
 import Foundation
 import Interventions
 import JSON
-import Tensor
 
 struct Check: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -20,7 +19,6 @@ struct Check: ParsableCommand {
 
   func run() throws {
     guard suite else { throw ValidationError("say what to check: --suite") }
-    Runtime.pin()
     let repository = try Repository()
     let audit = try SuiteAudit(repository)
     SuiteTables(audit).print()

@@ -2,13 +2,14 @@
 
 import Foundation
 import JSON
+import Notebook
 import Speech
 
 /// Writes everything but the weights: config.json, tokenizer, preprocessor and generation files.
 func writeDescription(of recipe: Recipe, to folder: URL) throws {
   try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
   func write(_ name: String, _ text: String) throws {
-    try Data(text.utf8).write(to: folder.appendingPathComponent(name), options: .atomic)
+    try writeAtomically(text, to: folder.appendingPathComponent(name).path)
   }
   let samples = 2 * Recipe.positions * LogMel.hop
   let end = JSON.integer(Recipe.endToken)

@@ -33,7 +33,6 @@ struct Train: ParsableCommand {
   }
 
   func run() throws {
-    Runtime.pin()
     let repository = try Repository()
     let evaluation = Set(EvaluationPlan.pairs().flatMap { [$0.clean.text, $0.corrupt.text] })
     let utterances =
@@ -113,13 +112,12 @@ struct Train: ParsableCommand {
       }
     }
     let stored = training.parameters.filter { config.parameterShapes[$0.key] != nil }
-    try Data(safetensorsBytes(stored)).write(
-      to: folder.appendingPathComponent("model.safetensors"), options: .atomic)
-    try Data(modelCard(recipe, config, utterances).utf8).write(
-      to: folder.appendingPathComponent("README.md"), options: .atomic)
+    try writeAtomically(
+      safetensorsBytes(stored), to: folder.appendingPathComponent("model.safetensors").path)
+    try writeAtomically(
+      modelCard(recipe, config, utterances), to: folder.appendingPathComponent("README.md").path)
     state.remove()
-    FileHandle.standardError.write(
-      Data("\(recipe.name): \(Int(-start.timeIntervalSinceNow)) s\n".utf8))
+    writeToStandardError("\(recipe.name): \(Int(-start.timeIntervalSinceNow)) s\n")
   }
 }
 
@@ -158,8 +156,8 @@ final class TrainingProgress {
       "\(Int(seconds)) s, \(left) s left",
     ].joined(separator: "  ")
     (recent, steps) = (StepReport(), 0)
-    FileHandle.standardError.write(Data((isTerminal ? "\r\u{1B}[K\(line)" : "\(line)\n").utf8))
+    writeToStandardError(isTerminal ? "\r\u{1B}[K\(line)" : "\(line)\n")
   }
 
-  func end() { if isTerminal { FileHandle.standardError.write(Data("\n".utf8)) } }
+  func end() { if isTerminal { writeToStandardError("\n") } }
 }

@@ -2,6 +2,7 @@
 // aside and renamed.
 
 import Foundation
+import Notebook
 import Speech
 import Tensor
 
@@ -39,7 +40,7 @@ struct TrainingState {
     encoder.outputFormat = .binary
     try FileManager.default.createDirectory(
       at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
-    try encoder.encode(record).write(to: file, options: .atomic)
+    try writeAtomically(Array(encoder.encode(record)), to: file.path)
   }
 
   /// Fills the parameters of an interrupted run, if there is one of the same key.

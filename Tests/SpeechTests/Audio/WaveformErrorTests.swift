@@ -124,6 +124,35 @@ import Testing
     try Waveform(samples: [0, 1 / 32768]).checkAudible("x")
   }
 
+  /// As on a full disk, wherever the room ends: the file is whole or not there.
+  @Test func aFileWithoutRoomIsNotLeft() async {
+    await #expect(processExitsWith: .success) { [folder = scratch.path as String] in
+      signal(SIGXFSZ, SIG_IGN)
+      var limit = rlimit()
+      getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+      let wave = Waveform(samples: (0..<20_000).map { Float($0 * 7919 % 20_011) / 40_000 })
+      var whole = 0
+      for size in stride(from: 0, through: 45_000, by: 1500) {
+        limit.rlim_cur = rlim_t(size)
+        precondition(setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0)
+        for ending in ["wav", "flac"] {
+          let path = "\(folder)/\(size).\(ending)"
+          do {
+            try wave.write(to: path)
+            whole += 1
+            let back = try Waveform(contentsOf: path).samples
+            precondition(back.count == wave.samples.count, path)
+            unlink(path)
+          } catch {
+            precondition(error is AudioError, "\(error)")
+          }
+        }
+      }
+      let left = try FileManager.default.contentsOfDirectory(atPath: folder)
+      precondition(left.isEmpty && (4...20).contains(whole), "\(left) \(whole)")
+    }
+  }
+
   @Test func refusesToWriteWhatWouldNotComeBack() throws {
     let path = "\(scratch.path)/out.flac"
     refuses(path, "clip") { try Waveform(samples: [0, 1.001]).write(to: path) }

@@ -19,9 +19,9 @@ import Testing
 
   /// What the larger folders leave out: one head, logits by a table of their own, a recording longer
   /// than the model takes; heads of a given width, slowed rotary positions; windows that overlap, the
-  /// weights in a file of PyTorch; biases on every map of a Llama.
+  /// weights in a file of PyTorch; biases on every map of a Llama; a codec of odd channels.
   @Test(arguments: [
-    "whisper-untied", "qwen2-audio-linear", "salmonn-stride", "soundwave-biases",
+    "whisper-untied", "qwen2-audio-linear", "salmonn-stride", "soundwave-biases", "mimi-grouped",
   ])
   func equalsTheReferenceOfOtherSizes(_ folder: String) throws {
     _ = try rowsThatPass("variants/\(folder)")

@@ -187,8 +187,6 @@ import Testing
       (nil, "text_config", [], "\"text_config\" should be an object"),
       ("audio_config", "activation_function", "relu", "only gelu"),
       ("text_config", "hidden_act", "gelu", "only silu"),
-      ("audio_config", "scale_embedding", true, "scale_embedding"),
-      ("text_config", "use_sliding_window", true, "use_sliding_window"),
       ("text_config", "rms_norm_eps", 0.0, "rms_norm_eps"),
       ("text_config", "rms_norm_eps", "small", "rms_norm_eps"),
       ("text_config", "rope_theta", -1.0, "rope_theta"),
@@ -198,6 +196,28 @@ import Testing
   func configsThatDoNotFit(_ part: String?, _ key: String, _ value: JSON, _ word: String) throws {
     try small.write("config.json", config(part, key, value))
     refusesFolder("config.json", word)
+  }
+
+  /// The reference reads and ignores a scale of the embeddings, and gives a window to no layer before
+  /// `max_window_layers`.
+  @Test func fieldsWithoutEffect() throws {
+    for (part, key) in [("audio_config", "scale_embedding"), ("text_config", "use_sliding_window")]
+    {
+      try small.write("config.json", config(part, key, true))
+      _ = try SpeechModel(folder: small.folder)
+    }
+    for (key, value) in [
+      ("max_window_layers", 2), ("layer_types", ["full_attention", "sliding_attention"]),
+    ] as [(String, JSON)] {
+      var members = try readJSON("\(small.folder)/config.json").members!
+      var text = members["text_config"]!.members!
+      text.merge(["use_sliding_window": true, key: value]) { $1 }
+      members["text_config"] = .object(text)
+      let whole = try readJSON("\(small.folder)/config.json").text
+      try small.write("config.json", Array(JSON.object(members).text.utf8))
+      refusesFolder("config.json", "layers with a window are not implemented")
+      try small.write("config.json", Array(whole.utf8))
+    }
   }
 
   // ## Front end and tokenizer

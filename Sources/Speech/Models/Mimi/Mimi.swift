@@ -23,7 +23,7 @@ public struct Mimi: Sendable {
   private let encoderBlocks: [MimiBlock]
   private let downsample: Tensor
   private let quantizer: SplitQuantizer
-  private let upsample: Tensor
+  private let upsample: Upsampling
   private let decoderBlocks: [MimiBlock]
   private let decoder: [MimiStep]
   private let rotaryTable: RotaryTable
@@ -39,10 +39,11 @@ public struct Mimi: Sendable {
     encoderBlocks = blocks("encoder_transformer")
     decoderBlocks = blocks("decoder_transformer")
     downsample = convolutionWeight(p.named(config.prefix + "downsample.conv.weight"))
-    upsample = p.named(config.prefix + "upsample.conv.weight")
+    upsample = Upsampling(config, p)
     quantizer = SplitQuantizer(config, p)
     rotaryTable = RotaryTable(
-      positions: 1 << 16, headWidth: config.width / config.heads, theta: config.theta)
+      positions: 1 << 16, headWidth: config.headWidth, theta: config.theta,
+      scaling: config.ropeScaling)
   }
 
   /// What a recording becomes.
@@ -124,14 +125,9 @@ public struct Mimi: Sendable {
     let frames = Layout(counts: [count], visible: [.causal])
     let dequantised = gatherRows(quantizer.vectors(codes), frames.stacked { _, t in t })
     var x = tap?(Site(.mimi, .dequantised), dequantised) ?? dequantised
-    let kernel = 2 * config.downsampling
     var layout = Layout(
       counts: [count * config.downsampling], visible: [.window(config.window)])
-    let taps = (0..<kernel).map { tap in
-      scaledColumns(x, by: column(tap, of: upsample.reshaped([config.width, kernel])))
-    }
-    x = overlapped(
-      joiningColumns(taps), from: frames, to: layout, kernel: kernel, step: config.downsampling)
+    x = upsample(x, from: frames, to: layout)
     x = tap?(Site(.mimi, .upsample), x) ?? x
     x = transformed(x, layout, decoderBlocks, .mimiDecoder, tap)
     for step in decoder { (layout, x) = step(x, layout) }
@@ -181,13 +177,8 @@ public struct Mimi: Sendable {
     func span(_ i: Int) -> TimeSpan { TimeSpan(step * Double(i), step * Double(i + 1)) }
     return site.place(
       in: isFrame ? frames(of: rows) : windowed(rows), heads: config.heads,
-      keyHeads: config.heads, copy, span: span)
+      keyHeads: config.keyHeads, copy, span: span)
   }
-}
-
-/// One column of a matrix.
-private func column(_ index: Int, of x: Tensor) -> Tensor {
-  Tensor([x.rows], (0..<x.rows).map { x[$0, index] })
 }
 
 /// The encoder alone, run like a model: in place of logits stand the latents of each frame.

@@ -30,8 +30,9 @@ struct MimiStep: Sendable {
       }
       weights = [Linear(weight: Tensor([kernel * outputs, inputs], turned), bias: bias(name))]
     case .residual(let name, _, _):
-      weights = ["1", "3"].map { index in
-        let own = "\(name).block.\(index)"
+      let parts = ["block.1", "block.3"] + (config.hasShortcut ? ["shortcut"] : [])
+      weights = parts.map { part in
+        let own = "\(name).\(part)"
         return Linear(weight: convolutionWeight(weight(own)), bias: bias(own))
       }
     case .unit: weights = []
@@ -56,7 +57,8 @@ struct MimiStep: Sendable {
       let rows = unfolded(
         elu(x), from: layout, to: layout, kernel: residualKernel, step: 1,
         left: (residualKernel - 1) * dilation, dilation: dilation)
-      return (layout, x + weights[1](elu(weights[0](rows))))
+      let carried = weights.count > 2 ? weights[2](x) : x
+      return (layout, carried + weights[1](elu(weights[0](rows))))
     }
   }
 
@@ -77,7 +79,7 @@ struct MimiBlock: Sendable {
   private let up: Linear
   private let down: Linear
   private let mlpScale: Tensor
-  private let heads: Int
+  private let config: MimiConfig
 
   static let activations: [Site.Activation] = [
     .residPre, .q, .rotQ, .k, .rotK, .pattern, .v, .z, .attnOut, .residMid, .mlpPre, .mlpPost,
@@ -94,7 +96,7 @@ struct MimiBlock: Sendable {
     up = p.linear(layer + "mlp.fc1")
     down = p.linear(layer + "mlp.fc2")
     mlpScale = p.named(layer + "mlp_layer_scale.scale")
-    heads = config.heads
+    self.config = config
   }
 
   func callAsFunction(
@@ -108,12 +110,12 @@ struct MimiBlock: Sendable {
     let y = attentionNorm(x)
     let q = at(.rotQ, rotary(at(.q, attention.q(y)), positions: positions, table: table))
     let k = at(.rotK, rotary(at(.k, attention.k(y)), positions: positions, table: table))
-    let places = PatternLayout(layout, heads: heads)
+    let places = PatternLayout(layout, heads: config.heads)
     let z = at(
       .z,
       attending(
-        q, k, at(.v, attention.v(y)), keyHeads: heads,
-        scale: 1 / Float(x.width / heads).squareRoot(), places: places,
+        q, k, at(.v, attention.v(y)), keyHeads: config.keyHeads,
+        scale: 1 / Float(config.headWidth).squareRoot(), places: places,
         seen: tap?.seeing(stage, layer)))
     let written = at(.attnOut, attention.out(z))
     let mid = at(.residMid, x + scaledColumns(written, by: attentionScale))
@@ -122,13 +124,51 @@ struct MimiBlock: Sendable {
   }
 }
 
+/// The way from frames of codes back to the positions of the transformer: a transposed convolution
+/// in groups of channels, the published one of one channel each.
+struct Upsampling: Sendable {
+  private let stored: Tensor
+  private let config: MimiConfig
+
+  init(_ config: MimiConfig, _ p: Weights) {
+    self.config = config
+    stored = p.named(config.prefix + "upsample.conv.weight")
+  }
+
+  func callAsFunction(_ x: Tensor, from frames: Layout, to layout: Layout) -> Tensor {
+    let (width, kernel) = (config.width, 2 * config.downsampling)
+    // [in, out of its group, kernel]
+    let size = width / config.upsampleGroups
+    let taps = (0..<kernel).map { tap in
+      if size == 1 {
+        return scaledColumns(x, by: column(tap, of: stored.reshaped([width, kernel])))
+      }
+      var weight = [Float](repeating: 0, count: width * width)
+      for i in 0..<width {
+        for j in 0..<size {
+          weight[(i / size * size + j) * width + i] = stored[(i * size + j) * kernel + tap]
+        }
+      }
+      return linear(x, Tensor([width, width], weight))
+    }
+    return overlapped(
+      joiningColumns(taps), from: frames, to: layout, kernel: kernel, step: config.downsampling)
+  }
+}
+
+/// One column of a matrix.
+private func column(_ index: Int, of x: Tensor) -> Tensor {
+  Tensor([x.rows], (0..<x.rows).map { x[$0, index] })
+}
+
 /// The split residual quantizer: one codebook of its own for meaning, and a chain of codebooks, each
 /// of what the one before left, for sound.
 struct SplitQuantizer: Sendable {
-  private let groups: [(input: Tensor, output: Tensor, books: [Tensor])]
+  /// Without maps in and out where an entry is as wide as the latent.
+  private let groups: [(input: Tensor?, output: Tensor?, books: [Tensor])]
 
   init(_ config: MimiConfig, _ p: Weights) {
-    groups = [("semantic", 1), ("acoustic", config.quantizers - 1)].map { name, count in
+    groups = config.quantizerGroups.map { name, count in
       let quantizer = config.prefix + "quantizer.\(name)_residual_vector_quantizer."
       let books = (0..<count).map { i -> Tensor in
         let sums = p.named(quantizer + "layers.\(i).codebook.embed_sum")
@@ -137,6 +177,7 @@ struct SplitQuantizer: Sendable {
         for j in numbers.indices { numbers[j] /= max(usage[j / sums.width], 1e-5) }
         return Tensor(sums.shape, numbers)
       }
+      if config.codebookWidth == config.width { return (nil, nil, books) }
       return (
         p.named(quantizer + "input_proj.weight").reshaped([config.codebookWidth, config.width]),
         p.named(quantizer + "output_proj.weight").reshaped([config.width, config.codebookWidth]),
@@ -151,8 +192,9 @@ struct SplitQuantizer: Sendable {
   /// - Returns: by codebook and frame
   func codes(_ latent: Tensor) -> [[Int]] {
     groups.flatMap { group -> [[Int]] in
-      var rest = linear(latent.detached, group.input).numbers
-      let width = group.input.rows
+      let entered = group.input.map { linear(latent.detached, $0) } ?? latent
+      var rest = entered.numbers
+      let width = entered.width
       return group.books.map { book in
         let entries = book.numbers
         return (0..<latent.rows).map { frame in
@@ -185,7 +227,7 @@ struct SplitQuantizer: Sendable {
         let entries = gatherRows(book, row)
         total = total.map { $0 + entries } ?? entries
       }
-      let part = linear(total!, group.output)
+      let part = group.output.map { linear(total!, $0) } ?? total!
       sum = sum.map { $0 + part } ?? part
     }
     return sum!

@@ -16,17 +16,27 @@ public struct MimiConfig: ModelConfig, Equatable {
   let residualKernel: Int
   let dilationGrowth: Int
   let compression: Int
+  /// Whether a residual layer adds to a convolution of its input, where it adds to the input.
+  let hasShortcut: Bool
   /// Transformer positions that make one frame of codes.
   let downsampling: Int
+  /// Groups of channels on the way back to the transformer's positions.
+  let upsampleGroups: Int
   public let codebookSize: Int
   let codebookWidth: Int
   public let quantizers: Int
+  /// The first of them, each on the latent alone.
+  let semanticQuantizers: Int
   let layers: Int
   let heads: Int
+  let keyHeads: Int
+  let headWidth: Int
+  let hasAttentionBiases: Bool
   let mlp: Int
   let window: Int
   let epsilon: Float
   let theta: Double
+  let ropeScaling: RopeScaling?
   /// What the names of its parameters begin with.
   let prefix: String
 
@@ -36,14 +46,11 @@ public struct MimiConfig: ModelConfig, Equatable {
     try json.requires("use_causal_conv", true)
     try json.requires("pad_mode", "constant")
     try json.requires("trim_right_ratio", 1.0)
-    try json.requires("use_conv_shortcut", false)
     try json.requires("hidden_act", "gelu")
-    try json.requires("attention_bias", false)
-    try json.requires("num_semantic_quantizers", 1)
     rate = try json.size("sampling_rate", usual: 24_000, upTo: 1 << 20)
     width = try json.size("hidden_size", usual: 512, upTo: 1 << 16)
     filters = try json.size("num_filters", usual: 64, upTo: 1 << 16)
-    residualLayers = try json.size("num_residual_layers", usual: 1, upTo: 8)
+    residualLayers = try json.size("num_residual_layers", usual: 1, from: 0, upTo: 8)
     let list = json["upsampling_ratios"]?.elements ?? [8, 6, 5, 4]
     ratios = list.compactMap(\.int).filter { (1...1024).contains($0) }
     guard ratios.count == list.count, ratios.count <= 6 else {
@@ -54,35 +61,48 @@ public struct MimiConfig: ModelConfig, Equatable {
     residualKernel = try json.size("residual_kernel_size", usual: 3, upTo: 1024)
     dilationGrowth = try json.size("dilation_growth_rate", usual: 2, upTo: 16)
     compression = try json.size("compress", usual: 2, upTo: 1 << 16)
-    let rows = Double(rate) / Double(ratios.reduce(1, *))
-    let frameRate = try json.positive("frame_rate", usual: 12.5)
-    let framesPerRow = rows / frameRate
-    downsampling = Int(min(framesPerRow, 0x1p20))
+    hasShortcut = json["use_conv_shortcut"]?.bool ?? false
+    // As the reference: rounded up, and down; half as many frames where nothing is said.
+    let hop = ratios.reduce(1, *)
+    let rowRate = (Double(rate) / Double(hop)).rounded(.up)
+    let key = json["frame_rate"] == nil ? "_frame_rate" : "frame_rate"
+    let frameRate = try json.positive(key, usual: Double(rate) / Double(2 * hop))
+    downsampling = Int(min(rowRate / frameRate, 0x1p20))
     codebookSize = try json.size("codebook_size", usual: 2048, upTo: 1 << 20)
     codebookWidth = try json.size("codebook_dim", usual: 256, upTo: 1 << 16)
     quantizers = try json.size("num_quantizers", usual: 32, upTo: 1024)
+    semanticQuantizers = try json.size("num_semantic_quantizers", usual: 1, upTo: 1024)
     layers = try json.size("num_hidden_layers", usual: 8, upTo: 1024)
     heads = try json.size("num_attention_heads", usual: 8, upTo: 1 << 16)
+    keyHeads = try json.size("num_key_value_heads", usual: heads, upTo: 1 << 16)
+    headWidth = try json.headWidth() ?? width / heads
+    hasAttentionBiases = json["attention_bias"]?.bool ?? false
     mlp = try json.size("intermediate_size", usual: 2048, upTo: 1 << 20)
     window = try json.size("sliding_window", usual: 250, upTo: 1 << 24)
     epsilon = Float(try json.positive("norm_eps", usual: 1e-5))
     theta = try (json["rope_parameters"] ?? json).positive("rope_theta", usual: 10_000)
+    ropeScaling = try json.ropeScaling()
+    upsampleGroups = try json.size("upsample_groups", usual: width, upTo: 1 << 16)
+    let quantized = json["vector_quantization_hidden_dimension"]?.int ?? codebookWidth
     for (fits, problem) in [
       (filters << ratios.count <= 1 << 20, "num_filters and upsampling_ratios"),
-      (framesPerRow == Double(downsampling) && downsampling > 0, "frame_rate"),
+      (frameRate < rowRate, "frame_rate is no lower than that of the transformers"),
       (Double(rate) / frameRate <= 0x1p20, "frame_rate makes frames of over a million samples"),
-      (width % (2 * heads) == 0, "hidden_size is no even multiple of num_attention_heads"),
-      (json["head_dim"] == nil || json["head_dim"]?.int == width / heads, "head_dim"),
-      (json["num_key_value_heads"]?.int ?? heads == heads, "num_key_value_heads"),
-      (filters % compression == 0, "compress does not divide num_filters"),
-      (json["upsample_groups"]?.int ?? width == width, "upsample_groups should be hidden_size"),
-      (
-        json["vector_quantization_hidden_dimension"]?.int ?? codebookWidth == codebookWidth,
-        "vector_quantization_hidden_dimension"
-      ),
+      (width % heads == 0, "hidden_size is no multiple of num_attention_heads"),
+      (headWidth % 2 == 0, "the width of a head is odd"),
+      (heads % keyHeads == 0, "num_attention_heads is no multiple of num_key_value_heads"),
+      (filters >= compression, "compress is larger than num_filters"),
+      (width % upsampleGroups == 0, "hidden_size is no multiple of upsample_groups"),
+      (semanticQuantizers <= quantizers, "num_semantic_quantizers"),
+      (quantized == codebookWidth, "vector_quantization_hidden_dimension"),
     ] where !fits {
       throw JSONError("the sizes of the codec do not fit together: \(problem)")
     }
+  }
+
+  /// The chains of codebooks, and how many are in each.
+  var quantizerGroups: [(name: String, count: Int)] {
+    [("semantic", semanticQuantizers), ("acoustic", quantizers - semanticQuantizers)]
   }
 
   /// Samples of one frame of codes.
@@ -170,14 +190,21 @@ public struct MimiConfig: ModelConfig, Equatable {
         let hidden = channels / compression
         convolution(name + ".block.1", [hidden, channels, residualKernel], hidden)
         convolution(name + ".block.3", [channels, hidden, 1], channels)
+        if hasShortcut { convolution(name + ".shortcut", [channels, channels, 1], channels) }
       case .unit: break
       }
     }
     for stack in ["encoder_transformer", "decoder_transformer"] {
       for i in 0..<layers {
         let layer = prefix + "\(stack).layers.\(i)."
-        for name in ["q", "k", "v", "o"] {
-          shapes[layer + "self_attn.\(name)_proj.weight"] = [width, width]
+        let (queryWidth, keyWidth) = (heads * headWidth, keyHeads * headWidth)
+        for (name, outputs, inputs) in [
+          ("q", queryWidth, width), ("k", keyWidth, width), ("v", keyWidth, width),
+          ("o", width, queryWidth),
+        ] {
+          let projection = layer + "self_attn.\(name)_proj"
+          shapes[projection + ".weight"] = [outputs, inputs]
+          if hasAttentionBiases { shapes[projection + ".bias"] = [outputs] }
         }
         shapes[layer + "mlp.fc1.weight"] = [mlp, width]
         shapes[layer + "mlp.fc2.weight"] = [width, mlp]
@@ -190,11 +217,13 @@ public struct MimiConfig: ModelConfig, Equatable {
       }
     }
     shapes[prefix + "downsample.conv.weight"] = [width, width, 2 * downsampling]
-    shapes[prefix + "upsample.conv.weight"] = [width, 1, 2 * downsampling]
-    for (group, count) in [("semantic", 1), ("acoustic", quantizers - 1)] {
+    shapes[prefix + "upsample.conv.weight"] = [width, width / upsampleGroups, 2 * downsampling]
+    for (group, count) in quantizerGroups {
       let quantizer = prefix + "quantizer.\(group)_residual_vector_quantizer."
-      shapes[quantizer + "input_proj.weight"] = [codebookWidth, width, 1]
-      shapes[quantizer + "output_proj.weight"] = [width, codebookWidth, 1]
+      if codebookWidth != width {
+        shapes[quantizer + "input_proj.weight"] = [codebookWidth, width, 1]
+        shapes[quantizer + "output_proj.weight"] = [width, codebookWidth, 1]
+      }
       for i in 0..<count {
         let book = quantizer + "layers.\(i).codebook."
         shapes[book + "embed_sum"] = [codebookSize, codebookWidth]

@@ -85,7 +85,7 @@ struct DepthTransformer: Sendable {
   func place(of site: Site, steps: Int, _ copy: Copy, span: (Int) -> TimeSpan?) -> Place {
     let layout = layout(steps: steps)
     let own = site.place(
-      in: layout, heads: config.decoder.heads, keyHeads: config.decoder.heads, copy
+      in: layout, heads: config.decoder.heads, keyHeads: config.decoder.keyHeads, copy
     ) { span($0 / config.steps) }
     return Place(
       rows: own.rows, spans: own.spans, heads: own.heads, pattern: own.pattern,
@@ -149,17 +149,17 @@ struct DepthBlock: Sendable {
     func at(_ activation: Site.Activation, _ value: Tensor) -> Tensor {
       tap?(Site(.depth, layer, activation), value) ?? value
     }
-    let (heads, epsilon) = (config.heads, Float(config.epsilon))
+    let (keyHeads, epsilon) = (config.keyHeads, Float(config.epsilon))
     let x = at(.residPre, x)
     let y = rmsNorm(x, attentionNorm, epsilon: epsilon)
-    let places = PatternLayout(layout, heads: heads)
+    let places = PatternLayout(layout, heads: config.heads)
     let patterns = at(
       .pattern,
       attentionPatterns(
-        at(.q, parts.mapped(y, q)), at(.k, parts.mapped(y, k)), keyHeads: heads,
+        at(.q, parts.mapped(y, q)), at(.k, parts.mapped(y, k)), keyHeads: keyHeads,
         scale: 1 / Float(config.headWidth).squareRoot(), places: places))
     let z = at(
-      .z, attended(patterns, at(.v, parts.mapped(y, v)), keyHeads: heads, places: places))
+      .z, attended(patterns, at(.v, parts.mapped(y, v)), keyHeads: keyHeads, places: places))
     let mid = at(.residMid, x + at(.attnOut, parts.mapped(z, out)))
     let normed = rmsNorm(mid, mlpNorm, epsilon: epsilon)
     let post = at(

@@ -35,10 +35,11 @@ public struct MoshiConfig: Sendable, Equatable {
       throw JSONError("\"existing_text_padding_id\" is \(padding), outside the vocabulary")
     }
     for (config, name) in [(lm, "the temporal"), (depth.decoder, "the depth")]
-    where config.headWidth % 2 != 0
-      || config.givenHeadWidth == nil && config.width % config.heads != 0
-    {
-      throw JSONError("the width of \(name) transformer is no even multiple of its heads")
+    where config.givenHeadWidth == nil && config.width % config.heads != 0 {
+      throw JSONError("the width of \(name) transformer is no multiple of its heads")
+    }
+    guard lm.headWidth % 2 == 0 else {
+      throw JSONError("the width of a head is odd, rotary positions need an even one")
     }
   }
 
@@ -49,7 +50,7 @@ public struct MoshiConfig: Sendable, Equatable {
       prefix: "audio_encoder.")
     let heads = try json.size("num_attention_heads", usual: 32, upTo: 1 << 16)
     codebooks = try json.size("num_codebooks", usual: 8, upTo: 1024)
-    codebookSize = try json.size("audio_vocab_size", usual: 2048, upTo: 1 << 20)
+    codebookSize = try json.size("audio_vocab_size", usual: codec.codebookSize, upTo: 1 << 20)
     let wide = try json.size("ffn_dim", usual: 22_528, upTo: 1 << 24)
     lm = DecoderConfig(
       vocabulary: try json.size("vocab_size", usual: 32_000, upTo: 1 << 28),
@@ -59,15 +60,17 @@ public struct MoshiConfig: Sendable, Equatable {
       maxPositions: try json.size("max_position_embeddings", usual: 3000, upTo: 1 << 20),
       epsilon: try json.positive("rms_norm_eps", usual: 1e-8),
       theta: try (json["rope_parameters"] ?? json).positive("rope_theta", usual: 10_000),
-      givenHeadWidth: try json.headWidth())
+      ropeScaling: try json.ropeScaling(), givenHeadWidth: try json.headWidth())
     let part = json["depth_decoder_config"] == nil ? [:] : try json.part("depth_decoder_config")
     let depthHeads = try part.size("num_attention_heads", usual: 16, upTo: 1 << 16)
-    guard lm.heads % lm.keyHeads == 0, part["num_key_value_heads"]?.int ?? depthHeads == depthHeads
-    else { throw JSONError("\"num_key_value_heads\" does not fit the heads") }
+    let depthKeyHeads = try part.size("num_key_value_heads", usual: depthHeads, upTo: 1 << 16)
+    guard lm.heads % lm.keyHeads == 0, depthHeads % depthKeyHeads == 0 else {
+      throw JSONError("\"num_key_value_heads\" does not fit the heads")
+    }
     var inner = lm
     inner.width = try part.size("hidden_size", usual: 1024, upTo: 1 << 20)
     inner.layers = try part.size("num_hidden_layers", usual: 6, upTo: 1024)
-    (inner.heads, inner.keyHeads) = (depthHeads, depthHeads)
+    (inner.heads, inner.keyHeads) = (depthHeads, depthKeyHeads)
     inner.givenHeadWidth = try part.headWidth()
     inner.mlp = try part.size("ffn_dim", usual: 5632, upTo: 1 << 24) / 2
     inner.epsilon = try part.positive("rms_norm_eps", usual: 1e-8)

@@ -80,8 +80,12 @@ public struct Qwen2AudioConfig: AudioLanguageConfig, Equatable {
       throw JSONError(
         "\"\(key)\" is \(shortened(object[key]!.compactText)); only \(expected) is implemented")
     }
-    if audio["scale_embedding"]?.bool == true || text["use_sliding_window"]?.bool == true {
-      throw JSONError("\"scale_embedding\" and \"use_sliding_window\" must be false")
+    // The first layers see everything in any case.
+    let kinds = text["layer_types"]?.elements?.prefix(layers).compactMap(\.string)
+    let slides =
+      kinds?.contains("sliding_attention") ?? (layers > text["max_window_layers"]?.int ?? 28)
+    if slides && text["use_sliding_window"]?.bool == true {
+      throw JSONError("\"use_sliding_window\" is true; layers with a window are not implemented")
     }
     // The largest are well above any published model; beyond them tables that depend on the
     // configuration alone would fill the memory before a weight is read.
