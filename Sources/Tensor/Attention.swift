@@ -227,19 +227,20 @@ private func softmax(
   for j in first.upperBound..<gapEnd { row[j] = -.infinity }
   if !second.isEmpty { for j in second.upperBound..<stride { row[j] = -.infinity } }
   var largest = Vector(repeating: -.infinity)
-  forEachVector(stride) { i, n in
-    let v = load(row, i, n)
+  // A stride is a multiple of eight.
+  forEachWholeVector(stride) { i in
+    let v = load(row, i, 8)
     largest.replace(with: v, where: v .> largest)
   }
   let top = Vector(repeating: largest.max())
   var sum = Vector(repeating: 0)
-  forEachVector(stride) { i, n in
-    let e = exponential(load(row, i, n) - top)
+  forEachWholeVector(stride) { i in
+    let e = exponential(load(row, i, 8) - top)
     sum += e
-    store(e, row, i, n)
+    store(e, row, i, 8)
   }
   let scale = Vector(repeating: 1 / laneSum(sum))
-  forEachVector(stride) { i, n in store(load(row, i, n) * scale, row, i, n) }
+  forEachWholeVector(stride) { i in store(load(row, i, 8) * scale, row, i, 8) }
 }
 
 /// ds := p * (g - sum(g * p)).

@@ -17,6 +17,16 @@ func forEachVector(_ count: Int, _ body: (Int, Int) -> Void) {
   if i < count { body(i, count - i) }
 }
 
+/// Calls `body(offset)` for consecutive pieces of eight numbers, of which there are no others.
+@inline(__always)
+func forEachWholeVector(_ count: Int, _ body: (Int) -> Void) {
+  var i = 0
+  while i < count {
+    body(i)
+    i += 8
+  }
+}
+
 @inline(__always)
 func load(_ p: UnsafePointer<Float>, _ i: Int, _ n: Int) -> Vector {
   if n == 8 { return UnsafeRawPointer(p + i).loadUnaligned(as: Vector.self) }

@@ -102,11 +102,13 @@ struct MapCells: ParsableCommand {
     let report = try MapReport(
       asked, rows: rows, columns: columns.map(\.name), pairs: run.kept.map(\.pair.id),
       groups: run.pairs.groups, measured, hit: hit)
-    let cost = run.pairs.cost + measured.reduce(Cost()) { $0 + $1.cost }
+    let own = measured.reduce(Cost()) { $0 + $1.cost }
+    let cost = run.pairs.cost + own
     var members = run.provenance
     members.merge(report.json) { $1 }
     members["sites"] = .string(sites)
     members["cost"] = cost.json
+    members["map_cost"] = own.json
     try write(.object(members), to: out, printing: list.json)
     if let figure {
       let drawn = mapFigure(

@@ -40,7 +40,7 @@ struct ScrubVerb: ParsableCommand {
       options, entered, splits: split.map { [$0] }, by: "tap scrub")
     let model = pairs.opened.model
     let random = Random(seed: UInt64(entered.seed)).split("scrub")
-    let (items, alone) = claim.withDonors(try scrubItems(pairs.kept, model))
+    let (items, alone) = claim.withDonors(try scrubItems(pairs.kept, model, claim))
     guard !items.isEmpty else {
       throw CellError(
         "\(entered.pairs): no recording has another of equal feature and question to be scrubbed with; "
@@ -101,10 +101,12 @@ struct ScrubVerb: ParsableCommand {
   }
 
   /// Each recording once, asked for its own answer against its pair's other.
-  private func scrubItems(_ pairs: [OpenedPair], _ model: any SpeechLanguageModel) throws
-    -> [ScrubItem]
-  {
-    try mapInParallel(2 * pairs.count) { i -> ScrubItem in
+  private func scrubItems(
+    _ pairs: [OpenedPair], _ model: any SpeechLanguageModel, _ claim: Hypothesis
+  ) throws -> [ScrubItem] {
+    // All runs are held at the same time, so that each keeps no more than the hypothesis cuts.
+    let sites = claim.sites
+    return try mapInParallel(2 * pairs.count) { i -> ScrubItem in
       let (pair, isClean) = (pairs[i / 2], i % 2 == 0)
       let asked = isClean ? pair.clean : pair.corrupt
       guard asked.answers.shared.isEmpty else {
@@ -123,7 +125,7 @@ struct ScrubVerb: ParsableCommand {
         features: [
           "answer": words[isClean ? 0 : 1], "word-pair": words.sorted().joined(separator: "/"),
           "group": pair.pair.group, "recording": isClean ? pair.pair.clean : pair.pair.corrupt,
-        ], trace: try model.trace(question),
+        ], trace: try model.trace(question).reduced(to: sites),
         changed: pair.pair.changed.map { isClean ? $0.clean : $0.corrupt })
     }
   }

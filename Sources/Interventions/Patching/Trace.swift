@@ -60,6 +60,22 @@ public struct Trace: Sendable {
   }
 }
 
+extension Trace {
+  /// The same run with its states at some cuts alone, for a data set of many runs that lend each other
+  /// activations there.
+  public func reduced(to sites: Set<Site>) -> Trace {
+    let states = self.states.map { state in
+      var state = state
+      if let site = state.site(ofStream: 0), !sites.contains(site) { state.streams = [] }
+      return state
+    }
+    return Trace(
+      question: question, run: run, outcome: outcome, tokens: tokens,
+      kept: kept.filter { sites.contains($0.key) }, record: nil, states: states,
+      memory: RunMemory())
+  }
+}
+
 extension SpeechLanguageModel {
   /// The cuts before the logits.
   var cutsToText: [Cut] { cuts.filter { $0.kind != .spoken } }
@@ -126,6 +142,7 @@ extension RunState {
   fileprivate var detached: Self {
     var state = self
     state.streams = streams.map(\.detached)
+    state.forget()
     return state
   }
 }

@@ -237,7 +237,18 @@ extension Hypothesis {
   }
 }
 
+extension Hypothesis {
+  /// The sites of all its cuts.
+  public var sites: Set<Site> { root.sites }
+}
+
 extension HypothesisCut {
+  fileprivate var sites: Set<Site> {
+    parents.reduce(into: [site]) { all, parent in
+      if let inputs = parent.inputs { all.formUnion(inputs.sites) }
+    }
+  }
+
   /// The features by which something is drawn.
   fileprivate var features: Set<String> {
     parents.reduce(into: []) { names, parent in

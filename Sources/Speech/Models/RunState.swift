@@ -67,6 +67,9 @@ public protocol RunState: Sendable {
   /// What the runs have computed so far that runs like them need not compute again.
   var memory: RunMemory { get }
 
+  /// Leaves out `memory`, where the runs' end has it.
+  mutating func forget()
+
   /// The same run so many times, none of which computes what `memory` of the finished run holds.
   func stacked(_ copies: Int, knowing memory: RunMemory) -> Self
 

@@ -93,6 +93,8 @@ struct SplicedRun: RunState {
     index == 0 ? model.cuts[cut].site : model.connector.secondEncoder?.output
   }
 
+  mutating func forget() { memory = RunMemory() }
+
   func stacked(_ copies: Int, knowing memory: RunMemory) -> SplicedRun {
     precondition(self.copies == 1)
     var run = self
@@ -290,6 +292,14 @@ struct SplicedRun: RunState {
     return all.divided(rows.map(\.count))
   }
 
+  /// The state without what was computed, which knows where positions lie.
+  private var laidOut: Self {
+    var state = self
+    state.forget()
+    state.streams = []
+    return state
+  }
+
   func finished(tap: Tap?) -> ModelRun {
     var units: [Int]?
     var logits = logits
@@ -300,7 +310,9 @@ struct SplicedRun: RunState {
         streams[0], from: layer, layout: batch.lm, positions: batch.positions,
         rows: Array(batch.lm.sequences[0].range), tap: tap)
     }
-    return ModelRun(logits: logits!, units: units) { place(of: $0, copy: 0) }
+    return ModelRun(logits: logits!, units: units) { [places = laidOut] in
+      places.place(of: $0, copy: 0)
+    }
   }
 }
 

@@ -81,11 +81,11 @@ struct AnsweredPairs {
     // Seen is opened: from here on the model's answers are known.
     openings = try conditions.rules.open(pairs, among: listed, of: path, by: conditions.verb)
     let (reasons, time) = try Cost.timed {
-      try mapInParallel(all.count) { i in
-        filter.reason(
-          clean: try opened.model.trace(all[i].clean).logitDifference,
-          corrupt: try opened.model.trace(all[i].corrupt).logitDifference)
+      let said = try mapInParallel(2 * all.count) { i in
+        let (pair, isClean) = (all[i / 2], i % 2 == 0)
+        return try opened.model.trace(isClean ? pair.clean : pair.corrupt).logitDifference
       }
+      return all.indices.map { filter.reason(clean: said[2 * $0], corrupt: said[2 * $0 + 1]) }
     }
     var cost = time
     cost.forwards = 2 * Double(all.count)

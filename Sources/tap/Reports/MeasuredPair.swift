@@ -65,8 +65,12 @@ struct MeasuredPair: Codable, Sendable {
     var estimates: [[[Double?]]] = []
     var (alignments, costs): ([String], [Double?]) = ([], [])
     var searchCost = Cost()
-    let cleanRun = try model.trace(pair.clean, keeping: asked.sites)
-    let corruptRun = try model.trace(pair.corrupt, keeping: asked.sites)
+    let (members, tracing) = try Cost.timed {
+      try mapInParallel(2) {
+        try model.trace($0 == 0 ? pair.clean : pair.corrupt, keeping: asked.sites)
+      }
+    }
+    let (cleanRun, corruptRun) = (members[0], members[1])
     var (_, cost) = try Cost.timed {
       for direction in asked.directions {
         let (base, source) =
@@ -149,6 +153,7 @@ struct MeasuredPair: Codable, Sendable {
         }
       }
     }
+    cost = cost + tracing
     cost.forwards = runs + searchCost.forwards
     cost.backwards = searchCost.backwards
     let question = cleanRun.question

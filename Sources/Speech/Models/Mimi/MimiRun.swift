@@ -21,6 +21,8 @@ struct MimiRun: RunState {
 
   func site(ofStream index: Int) -> Site? { model.cuts[cut].site }
 
+  mutating func forget() {}
+
   func stacked(_ copies: Int, knowing memory: RunMemory) -> MimiRun {
     var run = self
     run.copies = copies

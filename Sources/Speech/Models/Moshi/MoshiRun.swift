@@ -95,6 +95,8 @@ struct MoshiRun: RunState {
 
   func site(ofStream index: Int) -> Site? { index == 0 ? model.cuts[cut].site : nil }
 
+  mutating func forget() { memory = RunMemory() }
+
   func stacked(_ copies: Int, knowing memory: RunMemory) -> MoshiRun {
     precondition(self.copies == 1)
     var run = self
@@ -257,6 +259,14 @@ struct MoshiRun: RunState {
     ).divided(rows.map(\.count))
   }
 
+  /// The state without what was computed, which knows where positions lie.
+  private var laidOut: Self {
+    var state = self
+    state.forget()
+    state.streams = []
+    return state
+  }
+
   func finished(tap: Tap?) -> ModelRun {
     if cut == end { model.depth.logits(streams[0], steps: copies * script.trunk, tap: tap) }
     let all =
@@ -264,6 +274,6 @@ struct MoshiRun: RunState {
       ?? model.lm.logits(
         streams[0], from: model.lm.blocks.count, layout: layout, positions: positions,
         rows: Array(layout.sequences[0].range), tap: tap)
-    return ModelRun(logits: all) { place(of: $0, copy: 0) }
+    return ModelRun(logits: all) { [places = laidOut] in places.place(of: $0, copy: 0) }
   }
 }

@@ -55,6 +55,8 @@ struct WhisperRun: RunState {
     index == 0 ? model.cuts[cut].site : Site(.encoder, .final)
   }
 
+  mutating func forget() { memory = RunMemory() }
+
   func stacked(_ copies: Int, knowing memory: RunMemory) -> WhisperRun {
     precondition(self.copies == 1)
     var run = self
@@ -169,9 +171,17 @@ struct WhisperRun: RunState {
       .divided(rows.map(\.count))
   }
 
+  /// The state without what was computed, which knows where positions lie.
+  private var laidOut: Self {
+    var state = self
+    state.forget()
+    state.streams = []
+    return state
+  }
+
   func finished(tap: Tap?) -> ModelRun {
     let logits = model.decoder.read(
       streams[0], Array(text.sequences[0].range), tap: tap)
-    return ModelRun(logits: logits) { place(of: $0, copy: 0) }
+    return ModelRun(logits: logits) { [places = laidOut] in places.place(of: $0, copy: 0) }
   }
 }

@@ -1,0 +1,216 @@
+// The ten verbs on the six architectures: on the golden folders of those that the package trains no
+// checkpoint of, and on the shipped checkpoints of the others.
+
+import Foundation
+import JSON
+import Testing
+
+/// Three recordings of a golden folder in pairs whose answers the model gives by chance.
+private struct Asked {
+  let worded: Worded
+  let answer: String
+  let foil: String
+  var model: String { worded.model }
+  var list: String { "\(worded.folder)/pairs.json" }
+
+  init(_ name: String) throws {
+    let template =
+      "You are a helpful language and speech assistant. You are able to understand the speech content "
+      + "that the user provides, and assist the user with a variety of tasks using natural language. "
+      + "system assistant"
+    var named: [Int: String] = [:]
+    var words = 37
+    switch name {
+    case "whisper":
+      words = 131
+      named = [100: "<|startoftranscript|>", 103: "<|startofprev|>", 105: "<|notimestamps|>"]
+    case "llama-omni":
+      words = 53
+      named = [
+        1: "<|begin_of_text|>", 2: "<|eot_id|>", 3: "<|start_header_id|>", 4: "<|end_header_id|>",
+      ]
+      for word in template.split(separator: " ") where !named.values.contains(String(word)) {
+        named[20 + named.count] = String(word)
+      }
+    default: break
+    }
+    worded = try Worded(name, words: words, named: named)
+    if name == "whisper" {
+      // Its vocabulary has no tokens of languages.
+      try worded.write("model/generation_config.json", "{\"is_multilingual\": false}")
+    }
+    let folder = worded.model
+    func logits(_ recording: String) throws -> [String: Double] {
+      let ran = try tap([
+        "logits", "--model", folder, "--audio", "\(folder)/\(recording).wav", "--prompt", "w5",
+        "--top",
+        "\(words)", "--json",
+      ])
+      try #require(ran.status == 0, "\(ran.err)")
+      let top = try JSON(parsing: Array(ran.out.utf8), name: "logits")["top"]?.elements ?? []
+      return Dictionary(
+        uniqueKeysWithValues: top.map { ("\($0["token"]!.int!)", $0["logit"]!.double!) })
+    }
+    let (base, source) = (try logits("base"), try logits("source"))
+    let other = try logits("source_eq")
+    let plain = base.keys.filter { named[Int($0)!] == nil }.sorted()
+    var best = (gap: 0.0, answer: "", foil: "")
+    for a in plain {
+      for b in plain {
+        let gap = min(base[a]! - base[b]!, source[b]! - source[a]!)
+        if gap > best.gap { best = (gap, a, b) }
+      }
+    }
+    try #require(best.gap > 0.01)
+    (answer, foil) = ("w\(best.answer)", "w\(best.foil)")
+    let isLikeBase = other[best.answer]! > other[best.foil]!
+    let pairs = [("base", "source"), isLikeBase ? ("source_eq", "source") : ("base", "source_eq")]
+    let rows = (0..<6).map { i -> String in
+      let (clean, corrupt) = pairs[i % 2]
+      return
+        "p\(i),g\(i),\(folder)/\(clean).wav,\(folder)/\(corrupt).wav,w5,\(answer),\(foil),"
+        + ["discovery", "validation"][i / 3]
+    }
+    try worded.write(
+      "table.csv",
+      (["id,group,audio_clean,audio_corrupt,prompt,answer,foil,split"] + rows)
+        .joined(separator: "\n") + "\n")
+  }
+}
+
+@Suite struct EveryVerbTests {
+  private func works(
+    _ arguments: [String], at location: SourceLocation = #_sourceLocation
+  ) throws -> String {
+    let ran = try tap(arguments)
+    #expect(
+      ran.status == 0, "\(arguments.joined(separator: " ")): \(ran.status) \(ran.err)",
+      sourceLocation: location)
+    return ran.out
+  }
+
+  /// - Parameters:
+  ///   - site: where sound is patched
+  ///   - later: a cut at which text is scrubbed
+  @Test(arguments: [
+    (
+      "whisper", "encoder.1.resid_post", "encoder.0.resid_post,decoder.*.resid_post,cross",
+      "decoder.0.resid_post"
+    ),
+    ("llama-omni", "connector.out", "connector,lm.*.resid_post", "lm.0.resid_post"),
+    ("moshi", "connector.out", "mimi.tr.0.resid_post,connector,lm.*.resid_post", "lm.0.resid_post"),
+  ])
+  func onGoldenFolders(_ name: String, _ site: String, _ sites: String, _ later: String) throws {
+    let asked = try Asked(name)
+    let (model, folder, list) = (asked.model, asked.worded.folder, asked.list)
+    let sound = ["--audio", "\(model)/base.wav", "--prompt", "w5"]
+    #expect(try works(["inspect", "--model", model]).contains(site.prefix(7)))
+    #expect(try !works(["generate", "--model", model] + sound).isEmpty)
+    #expect(try works(["logits", "--model", model] + sound).contains("logit"))
+    _ = try works(["pairs", "--table", "\(folder)/table.csv", "--out", list])
+    let patched = try works([
+      "patch", "--model", model, "--base", "\(model)/source.wav", "--source", "\(model)/base.wav",
+      "--prompt", "w5", "--answer", asked.answer, "--foil", asked.foil, "--site",
+      "\(site)@80ms..400ms",
+    ])
+    #expect(patched.contains("recovery") || patched.contains("recovered"))
+    let common = ["--model", model, "--pairs", list, "--minimum-gap", "0.001"]
+    _ = try works(
+      ["map"] + common + [
+        "--sites", sites, "--out", "\(folder)/map.json", "--figure", "\(folder)/map.svg",
+      ])
+    _ = try works(
+      ["search"] + common + [
+        "--sites", sites, "--steps", "4", "--low-memory", "--out", "\(folder)/search.json",
+      ])
+    _ = try works([
+      "confirm", "--search", "\(folder)/search.json", "--top", "3", "--random", "3", "--out",
+      "\(folder)/confirm.json",
+    ])
+    _ = try works(
+      ["subspace"] + common + [
+        "--site", "\(site)@sound", "--method", "pca,difference", "--k", "1,2", "--draws", "3",
+      ])
+    var recovered: [Double] = []
+    for (place, window) in [(site, "sound"), (later, "-1")] {
+      try asked.worded.write(
+        "hypothesis.json",
+        ([
+          "name": "h",
+          "parents": [
+            [
+              "site": .string(place), "window": .string(window), "feature": "answer",
+              "sampler": "equal",
+            ]
+          ],
+        ] as JSON).text)
+      _ = try works(
+        ["scrub"] + common + [
+          "--hypothesis", "\(folder)/hypothesis.json", "--draws", "4", "--out",
+          "\(folder)/scrub.json",
+        ])
+      let result = try asked.worded.read("scrub.json")["results"]?["hypothesis"]
+      recovered.append(try #require(result?["recovered"]?.elements?[0].double))
+    }
+    // All of the sound from a recording with the same answer keeps the answer.
+    #expect(recovered[0] > 0.7 && recovered[1] != recovered[0])
+  }
+
+  @Test(arguments: ["qwen2-audio-small", "salmonn-small", "soundwave-small"])
+  func onShippedCheckpoints(_ name: String) throws {
+    let root = Broken.root.path
+    let model = "\(root)/artifacts/\(name)"
+    let scratch = try Broken()
+    let folder = scratch.folder
+    let said = "\(root)/artifacts/evaluation/kal"
+    #expect(try works(["inspect", "--model", model]).contains("connector"))
+    let sound = ["--audio", "\(said)/a-pat.flac", "--prompt", "which thing:"]
+    #expect(try works(["generate", "--model", model] + sound).contains("pat"))
+    #expect(try works(["logits", "--model", model] + sound).contains("pat"))
+    _ = try works([
+      "patch", "--model", model, "--base", "\(said)/a-bat.flac", "--source", "\(said)/a-pat.flac",
+      "--prompt", "which thing:", "--answer", "pat", "--foil", "bat", "--site",
+      "connector.out@sound",
+    ])
+    try scratch.write(
+      "table.csv",
+      "audio_clean,audio_corrupt,prompt,answer,foil\n"
+        + "\(said)/a-pat.flac,\(said)/a-bat.flac,which thing:,pat,bat\n")
+    _ = try works([
+      "pairs", "--table", "\(folder)/table.csv", "--out", "\(folder)/pairs.json",
+    ])
+    let list = "\(root)/data-manifests/evaluation.json"
+    let common = ["--model", model, "--pairs", list, "--limit", "6"]
+    let split = ["--split", "discovery"]
+    let sites = ["--sites", "encoder.2.resid_post,connector.out,lm.0.resid_post"]
+    _ = try works(
+      ["map"] + common + split + sites
+        + ["--windows", "time:240", "--exact-only", "--out", "\(folder)/map.json"])
+    _ = try works(
+      ["search"] + common + split + sites
+        + ["--windows", "time:240", "--steps", "2", "--out", "\(folder)/search.json"])
+    _ = try works([
+      "confirm", "--search", "\(folder)/search.json", "--top", "2", "--random", "2", "--out",
+      "\(folder)/confirm.json",
+    ])
+    _ = try works(
+      ["subspace"] + common + [
+        "--site", "connector.out@changed+60ms", "--method", "pca", "--k", "1,2", "--draws", "2",
+      ])
+    try scratch.write(
+      "hypothesis.json",
+      ([
+        "name": "h",
+        "parents": [
+          [
+            "site": "connector.out", "window": "changed+60ms", "feature": "answer",
+            "sampler": "equal",
+          ]
+        ],
+      ] as JSON).text)
+    _ = try works(
+      ["scrub", "--model", model, "--pairs", list, "--limit", "30"] + split + [
+        "--hypothesis", "\(folder)/hypothesis.json", "--draws", "2",
+      ])
+  }
+}
