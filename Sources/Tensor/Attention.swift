@@ -179,28 +179,45 @@ public func attending(
     return attended(seen?(patterns) ?? patterns, v, keyHeads: keyHeads, places: places)
   }
   let heads = places.heads
-  let (width, group) = (q.width / heads, heads / keyHeads)
+  let (width, perKey) = (q.width / heads, heads / keyHeads)
   precondition(q.rows == places.queries.rows && k.rows == places.keys.rows)
   precondition(v.rows == places.keys.rows && v.width == keyHeads * width && k.width == v.width)
   let z = Tensor(uninitialized: [places.queries.rows, heads * width])
-  let work = zip(places.queries.sequences, places.keys.sequences).enumerated().flatMap { s, pair in
-    (0..<heads).map { (sequence: s, head: $0) }
+  // Queries of runs that share their keys are one product.
+  var shared: [Range<Int>] = []
+  for s in places.queries.sequences.indices {
+    if let last = shared.last, places.keys.sequences[last.lowerBound] == places.keys.sequences[s] {
+      shared[shared.count - 1] = last.lowerBound..<s + 1
+    } else {
+      shared.append(s..<s + 1)
+    }
+  }
+  let work = shared.flatMap { group in (0..<heads).map { (sequences: group, head: $0) } }
+  let owners = places.queries.sequences.enumerated().flatMap { s, query in
+    [Int](repeating: s, count: query.padded)
   }
   @Sendable func gather(_ index: Int) {
-    let (s, h) = work[index]
-    let (query, key) = (places.queries.sequences[s], places.keys.sequences[s])
+    let (group, h) = work[index]
+    let (first, last) = (
+      places.queries.sequences[group.lowerBound], places.queries.sequences[group.upperBound - 1]
+    )
+    let rows = first.start..<last.start + last.padded
+    let key = places.keys.sequences[group.lowerBound]
     let stride = PatternLayout.stride(key)
-    let scores = Storage(uninitialized: min(queryBlock, query.padded) * stride)
-    let column = h / group * width
-    for first in Swift.stride(from: 0, to: query.padded, by: queryBlock) {
-      let count = min(queryBlock, query.padded - first)
+    let scores = Storage(uninitialized: min(queryBlock, rows.count) * stride)
+    let column = h / perKey * width
+    for start in Swift.stride(from: rows.lowerBound, to: rows.upperBound, by: queryBlock) {
+      let count = min(queryBlock, rows.upperBound - start)
       BLAS.productTransposed(
-        count, key.padded, width, q.row(query.start + first) + h * width, q.width,
+        count, key.padded, width, q.row(start) + h * width, q.width,
         k.row(key.start) + column, k.width, scores.start, stride, scale: scale)
-      for i in 0..<count { softmax(scores.start + i * stride, stride, of: query, row: first + i) }
+      for i in 0..<count {
+        let query = places.queries.sequences[owners[start + i]]
+        softmax(scores.start + i * stride, stride, of: query, row: start + i - query.start)
+      }
       BLAS.product(
         count, width, key.padded, scores.start, stride, v.row(key.start) + column, v.width,
-        z.row(query.start + first) + h * width, z.width)
+        z.row(start) + h * width, z.width)
     }
   }
   if places.count < 1 << 18 {
