@@ -29,7 +29,7 @@ def mixed(x):
 
 
 class Stream:
-    """Sources/Tensor/Random.swift, from its description: SplitMix64 over a keyed counter."""
+    """Sources/Tensor/Storage/Random.swift, from its description: SplitMix64 over a keyed counter."""
 
     def __init__(self, seed):
         self.key = mixed(seed + GOLDEN)
