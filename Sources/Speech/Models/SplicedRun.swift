@@ -53,17 +53,12 @@ extension AudioLanguageModel {
 }
 
 /// Runs of such a model at one of its cuts.
-struct SplicedRun: RunState {
+struct SplicedRun: RecordedRun {
   private let model: AudioLanguageModel
-  private(set) var copies = 1
   private var standing: Standing
   private var batch: Batch
   var streams: [Tensor]
-  private(set) var memory = RunMemory()
-  private let remembers: Bool
-  private var known = RunMemory()
-  /// Keys and values of the positions before the rows.
-  private var prefix: KeyValueCache?
+  var record: RunRecord
   /// The sound of one of the runs, which all have heard.
   private let sound: SoundBatch
   private let clips: [Clip]
@@ -76,7 +71,7 @@ struct SplicedRun: RunState {
     _ model: AudioLanguageModel, _ batch: Batch, response: Int?, _ remembers: Bool, _ tap: Tap?
   ) {
     (self.model, self.batch, self.response) = (model, batch, response)
-    (self.remembers, sound, clips) = (remembers, batch.sound, batch.clips)
+    (record, sound, clips) = (RunRecord(remembering: remembers), batch.sound, batch.clips)
     if let beats = model.connector.secondEncoder?.beats {
       standing = .second(0)
       streams = [beats.embedded(clips, beats.layout(of: clips), tap: tap)]
@@ -93,18 +88,13 @@ struct SplicedRun: RunState {
     index == 0 ? model.cuts[cut].site : model.connector.secondEncoder?.output
   }
 
-  mutating func forget() { memory = RunMemory() }
-
   func stacked(_ copies: Int, knowing memory: RunMemory) -> SplicedRun {
-    precondition(self.copies == 1)
     var run = self
-    run.copies = copies
-    run.known = memory
+    run.record = record.stacked(copies, knowing: memory)
     run.batch = batch.repeated(copies)
     run.streams = streams.map { $0.repeated(copies) }
     run.logits = logits?.repeated(copies)
     run.slots = slots?.repeated(copies)
-    run.memory = RunMemory()
     return run
   }
 
@@ -118,24 +108,16 @@ struct SplicedRun: RunState {
   }
 
   mutating func advance(tap: Tap?) -> Bool {
-    var seen: [(Site, Tensor)] = []
-    /// The tap of a causal layer, whose keys and values are kept where the run remembers.
-    func remembering(_ stage: Site.Stage, _ layer: Int) -> Tap? {
-      remembers
-        ? .keeping([Site(stage, layer, .rotK), Site(stage, layer, .v)], behind: tap) {
-          seen.append(($0, $1))
-        } : tap
-    }
     switch standing {
     case .second(let layer): advanceSecond(layer, tap)
     case .encoder(let layer) where layer < model.encoder.blocks.count:
       let block = model.encoder.blocks[layer]
       streams[0] = block(
         streams[0], layer: layer, layout: batch.encoder,
-        knowing: EncoderBlock.Projections(known, layer: layer), tap: tap)
+        knowing: EncoderBlock.Projections(record.known, layer: layer), tap: tap)
       standing = .encoder(layer + 1)
-      if remembers, layer + 1 == model.encoder.blocks.count, streams.count > 1 {
-        memory.outputs[Site(.encoder, layer, .residPost)] = streams[0].detached
+      if layer + 1 == model.encoder.blocks.count, streams.count > 1 {
+        record.keep(Site(.encoder, layer, .residPost), streams[0])
       }
     case .encoder:
       streams = [
@@ -151,18 +133,21 @@ struct SplicedRun: RunState {
       streams[0] = model.spliced(streams[0], batch, tap)
       standing = .lm(0)
     case .lm(let layer) where layer < model.lm.blocks.count:
-      streams[0] = model.lm.layer(
-        layer, streams[0], layout: batch.lm, positions: batch.positions, prefix: prefix,
-        tap: remembering(.lm, layer))
+      let (model, x, batch) = (model, streams[0], batch)
+      streams[0] = record.layer(.lm, layer, keys: .rotK, tap: tap) { prefix, tap in
+        model.lm.layer(
+          layer, x, layout: batch.lm, positions: batch.positions, prefix: prefix, tap: tap)
+      }
       standing = .lm(layer + 1)
     case .lm: return advanceToSpeech(tap)
     case .speech(let layer) where layer < model.generator!.layers:
-      streams[0] = model.generator!.layer(
-        layer, streams[0], slots!, prefix: prefix, tap: remembering(.generator, layer))
+      let (generator, x, slots) = (model.generator!, streams[0], slots!)
+      streams[0] = record.layer(.generator, layer, keys: .rotK, tap: tap) { prefix, tap in
+        generator.layer(layer, x, slots, prefix: prefix, tap: tap)
+      }
       standing = .speech(layer + 1)
     case .speech: return false
     }
-    for (site, x) in seen { memory.keep(site, x, keys: .rotK) }
     return true
   }
 
@@ -176,7 +161,7 @@ struct SplicedRun: RunState {
     }
     let heard = second.heard(streams[0], tap: tap)
     let layers = model.encoder.blocks.count
-    if let encoded = known.outputs[Site(.encoder, layers - 1, .residPost)] {
+    if let encoded = record.known.outputs[Site(.encoder, layers - 1, .residPost)] {
       // What was changed is not in Whisper's encoder, whose output is known.
       streams = [encoded.repeated(copies), heard]
       standing = .encoder(layers)
@@ -199,7 +184,7 @@ struct SplicedRun: RunState {
     streams[0] = generator.embedded(
       gatherRows(final!, positions.flatMap { $0.suffix(response + 1) }), slots!, tap: tap)
     standing = .speech(0)
-    prefix = nil
+    record.prefix = nil
     return true
   }
 
@@ -208,8 +193,8 @@ struct SplicedRun: RunState {
   /// Speech is made of all positions, so that they are all computed where an answer is spoken.
   var isCausal: Bool {
     switch standing {
-    case .lm: response == nil && known.keysValues[.lm] != nil
-    case .speech: known.keysValues[.generator] != nil
+    case .lm: response == nil && record.known.keysValues[.lm] != nil
+    case .speech: record.known.keysValues[.generator] != nil
     default: false
     }
   }
@@ -232,10 +217,10 @@ struct SplicedRun: RunState {
     streams[0] = gatherRows(streams[0], layout.rows(of: part))
     if case .speech = standing {
       slots = part
-      prefix = known.keysValues[.generator]
+      record.prefix = record.known.keysValues[.generator]
     } else {
       batch = batch.beginning(at: firsts)
-      prefix = known.keysValues[.lm]
+      record.prefix = record.known.keysValues[.lm]
     }
   }
 
@@ -280,7 +265,7 @@ struct SplicedRun: RunState {
     if case .lm(let layer) = run.standing {
       all = model.lm.logits(
         run.streams[0], from: layer, layout: run.batch.lm, positions: run.batch.positions,
-        rows: rows.flatMap { $0 }, prefix: run.prefix, tap: tap)
+        rows: rows.flatMap { $0 }, prefix: run.record.prefix, tap: tap)
     } else {
       // Speech comes behind the logits of all positions.
       let counts = run.batch.lm.sequences.map(\.count)
@@ -290,14 +275,6 @@ struct SplicedRun: RunState {
       )
     }
     return all.divided(rows.map(\.count))
-  }
-
-  /// The state without what was computed, which knows where positions lie.
-  private var laidOut: Self {
-    var state = self
-    state.forget()
-    state.streams = []
-    return state
   }
 
   func finished(tap: Tap?) -> ModelRun {

@@ -1,8 +1,8 @@
 // The linear map, as every checkpoint stores it.
 
-/// Rows of a large product that go to one core at a time; a multiple of `rowBlock`, so that they have
-/// the bits of the whole.
-private let rowsPerCore = 40 * rowBlock
+/// Rows of a large product that go to one core at a time: a multiple of `rowBlock`, so that they have
+/// the bits of the whole, and half of a full clip of Whisper's.
+private let rowsPerCore = 63 * rowBlock
 
 /// x * weight^T + bias.
 ///
@@ -24,7 +24,7 @@ public func linear(_ x: Tensor, _ weight: Tensor, bias: Tensor? = nil) -> Tensor
       count, outer, inner, x.row(first), inner, weight.start, inner, out.row(first), outer,
       adding: bias != nil)
   }
-  if rows > rowsPerCore, rows * inner * outer > 1 << 27 {
+  if rows > rowsPerCore, rows * inner * outer > 1 << 27, !Runtime.isBusy {
     inParallel((rows + rowsPerCore - 1) / rowsPerCore) { block in
       product(block * rowsPerCore, min(rowsPerCore, rows - block * rowsPerCore))
     }

@@ -92,14 +92,26 @@ public enum Runtime {
   }
 }
 
+extension Runtime {
+  /// Whether the caller is one of so many pieces of work that the cores have enough to do, and what it
+  /// would spread over them does better in one piece.
+  @TaskLocal static var isBusy = false
+
+  /// Pieces of work a core from which on all are busy to the end, or nearly.
+  static let piecesPerCore = 4
+}
+
 /// Calls `body` for 0..<count, spread over the cores. What it computes must not depend on the order.
 public func inParallel(_ count: Int, _ body: @Sendable (Int) -> Void) {
-  guard Runtime.hasRoom(forThreads: count) else {
+  guard !Runtime.isBusy, Runtime.hasRoom(forThreads: count) else {
     for i in 0..<count { body(i) }
     return
   }
+  let busy = count >= Runtime.piecesPerCore * sysconf(Int32(_SC_NPROCESSORS_ONLN))
   withoutActuallyEscaping(body) { body in
-    DispatchQueue.concurrentPerform(iterations: count) { body($0) }
+    DispatchQueue.concurrentPerform(iterations: count) { i in
+      Runtime.$isBusy.withValue(busy) { body(i) }
+    }
   }
 }
 

@@ -65,15 +65,11 @@ private struct MoshiScript: Sendable {
 }
 
 /// Runs of Moshi at one of its cuts.
-struct MoshiRun: RunState {
+struct MoshiRun: RecordedRun {
   private let model: Moshi
-  private(set) var copies = 1
   private(set) var cut = 0
   var streams: [Tensor]
-  private(set) var memory = RunMemory()
-  private let remembers: Bool
-  private var known = RunMemory()
-  private var prefix: KeyValueCache?
+  var record: RunRecord
   private var codec: MimiRun
   private let script: MoshiScript
   private var layout: Layout
@@ -82,7 +78,8 @@ struct MoshiRun: RunState {
   private var logits: Tensor?
 
   fileprivate init(_ model: Moshi, _ codec: MimiRun, _ script: MoshiScript, _ remembers: Bool) {
-    (self.model, self.codec, self.script, self.remembers) = (model, codec, script, remembers)
+    (self.model, self.codec, self.script) = (model, codec, script)
+    record = RunRecord(remembering: remembers)
     streams = codec.streams
     layout = Layout(counts: [script.prompt.tokens.count], visible: [script.prompt.visible])
   }
@@ -95,14 +92,9 @@ struct MoshiRun: RunState {
 
   func site(ofStream index: Int) -> Site? { index == 0 ? model.cuts[cut].site : nil }
 
-  mutating func forget() { memory = RunMemory() }
-
   func stacked(_ copies: Int, knowing memory: RunMemory) -> MoshiRun {
-    precondition(self.copies == 1)
     var run = self
-    run.copies = copies
-    run.known = memory
-    run.memory = RunMemory()
+    run.record = record.stacked(copies, knowing: memory)
     run.streams = streams.map { $0.repeated(copies) }
     run.codec = codec.stacked(copies, knowing: memory)
     run.layout = layout.repeated(copies)
@@ -126,7 +118,7 @@ struct MoshiRun: RunState {
       streams = [tap?(Site(.lm, .embed), whole) ?? whole]
     case ..<spoken: advanceTemporal(cut - temporal, tap)
     case spoken:
-      guard let tap, tap.listens(to: .depth), prefix == nil else { return false }
+      guard let tap, tap.listens(to: .depth), record.prefix == nil else { return false }
       enterDepth(tap)
     case ..<end:
       streams[0] = model.depth.layer(
@@ -165,12 +157,10 @@ struct MoshiRun: RunState {
   }
 
   private mutating func advanceTemporal(_ layer: Int, _ tap: Tap?) {
-    var seen: [(Site, Tensor)] = []
-    let own = [Site(.lm, layer, .rotK), Site(.lm, layer, .v)]
-    streams[0] = model.lm.layer(
-      layer, streams[0], layout: layout, positions: positions, prefix: prefix,
-      tap: remembers ? .keeping(Set(own), behind: tap) { seen.append(($0, $1)) } : tap)
-    for (site, x) in seen { memory.keep(site, x, keys: .rotK) }
+    let (model, x, layout, positions) = (model, streams[0], layout, positions)
+    streams[0] = record.layer(.lm, layer, keys: .rotK, tap: tap) { prefix, tap in
+      model.lm.layer(layer, x, layout: layout, positions: positions, prefix: prefix, tap: tap)
+    }
   }
 
   /// Up to where answers part, each step says its codes behind the text that is said in it.
@@ -196,7 +186,7 @@ struct MoshiRun: RunState {
   var isText: Bool { cut >= temporal }
 
   var isCausal: Bool {
-    (temporal...spoken).contains(cut) && known.keysValues[.lm] != nil
+    (temporal...spoken).contains(cut) && record.known.keysValues[.lm] != nil
   }
 
   func positions(of copy: Int) -> Int {
@@ -208,7 +198,7 @@ struct MoshiRun: RunState {
     let part = layout.beginning(at: firsts)
     streams[0] = gatherRows(streams[0], layout.rows(of: part))
     layout = part
-    prefix = known.keysValues[.lm]
+    record.prefix = record.known.keysValues[.lm]
   }
 
   func first(reachedFrom site: Site, _ positions: [Int]) -> Int {
@@ -255,16 +245,8 @@ struct MoshiRun: RunState {
     }
     return model.lm.logits(
       run.streams[0], from: run.cut - temporal, layout: run.layout, positions: run.positions,
-      rows: rows.flatMap { $0 }, prefix: run.prefix, tap: tap
+      rows: rows.flatMap { $0 }, prefix: run.record.prefix, tap: tap
     ).divided(rows.map(\.count))
-  }
-
-  /// The state without what was computed, which knows where positions lie.
-  private var laidOut: Self {
-    var state = self
-    state.forget()
-    state.streams = []
-    return state
   }
 
   func finished(tap: Tap?) -> ModelRun {

@@ -23,15 +23,11 @@ extension Whisper {
 
 /// Runs of Whisper at one of its cuts. Beside the decoder's residual stream stands what it attends to:
 /// that of all runs where they share it.
-struct WhisperRun: RunState {
+struct WhisperRun: RecordedRun {
   private let model: Whisper
-  private(set) var copies = 1
   private(set) var cut = 0
   var streams: [Tensor]
-  private(set) var memory = RunMemory()
-  private let remembers: Bool
-  private var known = RunMemory()
-  private var prefix: KeyValueCache?
+  var record: RunRecord
   /// The encoder's rows, and those that the decoder's keys come from.
   private var sound: Layout
   /// Whether all runs attend to the same sound, of which the keys and values may be known.
@@ -43,7 +39,7 @@ struct WhisperRun: RunState {
     _ model: Whisper, _ x: Tensor, _ sound: Layout, _ said: Prompt, _ remembers: Bool
   ) {
     (self.model, streams, self.sound, self.said) = (model, [x], sound, said)
-    self.remembers = remembers
+    record = RunRecord(remembering: remembers)
     text = Layout(counts: [said.tokens.count], visible: [said.visible])
   }
 
@@ -55,14 +51,9 @@ struct WhisperRun: RunState {
     index == 0 ? model.cuts[cut].site : Site(.encoder, .final)
   }
 
-  mutating func forget() { memory = RunMemory() }
-
   func stacked(_ copies: Int, knowing memory: RunMemory) -> WhisperRun {
-    precondition(self.copies == 1)
     var run = self
-    run.copies = copies
-    run.known = memory
-    run.memory = RunMemory()
+    run.record = record.stacked(copies, knowing: memory)
     run.streams[0] = streams[0].repeated(copies)
     run.sharesSound = isText
     run.sound = isText ? sound.shared(by: copies) : sound.repeated(copies)
@@ -80,7 +71,7 @@ struct WhisperRun: RunState {
     case ..<encoded:
       streams[0] = model.encoder.blocks[cut](
         streams[0], layer: cut, layout: sound,
-        knowing: EncoderBlock.Projections(known, layer: cut), tap: tap)
+        knowing: EncoderBlock.Projections(record.known, layer: cut), tap: tap)
     case encoded:
       let normed = model.encoder.norm(streams[0])
       streams[0] = tap?(Site(.encoder, .final), normed) ?? normed
@@ -101,7 +92,9 @@ struct WhisperRun: RunState {
       k: Site(.decoder, layer, .crossK), v: Site(.decoder, layer, .crossV)
     )
     var (crossing, keys): ((key: Tensor, value: Tensor), Layout)
-    if sharesSound, let k = known.outputs[names.k], let v = known.outputs[names.v] {
+    if sharesSound, let k = record.known.outputs[names.k],
+      let v = record.known.outputs[names.v]
+    {
       (crossing, keys) = ((k, v), sound)
     } else {
       (crossing, keys) = (model.decoder.crossing(streams[1], layer: layer), sound)
@@ -114,20 +107,17 @@ struct WhisperRun: RunState {
       keys = Layout(
         counts: sound.sequences.map(\.count), visible: sound.sequences.map(\.visible))
     }
-    if remembers {
-      memory.outputs[names.k] = crossing.key.detached
-      memory.outputs[names.v] = crossing.value.detached
+    record.keep(names.k, crossing.key)
+    record.keep(names.v, crossing.value)
+    let x = streams[0]
+    streams[0] = record.layer(.decoder, layer, keys: .k, tap: tap) { [model, text] prefix, tap in
+      model.decoder.layer(
+        layer, x, rows: text, sound: crossing, in: keys, prefix: prefix, tap: tap)
     }
-    var kept: [(Site, Tensor)] = []
-    let own = [Site(.decoder, layer, .k), Site(.decoder, layer, .v)]
-    streams[0] = model.decoder.layer(
-      layer, streams[0], rows: text, sound: crossing, in: keys, prefix: prefix,
-      tap: remembers ? .keeping(Set(own), behind: tap) { kept.append(($0, $1)) } : tap)
-    for (site, x) in kept { memory.keep(site, x, keys: .k) }
   }
 
   /// Other sound changes every position of the text.
-  var isCausal: Bool { isText && sharesSound && known.keysValues[.decoder] != nil }
+  var isCausal: Bool { isText && sharesSound && record.known.keysValues[.decoder] != nil }
 
   func positions(of copy: Int) -> Int {
     (isText ? text : sound).sequences[copy].count
@@ -138,7 +128,7 @@ struct WhisperRun: RunState {
     let part = text.beginning(at: firsts)
     streams[0] = gatherRows(streams[0], text.rows(of: part))
     text = part
-    prefix = known.keysValues[.decoder]
+    record.prefix = record.known.keysValues[.decoder]
   }
 
   /// Other keys and values of the sound change every position behind them.
@@ -169,14 +159,6 @@ struct WhisperRun: RunState {
     }
     return model.decoder.read(run.streams[0], rows.flatMap { $0 }, tap: tap)
       .divided(rows.map(\.count))
-  }
-
-  /// The state without what was computed, which knows where positions lie.
-  private var laidOut: Self {
-    var state = self
-    state.forget()
-    state.streams = []
-    return state
   }
 
   func finished(tap: Tap?) -> ModelRun {
