@@ -23,7 +23,7 @@ public struct GenerationConfig: Sendable, Equatable {
 
   /// Reads generation_config.json, and from config.json what that does not say.
   public init(folder: String) throws {
-    let config = try readJSON("\(folder)/config.json")
+    let config = try Checkpoint.config(of: folder)
     let path = "\(folder)/generation_config.json"
     let own = fileExists(path) ? try readJSON(path) : [:]
     let ends = [own, config["text_config"] ?? [:], config["llama"] ?? [:], config].lazy
@@ -36,6 +36,13 @@ public struct GenerationConfig: Sendable, Equatable {
         )
       }
       endTokens = Set(all.compactMap { $0 })
+    } else if CTranslate2.isFolder(folder) {
+      // Only the tokenizer says where a transcript ends.
+      let end = "<|endoftext|>"
+      guard let token = try Tokenizer(folder: folder).id(of: end) else {
+        throw CheckpointError("\(folder)/tokenizer.json: has no \(end); fetch it again")
+      }
+      endTokens = [token]
     }
     // Older Whisper folders keep these in config.json.
     suppressed = try (own["suppress_tokens"] ?? config["suppress_tokens"]).tokens("suppress_tokens")

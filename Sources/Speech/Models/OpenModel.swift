@@ -42,9 +42,8 @@ public func openModel(folder: String) throws -> any SpeechLanguageModel {
 /// The sizes and names that a folder's config.json gives.
 public func openConfig(folder: String) throws -> any ModelConfig {
   let path = "\(folder)/config.json"
-  let json = try readJSON(path)
+  let json = try Checkpoint.config(of: folder)
   do {
-    guard json.members != nil else { throw JSONError("should be a JSON object; fetch it again") }
     switch json["model_type"]?.string ?? (json["dep_q"] == nil ? nil : "moshi") {
     case "mimi": return try MimiConfig(json)
     case "moshi": return try MoshiConfig(json)

@@ -1,4 +1,4 @@
-// A checkpoint is a folder in the published Hugging Face layout.
+// A checkpoint is a folder in the published Hugging Face layout, or one for CTranslate2.
 
 import Glibc
 import JSON
@@ -6,7 +6,8 @@ import Synchronization
 import Tensor
 
 /// The files of a checkpoint folder: config.json and the weights, which are safetensors or PyTorch's
-/// files, whole or in shards with their index, and beside them the files of other parts of the model.
+/// files, whole or in shards with their index, and beside them the files of other parts of the model;
+/// or a Whisper's model.bin for CTranslate2.
 public struct Checkpoint: Sendable {
   public let folder: String
   public let config: JSON
@@ -16,16 +17,24 @@ public struct Checkpoint: Sendable {
 
   public init(folder: String) throws {
     self.folder = folder
-    config = try readJSON("\(folder)/config.json")
-    guard config.members != nil else {
-      throw CheckpointError("\(folder)/config.json: should be a JSON object; fetch it again")
-    }
+    config = try Checkpoint.config(of: folder)
     files = try Checkpoint.files(folder)
     var home: [String: Int] = [:]
     for (i, file) in files.enumerated().reversed() {
       for name in file.entries.keys { home[name] = i }
     }
     self.home = home
+  }
+
+  /// What config.json says; of a folder for CTranslate2, what it would say in the Hugging Face layout.
+  static func config(of folder: String) throws -> JSON {
+    let path = "\(folder)/config.json"
+    let config = try readJSON(path)
+    guard config.members != nil else {
+      throw CheckpointError("\(path): should be a JSON object; fetch it again")
+    }
+    return config["model_type"] == nil && CTranslate2.isFolder(folder)
+      ? try CTranslate2.config(of: folder, own: config) : config
   }
 
   private static func files(_ folder: String) throws -> [any WeightFile] {
@@ -37,6 +46,7 @@ public struct Checkpoint: Sendable {
         files = [try opened("\(folder)/\(name)")]
       }
     }
+    if CTranslate2.isFolder(folder) { files = [try CTranslate2(path: "\(folder)/model.bin")] }
     // The parts of a model that is published in several files: SALMONN's own weights and BEATs beside
     // Whisper and Vicuna, Moshi's codec beside its transformers.
     let others = try fileNames(in: folder).filter { name in

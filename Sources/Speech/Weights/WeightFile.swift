@@ -35,6 +35,9 @@ public struct WeightEntry: Sendable {
   let bytes: Range<Int>
   /// Numbers from one index to the next in each dimension; nil where they lie in order.
   let strides: [Int]?
+  /// Where the scale of each row lies, a Float32 by which its numbers are divided; nil where they are
+  /// not scaled.
+  var scales: Range<Int>? = nil
 }
 
 /// A file mapped into memory.
@@ -87,6 +90,13 @@ extension WeightFile {
         }
       } else if count > 0 {
         read(source, 0, entry.type, count, out.baseAddress!)
+      }
+      if let scales = entry.scales, count > 0 {
+        let width = count / entry.shape[0]
+        for i in 0..<count {
+          out[i] /= map.start.loadUnaligned(
+            fromByteOffset: scales.lowerBound + 4 * (i / width), as: Float.self)
+        }
       }
       filled = count
     }
