@@ -67,14 +67,29 @@ extension AudioLanguageConfig {
     Set(lm.parameterShapes(lmPrefix, head: headName).keys)
   }
 
+  /// Parameters drawn at random.
+  public func randomParameters(_ random: Random) -> Parameters {
+    randomParameters(random, encoder) { name in
+      name.hasPrefix(encoderPrefix) ? encoder.layers : lm.layers
+    }
+  }
+}
+
+extension ModelConfig {
   /// Parameters drawn at random: linear maps with a deviation of 0.7 / sqrt(inputs), smaller where
   /// they write to the residual stream; norms at 1; embeddings with 0.5.
-  public func randomParameters(_ random: Random) -> Parameters {
+  ///
+  /// - Parameter depth: how many layers write to the stream that a parameter writes to
+  func randomParameters(
+    _ random: Random, _ encoder: EncoderConfig, depth: (String) -> Int
+  ) -> Parameters {
     var parameters: Parameters = [:]
     for (name, shape) in parameterShapes {
       let stream = random.split(name)
       if name.hasSuffix("embed_positions.weight") {
-        parameters[name] = (encoder.sinusoids * 0.3).detached
+        parameters[name] =
+          shape[0] == encoder.positions
+          ? (encoder.sinusoids * 0.3).detached : Tensor(shape, normal: 0.1, stream)
       } else if name.hasSuffix("bias") {
         parameters[name] = Tensor(shape)
       } else if shape.count == 1 {
@@ -86,8 +101,7 @@ extension AudioLanguageConfig {
         var deviation = 0.7 / inputs.squareRoot()
         let writes = ["out_proj.weight", "fc2.weight", "o_proj.weight", "down_proj.weight"]
         if writes.contains(where: { name.hasSuffix($0) }) {
-          let depth = name.hasPrefix(encoderPrefix) ? encoder.layers : lm.layers
-          deviation /= Double(2 * depth).squareRoot()
+          deviation /= Double(2 * depth(name)).squareRoot()
         }
         parameters[name] = Tensor(shape, normal: deviation, stream)
       }

@@ -55,8 +55,12 @@ struct OpenedModel: Sendable {
 
   /// A model of the same configuration with random weights; nil of architectures that cannot be drawn.
   func untrained(_ random: Random) -> (any SpeechLanguageModel)? {
-    (config as? any AudioLanguageConfig).map { config in
+    switch config {
+    case let config as WhisperConfig:
+      Whisper(config, Weights(config.randomParameters(random)))
+    case let config as any AudioLanguageConfig:
       AudioLanguageModel(config, Weights(config.randomParameters(random)))
+    default: nil
     }
   }
 
