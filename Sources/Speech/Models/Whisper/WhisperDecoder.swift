@@ -8,10 +8,10 @@ extension Site.Stage {
 
 extension Site.Activation {
   static let crossQ = Site.Activation(rawValue: "cross.q")
-  static let crossK = Site.Activation(rawValue: "cross.k")
-  static let crossV = Site.Activation(rawValue: "cross.v")
+  public static let crossK = Site.Activation(rawValue: "cross.k")
+  public static let crossV = Site.Activation(rawValue: "cross.v")
   static let crossPattern = Site.Activation(rawValue: "cross.pattern")
-  static let crossZ = Site.Activation(rawValue: "cross.z")
+  public static let crossZ = Site.Activation(rawValue: "cross.z")
   static let crossOut = Site.Activation(rawValue: "cross.out")
   /// The residual stream behind the attention to the text, and behind that to the sound.
   static let residMid1 = Site.Activation(rawValue: "resid_mid1")
