@@ -32,7 +32,7 @@ GOLDEN := $(addprefix Tests/SpeechTests/Fixtures/, \
 # `make -B figure2` also forgets what an interrupted run has stored.
 FRESH := $(if $(findstring B,$(firstword -$(MAKEFLAGS))),--fresh)
 
-.PHONY: help deps deps-fetch deps-all build figure2 figureS1 figureS2 test models data corpus check \
+.PHONY: help deps deps-fetch deps-all build figure2 figureS1 figureS2 figureS3 test models data corpus check \
   evaluate parity oracles \
   tour pages docs fuzz lint clean
 
@@ -84,6 +84,10 @@ figureS1: deps ## Figure S1: the maps of four checkpoints, by training and conne
 figureS2: deps ## Figure S2: search methods against exact patching in three models (5 min).
 	@swift build -c release --product search-methods
 	@$(BIN)/search-methods $(FRESH)
+
+figureS3: deps ## Figure S3: the published Whisper base and tiny.en, after make published and data (25 min).
+	@swift build -c release --product published-whisper
+	@$(BIN)/published-whisper $(FRESH)
 
 test: deps-all ## All tests (1 min); ends with how many passed and failed.
 	@swift build -c release --build-tests

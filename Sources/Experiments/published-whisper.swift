@@ -15,6 +15,7 @@
 
 import Corpus
 import Figures
+import Foundation
 import Interventions
 import Notebook
 import Speech
@@ -37,7 +38,9 @@ let notebook = experiment("published-whisper")
 let study = notebook.study()
 let (rules, root) = (study.rules, study.root)
 let random = study.random("published whisper")
-let recordings = notebook.recordings()
+guard let base = notebook.published("whisper-base"),
+  let tiny = notebook.published("whisper-tiny.en"), let recordings = notebook.recordings()
+else { exit(0) }
 
 struct Material: Sendable {
   let name: String
@@ -45,7 +48,7 @@ struct Material: Sendable {
   let pairs: [MinimalPair]
 }
 
-func material(_ name: String, _ manifest: String, every step: Int) -> Material {
+@MainActor func material(_ name: String, _ manifest: String, every step: Int) -> Material {
   let suite = notebook.tracked("data-manifests/\(manifest).json", as: name) {
     try PairSuite(manifest: $0)
   }
@@ -68,15 +71,19 @@ attempt {
   }
 }
 
+let (synthetic, people) = (0, 2)
+
 struct Item: Sendable {
   let material: Int
   let pair: MinimalPair
   let unrelated: MinimalPair?
 }
 
+/// All pairs, kinds taking turns, so that the first of them are of every kind.
 let items = attempt {
-  try materials.indices.flatMap { m in
-    try materials[m].pairs.map { pair in
+  try (0..<(materials.map(\.pairs.count).max() ?? 0)).flatMap { i in
+    try materials.indices.filter { i < materials[$0].pairs.count }.map { m in
+      let pair = materials[m].pairs[i]
       let isAligned = pair.alignment == .identity
       return Item(
         material: m, pair: pair,
@@ -129,6 +136,11 @@ struct Reading {
   let filter = PairFilter(minimumGap: rules.minimumGap)
   let reasons = maps.map { filter.reason(clean: $0.map.clean, corrupt: $0.map.corrupt) }
   let kept = maps.indices.filter { reasons[$0] == nil }
+  _ = attempt {
+    try study.entering(
+      maps.indices.filter { items[$0].material == synthetic }
+        .map { (maps[$0].map.clean, maps[$0].map.corrupt) }, of: folder)
+  }
   for (m, material) in materials.enumerated() {
     let own = maps.indices.filter { items[$0].material == m }
     notebook.say(
@@ -139,7 +151,7 @@ struct Reading {
     reasons: reasons)
 }
 
-let readings = ["whisper-base", "whisper-tiny.en"].map { read($0, notebook.published($0)) }
+let readings = [read("whisper-base", base), read("whisper-tiny.en", tiny)]
 
 // The small checkpoint of Figure 2 on the same pairs, in its own encoder and with its own question.
 
@@ -155,7 +167,9 @@ let smallMaps = notebook.cell("qwen2-audio-small", over: smallItems, key: \.pair
   var map = PairMap(clean: clean.logitDifference, corrupt: corrupt.logitDifference)
   map.sufficiency = try smallSites.map { site in
     try windows.prefix(4).map { window in
-      try window.flatMap { try small.model.patched(corrupt, from: clean, cells: [[Cell(site, $0)]])[0] }
+      try window.flatMap {
+        try small.model.patched(corrupt, from: clean, cells: [[Cell(site, $0)]])[0]
+      }
     }
   }
   return map
@@ -164,7 +178,8 @@ let smallMaps = notebook.cell("qwen2-audio-small", over: smallItems, key: \.pair
 // ## Reading the maps
 
 /// Maps of the pairs of one kind that enter, with their groups.
-@MainActor func entered(_ reading: Reading, _ material: Int) -> (maps: [PairMap], groups: [String]) {
+@MainActor func entered(_ reading: Reading, _ material: Int) -> (maps: [PairMap], groups: [String])
+{
   let own = reading.entered(material)
   return (own.map { reading.maps[$0].map }, own.map { items[$0].pair.group })
 }
@@ -180,7 +195,6 @@ let smallMaps = notebook.cell("qwen2-audio-small", over: smallItems, key: \.pair
       random.split(name), value))
 }
 
-let (synthetic, people) = (0, 2)
 let changed = TranscriptGrid.changed
 
 /// The changed span along the encoder's depth, with its controls.
@@ -197,7 +211,9 @@ let changed = TranscriptGrid.changed
     profile("\(reading.name): corrupt source (necessity)", .necessity, maps, groups, sites: sites) {
       $0.necessity[$1][changed]
     },
-    profile("\(reading.name): unrelated item, same length", .sufficiency, maps, groups, sites: sites) {
+    profile(
+      "\(reading.name): unrelated item, same length", .sufficiency, maps, groups, sites: sites
+    ) {
       $0.unrelated.isEmpty ? nil : $0.unrelated[$1][0]
     },
     profile(
@@ -241,6 +257,10 @@ let smallCurve = profile(
 
 for reading in readings {
   let test = reading.entered(synthetic).filter { items[$0].pair.split == rules.confirmSplit }
+  guard !test.isEmpty else {
+    notebook.say("\(reading.name): no pair of the test split enters, so the search has no certificate")
+    continue
+  }
   let certificate = attempt {
     try test.map { reading.maps[$0].map }.certificate(
       .sufficiency, estimates: \.searchSufficiency, effects: \.sufficiency,
@@ -274,7 +294,9 @@ notebook.figure(
 
 // Which pairs are left out, by model, kind, voice and reason.
 
-var left = ["model\tkind\tvoice\tpairs\tenter\t\(Exclusion.allCases.map(\.rawValue).joined(separator: "\t"))"]
+var left = [
+  "model\tkind\tvoice\tpairs\tenter\t\(Exclusion.allCases.map(\.rawValue).joined(separator: "\t"))"
+]
 for reading in readings {
   for (m, material) in materials.enumerated() {
     for voice in Set(material.pairs.map(\.voice)).sorted() {
@@ -300,8 +322,11 @@ for (r, reading) in readings.enumerated() {
     notebook.number("\(name).\(material.name).pairs", Double(items.count { $0.material == m }))
     notebook.number("\(name).\(material.name).enter", Double(reading.entered(m).count))
   }
-  for (part, curve) in zip(["sufficiency", "necessity", "unrelated", "random", "people"], depth[r]) {
-    if let first = curve.values[input] { notebook.number("\(name).input.\(part)", first, claim: "S3") }
+  for (part, curve) in zip(["sufficiency", "necessity", "unrelated", "random", "people"], depth[r])
+  {
+    if let first = curve.values[input] {
+      notebook.number("\(name).input.\(part)", first, claim: "S3")
+    }
     if let end = curve.values[last] { notebook.number("\(name).last.\(part)", end, claim: "S3") }
   }
   let before = atAnswer[r].values[reading.grid.decoder.count - 2]!
@@ -315,7 +340,8 @@ for (r, reading) in readings.enumerated() {
     "S3 \(reading.name) input", "the changed span of what enters the encoder is a bottleneck",
     holds: isBottleneck(input))
   notebook.claim(
-    "S3 \(reading.name) output", "it still is behind the last layer of the encoder that was patched",
+    "S3 \(reading.name) output",
+    "it still is behind the encoder's last layer",
     holds: isBottleneck(last))
   notebook.claim(
     "S3 \(reading.name) answer",

@@ -1,5 +1,6 @@
 // Published models, which are no part of the package: `make published` brings them to build/models.
 
+import Corpus
 import Foundation
 import Interventions
 import Notebook
@@ -32,5 +33,17 @@ extension Notebook {
         digest: Digest(ofParts: try settings.map { "\(try Digest(ofFile: path($0)))" }))
       return try Recogniser(folder: "\(root ?? ".")/\(folder)")
     }
+  }
+
+  /// The human recordings, which are no part of the package either; nil, and a line that says so, where
+  /// they are not there. What is made of them is verified by its digest in the manifest.
+  public func recordings() -> HumanRecordings? {
+    let found = HumanRecordings.found(root: root ?? ".")
+    if found == nil {
+      say(
+        "the human recordings are not there, so \(name) is left out and its outputs stay as they are; "
+          + "run make data, or let \(HumanRecordings.variable) name their folder")
+    }
+    return found
   }
 }

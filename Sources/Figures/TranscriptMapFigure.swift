@@ -53,7 +53,8 @@ extension Array where Element == TranscriptMap {
     guard let shape = first?[keyPath: heads] else { return [] }
     return shape.indices.map { layer in
       shape[layer].indices.map { head in
-        reduce(0) { $0 + ($1[keyPath: heads][layer][head] ?? $1.map.corrupt) - $1.map.corrupt } / gap
+        reduce(0) { $0 + ($1[keyPath: heads][layer][head] ?? $1.map.corrupt) - $1.map.corrupt }
+          / gap
       }
     }
   }
@@ -83,7 +84,10 @@ public func transcriptMapFigure(
       ("Sufficiency, people", panel.people),
     ]
     for (i, (title, values)) in maps.enumerated() {
-      let timed = panel.timed.map { Array(values[$0].prefix(times.count)) }
+      // Where no recording enters there is nothing to show.
+      let timed = panel.timed.map { site in
+        values.isEmpty ? times.map { _ in nil } : Array(values[site].prefix(times.count))
+      }
       drawn.append(
         figure.addCells(
           letters.removeFirst(), title, timed, columns: times,

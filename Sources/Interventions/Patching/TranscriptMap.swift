@@ -7,7 +7,7 @@ import Tensor
 
 /// Sites and windows of a recogniser's map, the same for all pairs.
 public struct TranscriptGrid: Sendable {
-  /// The residual stream of the encoder: its input and every other layer.
+  /// The residual stream of the encoder: its input, behind its middle and behind its last layer.
   public let encoder: [Site]
   /// Keys and values of cross-attention, by layer.
   public let keys: [Site]
@@ -24,9 +24,10 @@ public struct TranscriptGrid: Sendable {
 
   public init(_ model: Whisper) {
     let (encoders, decoders) = (model.config.encoder.layers, model.config.layers)
-    encoder =
-      [Site(.encoder, .embed)]
-      + stride(from: 1, to: encoders, by: 2).map { Site(.encoder, $0, .residPost) }
+    encoder = [
+      Site(.encoder, .embed), Site(.encoder, (encoders - 1) / 2, .residPost),
+      Site(.encoder, encoders - 1, .residPost),
+    ]
     keys = (0..<decoders).map { Site(.decoder, $0, .crossK) }
     values = (0..<decoders).map { Site(.decoder, $0, .crossV) }
     decoder = (0..<decoders).map { Site(.decoder, $0, .residPost) }

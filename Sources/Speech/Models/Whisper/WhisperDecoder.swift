@@ -3,7 +3,7 @@
 import Tensor
 
 extension Site.Stage {
-  static let decoder = Site.Stage(rawValue: "decoder")
+  public static let decoder = Site.Stage(rawValue: "decoder")
 }
 
 extension Site.Activation {
