@@ -1,4 +1,4 @@
-// A checkpoint is a folder in the published Hugging Face layout.
+// A checkpoint is a folder in the published Hugging Face layout, or one with a GGUF file.
 
 import Glibc
 import JSON
@@ -6,7 +6,8 @@ import Synchronization
 import Tensor
 
 /// The files of a checkpoint folder: config.json and the weights, which are safetensors or PyTorch's
-/// files, whole or in shards with their index, and beside them the files of other parts of the model.
+/// files, whole or in shards with their index, and beside them the files of other parts of the model. A
+/// language model may also be one GGUF file, whose metadata stand for config.json.
 public struct Checkpoint: Sendable {
   public let folder: String
   public let config: JSON
@@ -16,10 +17,7 @@ public struct Checkpoint: Sendable {
 
   public init(folder: String) throws {
     self.folder = folder
-    config = try readJSON("\(folder)/config.json")
-    guard config.members != nil else {
-      throw CheckpointError("\(folder)/config.json: should be a JSON object; fetch it again")
-    }
+    config = try Checkpoint.config(of: folder)
     files = try Checkpoint.files(folder)
     var home: [String: Int] = [:]
     for (i, file) in files.enumerated().reversed() {
@@ -44,10 +42,13 @@ public struct Checkpoint: Sendable {
         || (name.hasPrefix("tokenizer") && name.hasSuffix(".safetensors"))
     }
     files += try others.map { try opened("\(folder)/\($0)") }
+    if files.isEmpty, let path = try ggufFile(in: folder) {
+      files = [try GGUF(path: path).languageModel(prefix: "model.", head: "lm_head.weight")]
+    }
     if files.isEmpty {
       throw CheckpointError(
         "\(folder): has no weights; model.safetensors or pytorch_model.bin, or their shards with an "
-          + "index, should be there, fetch them")
+          + "index, or a language model's .gguf, should be there, fetch them")
     }
     return files
   }
@@ -95,11 +96,11 @@ public struct Checkpoint: Sendable {
     return tensor
   }
 
-  /// The same, kept in 16 bits where the file does and it is a large matrix.
+  /// The same, kept in 16 bits where the file does and it is a large matrix, or in blocks.
   public func matrix(_ names: [String], shape: [Int]) throws -> Matrix {
     let (file, name) = try found(names, shape)
-    guard shape.count == 2, shape[0] * shape[1] >= Checkpoint.large,
-      let packed = file.packed(name)
+    guard let packed = file.packed(name),
+      file.entries[name]!.type.format != nil || shape[0] * shape[1] >= Checkpoint.large
     else { return .float(try tensor([name], shape: shape)) }
     guard packed.firstNotFinite == nil else { throw notFinite(file, name) }
     return .packed(packed)
@@ -178,7 +179,7 @@ extension Checkpoint {
     for (name, index) in home {
       let entry = files[index].entries[name]!
       let count = entry.shape.reduce(1, *)
-      bytes += count * entry.type.bytes
+      bytes += count / entry.type.numbers * entry.type.bytes
       types[entry.type.rawValue, default: 0] += count
     }
     return Audit(
