@@ -23,7 +23,7 @@ public struct GenerationConfig: Sendable, Equatable {
 
   /// Reads generation_config.json, and from config.json what that does not say.
   public init(folder: String) throws {
-    let config = try readJSON("\(folder)/config.json")
+    let config = try Checkpoint.config(of: folder)
     let path = "\(folder)/generation_config.json"
     let own = fileExists(path) ? try readJSON(path) : [:]
     let ends = [own, config["text_config"] ?? [:], config["llama"] ?? [:], config].lazy
@@ -193,14 +193,8 @@ extension AudioLanguageModel {
     let count = batch.lm.sequences[0].count
     var limited = config
     limited.limit = min(config.limit, self.config.sound.maxTokens - count)
-    let step: StepLogits = { x, layout, row, prefix, tap in
-      lm.logits(
-        x, from: 0, layout: layout, positions: layout.stacked(padding: 0) { _, t in t },
-        rows: [row], prefix: prefix, tap: tap)
-    }
-    return limited.generate(
+    return lm.generate(
       after: gatherRows(x, Array(batch.lm.sequences[0].range)), prompt: batch.prompts[0].tokens,
-      at: .lm, layers: lm.blocks.count,
-      embedding: { token, _ in gatherRows(lm.embeddings, [token]) }, said: progress, logits: step)
+      limited, progress: progress)
   }
 }
