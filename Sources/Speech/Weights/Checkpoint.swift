@@ -16,9 +16,20 @@ public struct Checkpoint: Sendable {
   private let read = ReadNames()
 
   public init(folder: String) throws {
+    self.init(
+      folder: folder, config: try Checkpoint.config(of: folder), files: try Checkpoint.files(folder)
+    )
+  }
+
+  /// A checkpoint that is put together from files.
+  ///
+  /// - Parameters:
+  ///   - folder: what messages name
+  ///   - files: where several hold a tensor of one name, the first counts
+  public init(folder: String, config: JSON, files: [any WeightFile]) {
     self.folder = folder
-    config = try Checkpoint.config(of: folder)
-    files = try Checkpoint.files(folder)
+    self.config = config
+    self.files = files
     var home: [String: Int] = [:]
     for (i, file) in files.enumerated().reversed() {
       for name in file.entries.keys { home[name] = i }

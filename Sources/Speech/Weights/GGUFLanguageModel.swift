@@ -5,10 +5,10 @@ import JSON
 import Tensor
 
 /// A file whose tensors go by other names.
-struct RenamedWeights: WeightFile {
-  let path: String
-  let map: MappedFile
-  let entries: [String: WeightEntry]
+public struct RenamedWeights: WeightFile {
+  public let path: String
+  public let map: MappedFile
+  public let entries: [String: WeightEntry]
 }
 
 extension GGUF {
@@ -18,10 +18,11 @@ extension GGUF {
   /// permuted.
   ///
   /// - Parameters:
-  ///   - prefix: what the names begin with, as `model.`
+  ///   - prefix: what the names begin with, as `model.` where the model stands alone, or
+  ///     `language_model.model.` where it is part of a Qwen2-Audio
   ///   - head: the name of the head's weight
   /// - Throws: where the file holds another architecture.
-  func languageModel(prefix: String, head: String) throws -> RenamedWeights {
+  public func languageModel(prefix: String, head: String) throws -> RenamedWeights {
     try checkArchitecture()
     let top = [
       "token_embd.weight": prefix + "embed_tokens.weight",
@@ -65,11 +66,12 @@ extension GGUF {
     }
   }
 
-  /// The sizes of the language model as a config.json of Hugging Face's Qwen2 has them.
+  /// The sizes of the language model as a config.json of Hugging Face's Qwen2 has them, and the
+  /// `text_config` of a Qwen2-Audio.
   ///
   /// - Throws: where the file holds another architecture, lacks a size, or asks for what would silently
   ///   be computed otherwise.
-  func configuration() throws -> JSON {
+  public func configuration() throws -> JSON {
     try checkArchitecture()
     func value(_ key: String) -> GGUFValue? { metadata["qwen2.\(key)"] }
     func size(_ key: String) throws -> JSON {

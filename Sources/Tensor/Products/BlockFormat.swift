@@ -86,8 +86,6 @@ public enum BlockFormat: String, Sendable, CaseIterable {
 
 private typealias Lanes = SIMD8<UInt32>
 
-private let places = Lanes(0, 1, 2, 3, 4, 5, 6, 7)
-
 /// d (n - 8): d, then 16 bytes that hold number i in their low half and number 16 + i in their high one.
 @inline(__always)
 private func widenQ4(_ block: UnsafeRawPointer, _ target: UnsafeMutablePointer<Float>) {
@@ -104,15 +102,13 @@ private func widenQ4(_ block: UnsafeRawPointer, _ target: UnsafeMutablePointer<F
 private func widenQ5(_ block: UnsafeRawPointer, _ target: UnsafeMutablePointer<Float>) {
   let d = Vector(repeating: float16(block))
   let high = block.loadUnaligned(fromByteOffset: 2, as: UInt32.self)
-  /// Bits 8 * part to 8 * part + 7 in the fifth place.
-  @inline(__always) func fifth(_ part: UInt32) -> Lanes {
-    (Lanes(repeating: (high &>> (8 &* part) & 255) &<< 4) &>> places) & 16
-  }
   for part in 0..<2 {
     let bytes = eightBytes(block + 6 + 8 * part)
-    let (low, up) = (fifth(UInt32(part)), fifth(UInt32(part) &+ 2))
-    store(d * number(bytes & 15 | low, less: 16), target, 8 * part, 8)
-    store(d * number(bytes &>> 4 | up, less: 16), target, 16 + 8 * part, 8)
+    let first = Lanes(repeating: high &>> UInt32(8 * part))
+    let second = Lanes(repeating: high &>> UInt32(16 + 8 * part))
+    let places = Lanes(1, 2, 4, 8, 16, 32, 64, 128)
+    store(d * number(bytes & 15 | fifth(first, places), less: 16), target, 8 * part, 8)
+    store(d * number(bytes &>> 4 | fifth(second, places), less: 16), target, 16 + 8 * part, 8)
   }
 }
 
@@ -126,17 +122,19 @@ private func widenQ8(_ block: UnsafeRawPointer, _ target: UnsafeMutablePointer<F
   }
 }
 
-/// (d s) n - (dmin m), with a scale s and a minimum m of six bits for each 32 numbers: d, dmin, 12 bytes
-/// of these, 128 bytes of which each 32 hold the low halves of two such stretches.
+/// (d s) n - (dmin m), with a scale s and a minimum m of six bits for each stretch of 32 numbers: d, dmin,
+/// 12 bytes of these, 128 bytes of which each 32 hold two stretches, one in their low and one in their
+/// high halves.
 @inline(__always)
 private func widenQ4K(_ block: UnsafeRawPointer, _ target: UnsafeMutablePointer<Float>) {
-  for stretch in 0..<8 {
-    let (scale, least) = scaleAndMinimum(block, stretch)
-    let shift = Lanes(repeating: UInt32(4 * (stretch & 1)))
+  for pair in 0..<4 {
+    let (s0, m0) = scaleAndMinimum(block, 2 * pair)
+    let (s1, m1) = scaleAndMinimum(block, 2 * pair + 1)
+    let out = target + 64 * pair
     for part in 0..<4 {
-      let bytes = eightBytes(block + 16 + 32 * (stretch >> 1) + 8 * part)
-      let n = number((bytes &>> shift) & 15, less: 0)
-      store(scale * n - least, target, 32 * stretch + 8 * part, 8)
+      let bytes = eightBytes(block + 16 + 32 * pair + 8 * part)
+      store(s0 * number(bytes & 15, less: 0) - m0, out, 8 * part, 8)
+      store(s1 * number(bytes &>> 4, less: 0) - m1, out, 32 + 8 * part, 8)
     }
   }
 }
@@ -144,39 +142,51 @@ private func widenQ4K(_ block: UnsafeRawPointer, _ target: UnsafeMutablePointer<
 /// As Q4_K, with a fifth bit: behind the scales 32 bytes, bit j of byte i for number i of stretch j.
 @inline(__always)
 private func widenQ5K(_ block: UnsafeRawPointer, _ target: UnsafeMutablePointer<Float>) {
-  for stretch in 0..<8 {
-    let (scale, least) = scaleAndMinimum(block, stretch)
-    let shift = Lanes(repeating: UInt32(4 * (stretch & 1)))
-    let bit = Lanes(repeating: UInt32(stretch))
+  for pair in 0..<4 {
+    let (s0, m0) = scaleAndMinimum(block, 2 * pair)
+    let (s1, m1) = scaleAndMinimum(block, 2 * pair + 1)
+    let out = target + 64 * pair
+    let place = Lanes(repeating: 1 &<< UInt32(2 * pair))
     for part in 0..<4 {
-      let bytes = eightBytes(block + 48 + 32 * (stretch >> 1) + 8 * part)
-      let high = (eightBytes(block + 16 + 8 * part) &>> bit) & 1
-      let n = number((bytes &>> shift) & 15 | (high &<< 4), less: 0)
-      store(scale * n - least, target, 32 * stretch + 8 * part, 8)
+      let bytes = eightBytes(block + 48 + 32 * pair + 8 * part)
+      let high = eightBytes(block + 16 + 8 * part)
+      store(s0 * number(bytes & 15 | fifth(high, place), less: 0) - m0, out, 8 * part, 8)
+      store(
+        s1 * number(bytes &>> 4 | fifth(high, place &<< 1), less: 0) - m1, out, 32 + 8 * part, 8)
     }
   }
 }
 
 /// (d s) (n - 32), with a scale s of eight bits for each 16 numbers: the low halves in 128 bytes, two
-/// more bits of each number in 64, 16 bytes of scales, d. Each half of the block lies by itself.
+/// more bits of each number in 64, 16 bytes of scales, d. Each half of the block lies by itself: four
+/// stretches of 32 numbers, two in the low and two in the high halves of 64 bytes.
 @inline(__always)
 private func widenQ6K(_ block: UnsafeRawPointer, _ target: UnsafeMutablePointer<Float>) {
   let d = float16(block + 208)
-  for stretch in 0..<8 {
-    let (half, quarter) = (stretch >> 2, stretch & 3)
-    let low = block + 64 * half + 32 * (quarter & 1)
-    let high = block + 128 + 32 * half
-    let lowShift = Lanes(repeating: UInt32(4 * (quarter >> 1)))
-    let highShift = Lanes(repeating: UInt32(2 * quarter))
+  for half in 0..<2 {
+    let out = target + 128 * half
     for part in 0..<4 {
-      let s = block.loadUnaligned(
-        fromByteOffset: 192 + 2 * stretch + part >> 1, as: Int8.self)
-      let bits = (eightBytes(high + 8 * part) &>> highShift) & 3
-      let n = (eightBytes(low + 8 * part) &>> lowShift) & 15 | (bits &<< 4)
-      store(
-        Vector(repeating: d * Float(s)) * number(n, less: 32), target, 32 * stretch + 8 * part, 8)
+      @inline(__always) func write(_ n: Lanes, _ stretch: Int) {
+        let place = 192 + 8 * half + 2 * stretch + part >> 1
+        let s = block.loadUnaligned(fromByteOffset: place, as: Int8.self)
+        store(
+          Vector(repeating: d * Float(s)) * number(n, less: 32), out, 32 * stretch + 8 * part, 8)
+      }
+      let first = eightBytes(block + 64 * half + 8 * part)
+      let second = eightBytes(block + 64 * half + 32 + 8 * part)
+      let high = eightBytes(block + 128 + 32 * half + 8 * part)
+      write(first & 15 | (high &<< 4) & 48, 0)
+      write(second & 15 | (high &<< 2) & 48, 1)
+      write(first &>> 4 | high & 48, 2)
+      write(second &>> 4 | (high &>> 2) & 48, 3)
     }
   }
+}
+
+/// 16 in the lanes whose bit in `place` is set.
+@inline(__always)
+private func fifth(_ bits: Lanes, _ place: Lanes) -> Lanes {
+  Lanes(repeating: 0).replacing(with: 16, where: bits & place .== place)
 }
 
 /// d s and dmin m of one of the eight stretches of Q4_K and Q5_K.

@@ -21,8 +21,8 @@ private struct Bytes {
 
   var bytes: [UInt8] {
     let head =
-      magic + version + little(tensorCount ?? tensors.count, 8)
-      + little(valueCount ?? values.count, 8) + values.flatMap { $0 } + tensors.flatMap { $0 }
+      magic + version + Bytes.little(tensorCount ?? tensors.count, 8)
+      + Bytes.little(valueCount ?? values.count, 8) + values.flatMap { $0 } + tensors.flatMap { $0 }
     return head + [UInt8](repeating: 0, count: (alignment - head.count % alignment) % alignment)
       + body
   }
@@ -100,7 +100,7 @@ private struct Bytes {
       Bytes.value("yes", 7, [1]), Bytes.value("text", 8, Bytes.text("é")),
       Bytes.value("u64", 10, Bytes.little(1 << 40, 8)),
       Bytes.value("i64", 11, Bytes.little(-1, 8)),
-      Bytes.value("f64", 12, Bytes.little(Int(Double(-2.5).bitPattern), 8)),
+      Bytes.value("f64", 12, Bytes.little(Int(truncatingIfNeeded: Double(-2.5).bitPattern), 8)),
       Bytes.value("huge", 10, Bytes.little(-1, 8)),
       Bytes.list("names", 8, 2, Bytes.text("a") + Bytes.text("")),
       Bytes.list("kinds", 5, 2, Bytes.little(-3, 4) + Bytes.little(4, 4)),
@@ -142,7 +142,7 @@ private struct Bytes {
     refuses(Bytes().with { $0.valueCount = -1 }, "18446744073709551615 values, more than its")
     // More than there are, fewer than could be.
     refuses(Bytes().with { $0.valueCount = 3 }, "truncated")
-    refuses(Bytes().with { $0.tensorCount = 4 }, "truncated")
+    refuses(Bytes().with { $0.tensorCount = 4 }, "tensor \"\" has 0 dimensions")
   }
 
   @Test func valuesThatAreWrong() {
