@@ -171,11 +171,11 @@ docs: deps ## The libraries' interface as web pages, in build/docs (4 min).
 # Which readers, and for how many seconds each. The limits: of seconds an input may take, of MB that
 # the process may fill (libFuzzer's own part is some 100), of MB in one allocation. Swift's own report
 # of a crash is off, since libFuzzer would not keep the input.
-READERS := json safetensors torch pickle tokenizer sentencepiece text audio folder
+READERS := json safetensors torch pickle gguf tokenizer sentencepiece text audio folder
 FUZZ_SECONDS := 600
 FUZZ := -timeout=10 -rss_limit_mb=1500 -malloc_limit_mb=256 -max_len=8192 -print_final_stats=1
 
-fuzz: deps ## libFuzzer on the readers of files, 10 min each (1.5 h; READERS=json takes one).
+fuzz: deps ## libFuzzer on the readers of files, 10 min each (1.7 h; READERS=json takes one).
 	@TAP_FUZZ=1 swift build -c release --scratch-path build/fuzz --product fuzz \
 	  -Xswiftc -sanitize=fuzzer -Xswiftc -use-ld=lld
 	@for reader in $(READERS); do \

@@ -11,7 +11,8 @@ struct Reproduce: ParsableCommand {
     abstract: "Makes again what the paper stands on.",
     subcommands: [
       CorpusCommand.self, DataCommand.self, Check.self, Train.self, Evaluate.self, Outputs.self,
-      Parity.self, Compare.self, Patches.self, FullSize.self, Oracles.self, SpeakVoice.self,
+      Parity.self, Compare.self, Patches.self, FullSize.self, Oracles.self, GGUFCommand.self,
+      SpeakVoice.self,
     ])
 
   static func main() {

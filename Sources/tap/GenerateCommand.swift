@@ -14,6 +14,11 @@ struct Generate: ParsableCommand {
 
         tap generate --model artifacts/qwen2-audio-small \\
           --audio artifacts/evaluation/ked/d-first-goat.flac --prompt "first thing:"
+
+      A folder with a Qwen2 language model alone, as published or as a GGUF file, is asked without a \
+      recording; its prompt is put into its chat template unless --plain is given.
+
+        tap generate --model DIR --prompt "Translate to Spanish: the red cat."
       """)
 
   @OptionGroup var question: QuestionOptions
@@ -30,19 +35,16 @@ struct Generate: ParsableCommand {
     if let limit { config.limit = limit }
     let live = !question.json && isatty(STDERR_FILENO) != 0
     var count = 0
-    let said = try opened.model.generate(opened.input, config) { _ in
+    let said = try opened.generate(config) { _ in
       count += 1
       if live { FileHandle.standardError.write(Data("\r\(count) tokens".utf8)) }
     }
     if live { FileHandle.standardError.write(Data("\r\u{1B}[K".utf8)) }
     let text = opened.tokenizer.map { $0.decode(said.tokens) }
     if question.json {
-      var members: [String: JSON] = [
-        "model": .string(question.model.model), "audio": .string(question.audio),
-        "seconds": .number(opened.seconds), "seconds_heard": .number(opened.secondsHeard),
-        "unexpected_tensors": opened.folder.unexpectedTensors,
-        "tokens": .array(said.tokens.map { .integer($0) }), "ended": .bool(said.ended),
-      ]
+      var members = opened.members
+      members["tokens"] = .array(said.tokens.map { .integer($0) })
+      members["ended"] = .bool(said.ended)
       if let text { members["text"] = .string(text) }
       print(JSON.object(members).text)
     } else {

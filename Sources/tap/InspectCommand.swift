@@ -28,32 +28,54 @@ struct Inspect: ParsableCommand {
       let checkpoint = try Checkpoint(folder: model)
       audit = checkpoint.audit(config)
     } catch { problems.append("\(error)") }
-    var opened: OpenedFolder?
+    var opened: (sites: [Site], unexpected: [String])?
     if audit != nil {
-      do { opened = try OpenedFolder(model) } catch { problems.append("\(error)") }
+      do { opened = try open(config) } catch { problems.append("\(error)") }
     }
     if let opened {
       // Kyutai's fused files have other names, which only opening them can judge.
       audit?.missing = []
       audit?.misshapen = []
       audit?.unexpected = opened.unexpected
-      do { try opened.checkUse(of: model, strict) } catch { problems.append("\(error)") }
+      do { try checkUse(of: model, opened.unexpected, strict) } catch {
+        problems.append("\(error)")
+      }
     }
-    let absent = ["tokenizer.json", "preprocessor_config.json", "generation_config.json"].filter {
+    let absent = expectedFiles(config).filter {
       !FileManager.default.fileExists(atPath: "\(model)/\($0)")
     }
     if json {
-      printJSON(config, parameters, audit, opened, absent, problems)
+      printJSON(config, parameters, audit, opened?.sites, absent, problems)
     } else {
-      printText(config, parameters, audit, opened?.model, absent)
+      printText(config, parameters, audit, opened?.sites, absent)
     }
     for problem in problems { warn(problem) }
     if opened == nil || !problems.isEmpty { throw ExitCode(1) }
   }
 
+  /// The sites of the model, and the tensors that it has no use for.
+  private func open(_ config: any ModelConfig) throws -> (sites: [Site], unexpected: [String]) {
+    if config is Qwen2Config {
+      let model = try TextModel(folder: model)
+      return (model.sites, model.unexpected)
+    }
+    let opened = try OpenedFolder(model)
+    return (opened.model.sites, opened.unexpected)
+  }
+
+  /// The files that a folder should have beside its weights.
+  private func expectedFiles(_ config: any ModelConfig) -> [String] {
+    guard config is Qwen2Config else {
+      return ["tokenizer.json", "preprocessor_config.json", "generation_config.json"]
+    }
+    // A GGUF file holds everything.
+    return FileManager.default.fileExists(atPath: "\(model)/config.json")
+      ? ["tokenizer.json", "generation_config.json"] : []
+  }
+
   private func printText(
     _ config: any ModelConfig, _ parameters: Int, _ audit: Checkpoint.Audit?,
-    _ opened: (any SpeechLanguageModel)?, _ absent: [String]
+    _ modelSites: [Site]?, _ absent: [String]
   ) {
     func line(_ name: String, _ value: String) {
       print(name.padding(toLength: 14, withPad: " ", startingAt: 0) + value)
@@ -74,12 +96,12 @@ struct Inspect: ParsableCommand {
           + String(repeating: " ", count: max(0, 10 - positions.count)) + positions
           + String(repeating: " ", count: max(0, 9 - step.count)) + step + "  " + stage.note)
     }
-    if let opened {
-      print("\n\(opened.sites.count) sites\(sites ? "" : ", by stage (--sites lists them)")")
+    if let modelSites {
+      print("\n\(modelSites.count) sites\(sites ? "" : ", by stage (--sites lists them)")")
       if sites {
-        for site in opened.sites { print("  \(site)") }
+        for site in modelSites { print("  \(site)") }
       } else {
-        for (stage, names) in byStage(opened.sites) {
+        for (stage, names) in byStage(modelSites) {
           print("  \(stage): \(names.joined(separator: " "))")
         }
       }
@@ -109,7 +131,7 @@ struct Inspect: ParsableCommand {
 
   private func printJSON(
     _ config: any ModelConfig, _ parameters: Int, _ audit: Checkpoint.Audit?,
-    _ opened: OpenedFolder?, _ absent: [String], _ problems: [String]
+    _ modelSites: [Site]?, _ absent: [String], _ problems: [String]
   ) {
     var members: [String: JSON] = [
       "architecture": .string(config.architecture), "parameters": .integer(parameters),
@@ -124,7 +146,7 @@ struct Inspect: ParsableCommand {
         }),
       "absent_files": .array(absent.map { .string($0) }),
       "problems": .array(problems.map { .string($0) }),
-      "opens": .bool(opened != nil),
+      "opens": .bool(modelSites != nil),
     ]
     if let audit {
       members["weight_bytes"] = .integer(audit.bytes)
@@ -132,7 +154,7 @@ struct Inspect: ParsableCommand {
       members["unexpected"] = .array(audit.unexpected.map { .string($0) })
       members["misshapen"] = .array(audit.misshapen.map { .string($0.name) })
     }
-    if let opened { members["sites"] = .array(opened.model.sites.map { .string("\($0)") }) }
+    if let modelSites { members["sites"] = .array(modelSites.map { .string("\($0)") }) }
     print(JSON.object(members).text)
   }
 

@@ -23,28 +23,24 @@ struct Logits: ParsableCommand {
 
   func run() throws {
     let opened = try OpenedQuestion(question)
-    let run = try opened.model.run(opened.input, tap: nil)
-    let last = gatherRows(run.logits, [run.logits.rows - 1]).numbers.map(Double.init)
+    let (logits, positions) = try opened.logits()
+    let last = logits.numbers.map(Double.init)
     let highest = last.max() ?? 0
     let total = last.reduce(0.0) { $0 + Elementary.exp($1 - highest) }
     let order = last.indices.sorted { (last[$0], $1) > (last[$1], $0) }.prefix(max(top, 0))
     func probability(_ token: Int) -> Double { Elementary.exp(last[token] - highest) / total }
     if question.json {
-      var members: [String: JSON] = [
-        "model": .string(question.model.model), "audio": .string(question.audio),
-        "seconds": .number(opened.seconds), "seconds_heard": .number(opened.secondsHeard),
-        "unexpected_tensors": opened.folder.unexpectedTensors,
-        "positions": .integer(run.logits.rows),
-        "top": .array(
-          order.map { token in
-            var entry: [String: JSON] = [
-              "token": .integer(token), "logit": .number(last[token]),
-              "probability": .number(probability(token)),
-            ]
-            if let text = opened.text(token) { entry["text"] = .string(text) }
-            return .object(entry)
-          }),
-      ]
+      var members = opened.members
+      members["positions"] = .integer(positions)
+      members["top"] = .array(
+        order.map { token in
+          var entry: [String: JSON] = [
+            "token": .integer(token), "logit": .number(last[token]),
+            "probability": .number(probability(token)),
+          ]
+          if let text = opened.text(token) { entry["text"] = .string(text) }
+          return .object(entry)
+        })
       if all { members["logits"] = .array(last.map { .number($0) }) }
       print(JSON.object(members).text)
     } else {

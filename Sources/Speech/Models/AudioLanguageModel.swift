@@ -150,11 +150,7 @@ public struct AudioLanguageModel: SpeechLanguageModel {
     guard !tokens.isEmpty, tokens.allSatisfy((0..<vocabulary).contains) else {
       throw CheckpointError("a text without sound takes tokens of the vocabulary, one or more")
     }
-    let layout = Layout(counts: [tokens.count], visible: [.causal])
-    let x = gatherRows(lm.embeddings, layout.stacked { _, t in tokens[t] })
-    return lm.logits(
-      x, from: 0, layout: layout, positions: layout.stacked(padding: 0) { _, t in t },
-      rows: Array(tokens.indices))
+    return lm.logits(ofEmbedded: gatherRows(lm.embeddings, tokens), rows: Array(tokens.indices))
   }
 
   /// The language model's input and its layout.

@@ -200,14 +200,8 @@ extension AudioLanguageModel {
     let count = batch.lm.sequences[0].count
     var limited = config
     limited.limit = min(config.limit, self.config.sound.maxTokens - count)
-    let step: StepLogits = { x, layout, row, prefix, tap in
-      lm.logits(
-        x, from: 0, layout: layout, positions: layout.stacked(padding: 0) { _, t in t },
-        rows: [row], prefix: prefix, tap: tap)
-    }
-    return limited.generate(
+    return lm.generate(
       after: gatherRows(x, Array(batch.lm.sequences[0].range)), prompt: batch.prompts[0].tokens,
-      at: .lm, layers: lm.blocks.count,
-      embedding: { token, _ in gatherRows(lm.embeddings, [token]) }, said: progress, logits: step)
+      limited, progress: progress)
   }
 }

@@ -19,6 +19,11 @@ public struct OpenedFolder: Sendable {
   ///   not those that config.json asks for.
   public init(_ folder: String) throws {
     config = try openConfig(folder: folder)
+    guard !(config is Qwen2Config) else {
+      throw CheckpointError(
+        "\(folder): is a language model without sound, which can be inspected, asked for logits and "
+          + "generate; take a speech language model")
+    }
     let checkpoint = try Checkpoint(folder: folder)
     let weights = try config.weights(from: checkpoint)
     unexpected = checkpoint.unread.filter { [config] in !config.ignores($0) }
@@ -39,9 +44,8 @@ public func openModel(folder: String) throws -> any SpeechLanguageModel {
   try OpenedFolder(folder).model
 }
 
-/// The sizes and names that a folder's config.json gives.
+/// The sizes and names that a folder's config.json gives, or its GGUF file.
 public func openConfig(folder: String) throws -> any ModelConfig {
-  let path = "\(folder)/config.json"
   let json = try Checkpoint.config(of: folder)
   do {
     switch json["model_type"]?.string ?? (json["dep_q"] == nil ? nil : "moshi") {
@@ -55,13 +59,16 @@ public func openConfig(folder: String) throws -> any ModelConfig {
     case "salmonn": return try SALMONNConfig(json)
     case "omni_speech2s_llama", "omni_speech_llama": return try LlamaOmniConfig(json)
     case "Soundwave": return try SoundwaveConfig(json, folder: folder)
+    case "qwen2": return try Qwen2Config(json, folder: folder)
     case let other:
       throw JSONError(
         "\"model_type\" is \(other.map { quoted($0) } ?? "missing"); this package runs "
           + "whisper, qwen2_audio, salmonn, omni_speech2s_llama (LLaMA-Omni), Soundwave and "
-          + "moshi")
+          + "moshi, and qwen2 without sound")
     }
   } catch let error as JSONError {
+    let own = "\(folder)/config.json"
+    let path = fileExists(own) ? own : try Checkpoint.ggufFile(in: folder) ?? own
     throw CheckpointError("\(path): \(error)")
   }
 }

@@ -7,19 +7,29 @@ import JSON
 public struct PromptTemplate: Sendable {
   /// Whether a chat template is used where the architecture has a plain one too (Qwen2-Audio).
   public var isChat: Bool
+  /// Whether a language model that has a chat template is given the text alone.
+  public var isPlain: Bool
   /// Whisper of several languages: that of the recording, English where nil, and whether it is put into
   /// English.
   public var language: String?
   public var translates: Bool
 
-  public init(isChat: Bool = false, language: String? = nil, translates: Bool = false) {
+  public init(
+    isChat: Bool = false, isPlain: Bool = false, language: String? = nil, translates: Bool = false
+  ) {
     self.isChat = isChat
+    self.isPlain = isPlain
     self.language = language
     self.translates = translates
   }
 
   /// - Throws: where something is asked that the architecture's prompt has no tokens for.
   public func check(_ config: any ModelConfig) throws {
+    if isPlain, !(config is Qwen2Config) {
+      throw TokenizerError(
+        "a prompt without chat template is asked of \(config.architecture); leave --plain out, it is for "
+          + "a language model without sound")
+    }
     if isChat, !(config is Qwen2AudioConfig) {
       throw TokenizerError(
         "a chat template is asked of \(config.architecture), which has one prompt; leave --chat out, "
@@ -63,6 +73,9 @@ public struct PromptTemplate: Sendable {
     case is SALMONNConfig: return try salmonn(text, tokenizer)
     case let config as SoundwaveConfig: return try soundwave(text, config.audioToken, tokenizer)
     case is LlamaOmniConfig: return try llamaOmni(text, tokenizer)
+    case let config as Qwen2Config:
+      guard let jinja = config.chatTemplate, !isPlain else { return try plain(text, tokenizer) }
+      return try plain(ChatTemplate(jinja).prompt(text), tokenizer)
     case is WhisperConfig:
       return try whisper(text, language: spokenLanguage(of: config), tokenizer)
     default:

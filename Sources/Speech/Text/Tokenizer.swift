@@ -81,8 +81,8 @@ extension Tokenizer {
     }
   }
 
-  /// The tokenizer of a checkpoint folder: tokenizer.json, vocab.json with merges.txt, or a
-  /// SentencePiece model.
+  /// The tokenizer of a checkpoint folder: tokenizer.json, vocab.json with merges.txt, a SentencePiece
+  /// model, or that of a GGUF file.
   public init(folder: String) throws {
     let names: [String]
     do { names = try fileNames(in: folder) } catch { throw TokenizerError("\(error)") }
@@ -96,6 +96,12 @@ extension Tokenizer {
         throw TokenizerError("\(folder)/\(name): cannot be read")
       }
       try self.init(sentencePiece: Array(bytes), name: "\(folder)/\(name)")
+    } else if names.contains(where: { $0.hasSuffix(".gguf") }) {
+      let file: GGUF
+      do { file = try GGUF(path: Checkpoint.ggufFile(in: folder)!) } catch {
+        throw TokenizerError("\(error)")
+      }
+      try self.init(gguf: file)
     } else {
       throw TokenizerError(
         "\(folder): has no tokenizer; tokenizer.json, vocab.json with merges.txt, or "
@@ -130,11 +136,9 @@ extension Tokenizer {
     let bytes: JSON = [
       "type": "ByteLevel", "add_prefix_space": false, "use_regex": .bool(!isQwen2),
     ]
-    let pattern =
-      #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|"#
-      + #"\s*[\r\n]+|\s+(?!\S)|\s+"#
     let split: JSON = [
-      "type": "Split", "pattern": ["Regex": .string(pattern)], "behavior": "Isolated",
+      "type": "Split", "pattern": ["Regex": .string(Tokenizer.qwen2Pattern)],
+      "behavior": "Isolated",
       "invert": false,
     ]
     try self.init(

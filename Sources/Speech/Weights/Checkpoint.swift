@@ -1,4 +1,5 @@
-// A checkpoint is a folder in the published Hugging Face layout, or one for CTranslate2.
+// A checkpoint is a folder in the published Hugging Face layout, one for CTranslate2, or one with a
+// GGUF file.
 
 import Glibc
 import JSON
@@ -7,7 +8,8 @@ import Tensor
 
 /// The files of a checkpoint folder: config.json and the weights, which are safetensors or PyTorch's
 /// files, whole or in shards with their index, and beside them the files of other parts of the model;
-/// or a Whisper's model.bin for CTranslate2.
+/// or a Whisper's model.bin for CTranslate2. A language model may also be one GGUF file, whose metadata
+/// stand for config.json.
 public struct Checkpoint: Sendable {
   public let folder: String
   public let config: JSON
@@ -16,9 +18,20 @@ public struct Checkpoint: Sendable {
   private let read = ReadNames()
 
   public init(folder: String) throws {
+    self.init(
+      folder: folder, config: try Checkpoint.config(of: folder), files: try Checkpoint.files(folder)
+    )
+  }
+
+  /// A checkpoint that is put together from files.
+  ///
+  /// - Parameters:
+  ///   - folder: what messages name
+  ///   - files: where several hold a tensor of one name, the first counts
+  public init(folder: String, config: JSON, files: [any WeightFile]) {
     self.folder = folder
-    config = try Checkpoint.config(of: folder)
-    files = try Checkpoint.files(folder)
+    self.config = config
+    self.files = files
     var home: [String: Int] = [:]
     for (i, file) in files.enumerated().reversed() {
       for name in file.entries.keys { home[name] = i }
@@ -26,9 +39,13 @@ public struct Checkpoint: Sendable {
     self.home = home
   }
 
-  /// What config.json says; of a folder for CTranslate2, what it would say in the Hugging Face layout.
+  /// What config.json says; of a folder for CTranslate2 or with a GGUF file, what it would say in the
+  /// Hugging Face layout.
   static func config(of folder: String) throws -> JSON {
     let path = "\(folder)/config.json"
+    if !fileExists(path), let file = try ggufFile(in: folder) {
+      return try GGUF(path: file).configuration()
+    }
     let config = try readJSON(path)
     guard config.members != nil else {
       throw CheckpointError("\(path): should be a JSON object; fetch it again")
@@ -54,10 +71,13 @@ public struct Checkpoint: Sendable {
         || (name.hasPrefix("tokenizer") && name.hasSuffix(".safetensors"))
     }
     files += try others.map { try opened("\(folder)/\($0)") }
+    if files.isEmpty, let path = try ggufFile(in: folder) {
+      files = [try GGUF(path: path).languageModel(prefix: "model.", head: "lm_head.weight")]
+    }
     if files.isEmpty {
       throw CheckpointError(
         "\(folder): has no weights; model.safetensors or pytorch_model.bin, or their shards with an "
-          + "index, should be there, fetch them")
+          + "index, or a language model's .gguf, should be there, fetch them")
     }
     return files
   }
@@ -105,11 +125,11 @@ public struct Checkpoint: Sendable {
     return tensor
   }
 
-  /// The same, kept in 16 bits where the file does and it is a large matrix.
+  /// The same, kept in 16 bits where the file does and it is a large matrix, or in blocks.
   public func matrix(_ names: [String], shape: [Int]) throws -> Matrix {
     let (file, name) = try found(names, shape)
-    guard shape.count == 2, shape[0] * shape[1] >= Checkpoint.large,
-      let packed = file.packed(name)
+    guard let packed = file.packed(name),
+      file.entries[name]!.type.format != nil || shape[0] * shape[1] >= Checkpoint.large
     else { return .float(try tensor([name], shape: shape)) }
     guard packed.firstNotFinite == nil else { throw notFinite(file, name) }
     return .packed(packed)
@@ -188,7 +208,7 @@ extension Checkpoint {
     for (name, index) in home {
       let entry = files[index].entries[name]!
       let count = entry.shape.reduce(1, *)
-      bytes += count * entry.type.bytes
+      bytes += count / entry.type.numbers * entry.type.bytes
       types[entry.type.rawValue, default: 0] += count
     }
     return Audit(

@@ -57,8 +57,8 @@ public final class Safetensors: WeightFile {
         let offsets = value["data_offsets"]?.elements?.map(\.int), offsets.count == 2,
         let start = offsets[0], let end = offsets[1]
       else { throw bad("tensor \(quoted(name)) lacks dtype, shape or data_offsets") }
-      guard let kind = NumberType(rawValue: type) else {
-        let known = NumberType.allCases.map(\.rawValue).joined(separator: ", ")
+      guard let kind = NumberType.single.first(where: { $0.rawValue == type }) else {
+        let known = NumberType.single.map(\.rawValue).joined(separator: ", ")
         throw bad("tensor \(quoted(name)) has type \(type); \(known) can be read")
       }
       var count = 1

@@ -4,7 +4,7 @@
 import Glibc
 import Tensor
 
-/// The types of numbers that can be read, by the names of safetensors.
+/// The types of numbers that can be read, by the names of safetensors and, of blocks, of ggml.
 public enum NumberType: String, Sendable, CaseIterable {
   case float64 = "F64"
   case float32 = "F32"
@@ -16,13 +16,39 @@ public enum NumberType: String, Sendable, CaseIterable {
   case int8 = "I8"
   case uint8 = "U8"
   case bool = "BOOL"
+  case q4 = "Q4_0"
+  case q5 = "Q5_0"
+  case q8 = "Q8_0"
+  case q4K = "Q4_K"
+  case q5K = "Q5_K"
+  case q6K = "Q6_K"
 
+  /// Those whose numbers lie one by one.
+  static let single = allCases.filter { $0.format == nil }
+
+  /// The blocks in which numbers lie.
+  var format: BlockFormat? { BlockFormat(rawValue: rawValue) }
+
+  /// Numbers of a block; 1 where they lie one by one.
+  var numbers: Int { format?.numbers ?? 1 }
+
+  /// How a matrix of them is kept in memory as it is; nil where it is not.
+  var kind: PackedMatrix.Kind? {
+    switch self {
+    case .bfloat16: .bfloat16
+    case .float16: .float16
+    default: format.map { .blocks($0) }
+    }
+  }
+
+  /// Bytes of a number, or of a block.
   var bytes: Int {
     switch self {
     case .float64, .int64: 8
     case .float32, .int32: 4
     case .bfloat16, .float16, .int16: 2
     case .int8, .uint8, .bool: 1
+    case .q4, .q5, .q8, .q4K, .q5K, .q6K: format!.bytes
     }
   }
 }
@@ -78,6 +104,11 @@ extension WeightFile {
     }
     let source = map.start + entry.bytes.lowerBound
     let count = entry.shape.reduce(1, *)
+    if let format = entry.type.format {
+      return PackedMatrix(
+        rows: 1, width: count, kind: .blocks(format), start: source, owner: map
+      ).floats.reshaped(entry.shape)
+    }
     let numbers = [Float](unsafeUninitializedCapacity: count) { out, filled in
       if let strides = entry.strides {
         for i in 0..<count {
@@ -103,17 +134,11 @@ extension WeightFile {
     return Tensor(entry.shape, numbers)
   }
 
-  /// The matrix as it lies in the file; nil where it is not one of 16-bit numbers in order.
+  /// The matrix as it lies in the file; nil where it is not one of 16-bit numbers, or of blocks, in order.
   func packed(_ name: String) -> PackedMatrix? {
-    guard let entry = entries[name], entry.shape.count == 2, entry.strides == nil else {
-      return nil
-    }
-    let kind: PackedMatrix.Kind
-    switch entry.type {
-    case .bfloat16: kind = .bfloat16
-    case .float16: kind = .float16
-    default: return nil
-    }
+    guard let entry = entries[name], entry.shape.count == 2, entry.strides == nil,
+      let kind = entry.type.kind
+    else { return nil }
     return PackedMatrix(
       rows: entry.shape[0], width: entry.shape[1], kind: kind,
       start: map.start + entry.bytes.lowerBound, owner: map)
@@ -141,5 +166,6 @@ private func read(
   case .int16: each(Int16.self) { Float($0) }
   case .int8: each(Int8.self) { Float($0) }
   case .uint8, .bool: each(UInt8.self) { Float($0) }
+  case .q4, .q5, .q8, .q4K, .q5K, .q6K: preconditionFailure("blocks are read whole")
   }
 }

@@ -1,4 +1,4 @@
-// The linear map of large weights: blocks of the weight's rows, widened where they are kept in 16
+// The linear map of large weights: blocks of the weight's rows, widened where they are kept in fewer
 // bits, each one product, spread over the cores. Blocks have one size whatever the number of cores,
 // so the bits do not depend on it.
 

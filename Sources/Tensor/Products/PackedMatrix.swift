@@ -1,10 +1,12 @@
-// Weight matrices that stay in memory as their file keeps them, in 16 bits, and are widened by block
-// in front of each product.
+// Weight matrices that stay in memory as their file keeps them, in 16 bits or in blocks of fewer, and
+// are widened by block in front of each product.
 
-/// A matrix [rows, width] of 16-bit numbers in memory that somebody else owns.
+/// A matrix [rows, width] of 16-bit numbers, or of blocks of numbers, in memory that somebody else owns.
 public struct PackedMatrix: @unchecked Sendable {
-  public enum Kind: Sendable {
+  public enum Kind: Sendable, Equatable {
     case bfloat16, float16
+    /// A row holds a whole number of blocks.
+    case blocks(BlockFormat)
   }
 
   public let rows: Int
@@ -14,10 +16,20 @@ public struct PackedMatrix: @unchecked Sendable {
   private let owner: AnyObject
   private let start: UnsafeRawPointer
 
+  /// Bytes of a row.
+  private let rowBytes: Int
+
   /// - Parameter start: rows * width numbers, at any alignment
   public init(
     rows: Int, width: Int, kind: Kind, start: UnsafeRawPointer, owner: AnyObject
   ) {
+    switch kind {
+    case .bfloat16, .float16: rowBytes = 2 * width
+    case .blocks(let format):
+      precondition(
+        width % format.numbers == 0, "rows of \(width) in blocks of \(format.numbers)")
+      rowBytes = width / format.numbers * format.bytes
+    }
     self.rows = rows
     self.width = width
     self.kind = kind
@@ -29,17 +41,18 @@ public struct PackedMatrix: @unchecked Sendable {
   public func rows(_ range: Range<Int>) -> PackedMatrix {
     precondition(range.lowerBound >= 0 && range.upperBound <= rows)
     return PackedMatrix(
-      rows: range.count, width: width, kind: kind, start: start + 2 * range.lowerBound * width,
+      rows: range.count, width: width, kind: kind, start: start + range.lowerBound * rowBytes,
       owner: owner)
   }
 
   /// Writes a stretch of one row as Float32.
   @inline(__always)
   func widen(row: Int, _ columns: Range<Int>, to target: UnsafeMutablePointer<Float>) {
-    let source = start + 2 * (row * width + columns.lowerBound)
+    let source = start + row * rowBytes
     switch kind {
-    case .bfloat16: widenBFloat16(source, columns.count, target)
-    case .float16: widenFloat16(source, columns.count, target)
+    case .bfloat16: widenBFloat16(source + 2 * columns.lowerBound, columns.count, target)
+    case .float16: widenFloat16(source + 2 * columns.lowerBound, columns.count, target)
+    case .blocks(let format): format.widen(source, columns, to: target)
     }
   }
 
@@ -52,7 +65,29 @@ public struct PackedMatrix: @unchecked Sendable {
 
   /// The first number that is infinite or NaN, by its place; nil where there is none.
   public var firstNotFinite: Int? {
-    let ones: UInt16 = kind == .bfloat16 ? 0x7F80 : 0x7C00
+    switch kind {
+    case .bfloat16: firstNotFinite(exponent: 0x7F80)
+    case .float16: firstNotFinite(exponent: 0x7C00)
+    case .blocks(let format): firstNotFinite(in: format)
+    }
+  }
+
+  /// The same of blocks, which are finite where their scales are: the largest product of a scale and
+  /// whole numbers is far from overflow.
+  private func firstNotFinite(in format: BlockFormat) -> Int? {
+    let blocks = width / format.numbers
+    let found = try! mapInParallel(rows) { row -> Int? in
+      let first = start + row * rowBytes
+      let block = (0..<blocks).first { block in
+        format.scales.contains { !float16(first + block * format.bytes + $0).isFinite }
+      }
+      return block.map { row * width + $0 * format.numbers }
+    }
+    return found.compactMap { $0 }.first
+  }
+
+  /// The same of 16-bit numbers, by the bits of their exponent.
+  private func firstNotFinite(exponent ones: UInt16) -> Int? {
     let chunk = 1 << 20
     let count = rows * width
     let chunks = (count + chunk - 1) / chunk
@@ -125,8 +160,8 @@ private func widenFloat16(
   }
 }
 
-/// A weight matrix [rows, width]: Float32, which can be differentiated, or 16 bits as its file keeps
-/// it, which cannot.
+/// A weight matrix [rows, width]: Float32, which can be differentiated, or as its file keeps it in fewer
+/// bits, which cannot.
 public enum Matrix: Sendable {
   case float(Tensor)
   case packed(PackedMatrix)

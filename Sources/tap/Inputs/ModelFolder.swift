@@ -53,24 +53,30 @@ extension ModelOptions {
 }
 
 extension OpenedFolder {
-  /// Says which tensors of the folder the model has no use for.
-  ///
-  /// - Throws: where there are some and that is an error.
   func checkUse(of path: String, _ option: StrictOption) throws {
-    guard !unexpected.isEmpty else { return }
-    let first = unexpected.prefix(3).map { quoted($0) }.joined(separator: ", ")
-    let (count, them) =
-      unexpected.count == 1 ? ("1 tensor is", "it") : ("\(unexpected.count) tensors are", "them")
-    let found =
-      "\(path): \(count) not used, as config.json does not ask for \(them): \(first)"
-      + (unexpected.count > 3 ? " and \(unexpected.count - 3) more" : "")
-    if option.strict {
-      throw CheckpointError(
-        found + "; take config.json and weights from one checkpoint, or leave --strict out")
-    }
-    warn(found + "; make sure that config.json is that of these weights")
+    try tap.checkUse(of: path, unexpected, option)
   }
 
-  /// How results name them.
-  var unexpectedTensors: JSON { .array(unexpected.map { .string($0) }) }
+  /// How results name the tensors that the model has no use for.
+  var unexpectedTensors: JSON { names(ofUnexpected: unexpected) }
 }
+
+/// Says which tensors of a folder the model has no use for.
+///
+/// - Throws: where there are some and that is an error.
+func checkUse(of path: String, _ unexpected: [String], _ option: StrictOption) throws {
+  guard !unexpected.isEmpty else { return }
+  let first = unexpected.prefix(3).map { quoted($0) }.joined(separator: ", ")
+  let (count, them) =
+    unexpected.count == 1 ? ("1 tensor is", "it") : ("\(unexpected.count) tensors are", "them")
+  let found =
+    "\(path): \(count) not used, as config.json does not ask for \(them): \(first)"
+    + (unexpected.count > 3 ? " and \(unexpected.count - 3) more" : "")
+  if option.strict {
+    throw CheckpointError(
+      found + "; take config.json and weights from one checkpoint, or leave --strict out")
+  }
+  warn(found + "; make sure that config.json is that of these weights")
+}
+
+func names(ofUnexpected tensors: [String]) -> JSON { .array(tensors.map { .string($0) }) }

@@ -1,4 +1,4 @@
-// What `tap` is asked: a model, a recording and a prompt, opened and checked.
+// What `tap` is asked: a model, a recording where it hears, and a prompt, opened and checked.
 
 import ArgumentParser
 import Foundation
@@ -10,10 +10,16 @@ import Tensor
 struct QuestionOptions: ParsableArguments {
   @OptionGroup var model: ModelOptions
 
-  @Option(help: "The recording; any rate and number of channels.") var audio: String
+  @Option(
+    help:
+      "The recording; any rate and number of channels. A language model without sound takes none.")
+  var audio: String?
 
   @Option(help: "The text of the prompt, put into the model's published template.")
   var prompt: String?
+
+  @Flag(help: "A language model without sound: the prompt as it is, without its chat template.")
+  var plain = false
 
   @Option(
     help: """
@@ -30,41 +36,91 @@ struct QuestionOptions: ParsableArguments {
       throw ValidationError("give --prompt or --prompt-ids, not both")
     }
     try model.checkTemplate(unusedBy: promptIds)
+    guard promptIds == nil || !plain else {
+      throw ValidationError(
+        "--prompt-ids are the whole prompt, so that --plain says nothing; leave it out")
+    }
   }
 }
 
 /// A model with what it is asked.
 struct OpenedQuestion {
-  let folder: OpenedFolder
   let tokenizer: Tokenizer?
-  let input: ModelInput
-  /// Seconds of the recording, and how many of them the model hears.
-  let seconds: Double
-  let secondsHeard: Double
+  private let asked: Asked
+  /// What results state of the model and its recording.
+  let members: [String: JSON]
+
+  private enum Asked {
+    case heard(any SpeechLanguageModel, ModelInput)
+    /// A language model without sound.
+    case read(TextModel, [Int])
+  }
 
   init(_ options: QuestionOptions) throws {
-    folder = try options.model.opened()
+    let path = options.model.model
+    if try openConfig(folder: path) is Qwen2Config {
+      guard options.audio == nil else {
+        throw ValidationError(
+          "\(path) is a language model without sound; leave --audio out, or take a speech language "
+            + "model")
+      }
+      let model = try TextModel(folder: path)
+      try checkUse(of: path, model.unexpected, options.model.strict)
+      let template = try options.template(for: model.config)
+      tokenizer = try options.tokenizer()
+      asked = .read(
+        model, try options.tokens(model.config, placeholder: nil, template, tokenizer))
+      members = [
+        "model": .string(path), "unexpected_tensors": names(ofUnexpected: model.unexpected),
+      ]
+      return
+    }
+    guard let audio = options.audio else {
+      throw ValidationError("give --audio, the recording that \(path) is asked about")
+    }
+    let folder = try options.model.opened()
     let model = folder.model
-    let template = try options.model.template(for: folder.config)
-    let wave = try heard(options.audio)
-    seconds = wave.duration
-    secondsHeard = min(seconds, model.longestClip)
+    let template = try options.template(for: folder.config)
+    let wave = try heard(audio)
+    let seconds = wave.duration
+    let secondsHeard = min(seconds, model.longestClip)
     let tokenizer = try options.tokenizer()
     self.tokenizer = tokenizer
-    let tokens = try options.tokens(folder, template, tokenizer)
+    let tokens = try options.tokens(
+      folder.config, placeholder: model.placeholder, template, tokenizer)
     let clip: Clip
-    do { clip = try model.clip(wave) } catch {
-      throw CheckpointError("\(options.audio): \(error)")
-    }
-    input = ModelInput(clip: clip, tokens: tokens)
+    do { clip = try model.clip(wave) } catch { throw CheckpointError("\(audio): \(error)") }
+    asked = .heard(model, ModelInput(clip: clip, tokens: tokens))
+    members = [
+      "model": .string(path), "audio": .string(audio), "seconds": .number(seconds),
+      "seconds_heard": .number(secondsHeard), "unexpected_tensors": folder.unexpectedTensors,
+    ]
     if seconds > secondsHeard {
       warn(
-        "\(options.audio) lasts \(formatted(seconds)) s; the model takes \(formatted(secondsHeard)) "
-          + "s: only its beginning is used")
+        "\(audio) lasts \(formatted(seconds)) s; the model takes \(formatted(secondsHeard)) s: only "
+          + "its beginning is used")
     }
   }
 
-  var model: any SpeechLanguageModel { folder.model }
+  /// The logits of the last position, [1, vocabulary], and how many positions there are.
+  func logits() throws -> (last: Tensor, positions: Int) {
+    switch asked {
+    case .heard(let model, let input):
+      let logits = try model.run(input, tap: nil).logits
+      return (gatherRows(logits, [logits.rows - 1]), logits.rows)
+    case .read(let model, let tokens):
+      return (try model.logits(of: tokens, rows: [tokens.count - 1]), tokens.count)
+    }
+  }
+
+  func generate(_ config: GenerationConfig, progress: (Int) -> Void) throws -> Generated {
+    switch asked {
+    case .heard(let model, let input):
+      return try model.generate(input, config, progress: progress)
+    case .read(let model, let tokens):
+      return try model.generate(tokens, config, progress: progress)
+    }
+  }
 
   /// A token as a reader sees it.
   func text(_ token: Int) -> String? { tokenizer.map { $0.decode([token]) } }
@@ -81,11 +137,18 @@ extension QuestionOptions {
     }
   }
 
+  fileprivate func template(for config: any ModelConfig) throws -> PromptTemplate {
+    var template = try model.template(for: config)
+    template.isPlain = plain
+    do { try template.check(config) } catch { throw TokenizerError("\(model.model): \(error)") }
+    return template
+  }
+
   fileprivate func tokens(
-    _ opened: OpenedFolder, _ template: PromptTemplate, _ tokenizer: Tokenizer?
+    _ config: any ModelConfig, placeholder: Int?, _ template: PromptTemplate,
+    _ tokenizer: Tokenizer?
   ) throws -> [Int] {
-    if let promptIds { return try parsedTokens(promptIds, placeholder: opened.model.placeholder) }
-    let config = opened.config
+    if let promptIds { return try parsedTokens(promptIds, placeholder: placeholder) }
     guard let tokenizer, prompt != nil || config is WhisperConfig || config is MoshiConfig else {
       throw ValidationError("give --prompt or --prompt-ids")
     }

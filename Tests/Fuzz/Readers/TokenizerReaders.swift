@@ -19,9 +19,9 @@ func readSentencePiece(_ bytes: [UInt8]) throws {
 
 /// A text in several scripts, with what splitting is hard on: digits, contractions, composed and
 /// decomposed accents, spaces of several kinds, a tab and a line end.
-private let sample = "It's 12 words,  e\u{301}t\u{E9} \u{3000}\u{4F60}\u{597D} <s>\t\u{1F600}\n a"
+let sample = "It's 12 words,  e\u{301}t\u{E9} \u{3000}\u{4F60}\u{597D} <s>\t\u{1F600}\n a"
 
-private func encode(_ text: String, with tokenizer: Tokenizer) throws {
+func encode(_ text: String, with tokenizer: Tokenizer) throws {
   let ids = try tokenizer.encode(text)
   _ = tokenizer.decode(ids, skippingSpecialTokens: true)
   _ = try tokenizer.unknownWords(in: text)
