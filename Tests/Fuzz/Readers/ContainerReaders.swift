@@ -32,6 +32,13 @@ func readPickle(_ bytes: [UInt8]) throws {
   try readTorchArchive(archive)
 }
 
+func readCTranslate2(_ bytes: [UInt8]) throws {
+  let path = "\(scratch)/model.bin"
+  write(bytes, to: path)
+  defer { unlink(path) }
+  try readTensors(of: CTranslate2(path: path), in: bytes.count)
+}
+
 /// Reads every tensor. None holds more numbers than its file has bytes.
 private func readTensors(of file: any WeightFile, in bytes: Int) throws {
   for (name, entry) in file.entries {
