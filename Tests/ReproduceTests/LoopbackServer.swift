@@ -62,7 +62,7 @@ final class LoopbackServer: Sendable {
     var sent = 0
     while sent < out.count {
       let count = out[sent...].withUnsafeBytes {
-        send(client, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue))
+        send(client, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
       }
       guard count > 0 else { return }
       sent += count

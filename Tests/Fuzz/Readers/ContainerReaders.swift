@@ -33,9 +33,8 @@ func readPickle(_ bytes: [UInt8]) throws {
 }
 
 func readCTranslate2(_ bytes: [UInt8]) throws {
-  let path = "\(scratch)/model.bin"
+  let path = "\(scratch)/m.bin"
   write(bytes, to: path)
-  defer { unlink(path) }
   try readTensors(of: CTranslate2(path: path), in: bytes.count)
 }
 
