@@ -32,8 +32,8 @@ GOLDEN := $(addprefix Tests/SpeechTests/Fixtures/, \
 # `make -B figure2` also forgets what an interrupted run has stored.
 FRESH := $(if $(findstring B,$(firstword -$(MAKEFLAGS))),--fresh)
 
-.PHONY: help deps deps-fetch deps-all build figure2 figureS1 figureS2 figureS3 test models data corpus check \
-  evaluate parity oracles \
+.PHONY: help deps deps-fetch deps-all build figure2 figureS1 figureS2 figureS3 test models data \
+  published corpus check evaluate parity oracles \
   tour pages docs fuzz lint clean
 
 help: ## This list.
@@ -119,6 +119,10 @@ data: deps-fetch ## Find the human recordings (TAP_DATA) or fetch them, 20 MB, i
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce data
 
+published: deps-fetch ## Find models that others trained (TAP_MODELS) or fetch them, 0.9 GB, into build/models (1 min).
+	@swift build -c release --product reproduce
+	@$(BIN)/reproduce published
+
 corpus: deps-all ## Speak the corpus again and compare it with its manifests (6 min).
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce corpus
@@ -171,7 +175,7 @@ docs: deps ## The libraries' interface as web pages, in build/docs (4 min).
 # Which readers, and for how many seconds each. The limits: of seconds an input may take, of MB that
 # the process may fill (libFuzzer's own part is some 100), of MB in one allocation. Swift's own report
 # of a crash is off, since libFuzzer would not keep the input.
-READERS := json safetensors torch pickle gguf tokenizer sentencepiece text audio folder
+READERS := json safetensors torch pickle ctranslate2 gguf tokenizer sentencepiece text audio folder
 FUZZ_SECONDS := 600
 FUZZ := -timeout=10 -rss_limit_mb=1500 -malloc_limit_mb=256 -max_len=8192 -print_final_stats=1
 

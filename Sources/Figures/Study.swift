@@ -94,10 +94,12 @@ extension Notebook {
     }
   }
 
-  /// Records a number with its interval.
+  /// Records a number with its interval; without one where too few groups gave none.
   public func number(_ name: String, _ estimate: Estimate, claim: String = "") {
+    let hasInterval = estimate.low.isFinite && estimate.high.isFinite
     number(
-      name, estimate.value, low: estimate.low, high: estimate.high, tolerance: 1e-6, claim: claim)
+      name, estimate.value, low: hasInterval ? estimate.low : nil,
+      high: hasInterval ? estimate.high : nil, tolerance: 1e-6, claim: claim)
   }
 }
 

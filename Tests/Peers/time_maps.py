@@ -324,10 +324,12 @@ def in_process(function, *arguments, narrow=False):
 
 # The package.
 
-def tap_job(tap, folder, job):
+def tap_job(tap, folder, job, model=None):
+    """Seconds, result and GiB of `tap map` on the pair of a folder, which also holds the model unless
+    another does."""
     out = folder / "map.json"
     command = [
-        tap, "map", "--model", str(folder), "--pairs", str(folder / "pairs.json"),
+        tap, "map", "--model", str(model or folder), "--pairs", str(folder / "pairs.json"),
         "--alignment", "identity", "--windows", f"time:{job['width']:g}", "--text",
         str(job["text"]), "--direction", "sufficiency", "--sites", ",".join(job["families"]),
         "--minimum-gap", "1e-9", "--exact-only", "--fresh", "--out", str(out)]

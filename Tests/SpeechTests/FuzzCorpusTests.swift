@@ -97,6 +97,25 @@ import Testing
     try refuses("pickle", bytes + [Self.stop], "hold each other too often")
   }
 
+  // ## CTranslate2's model.bin
+
+  /// Whatever byte of a small file is wrong, and wherever it ends.
+  @Test(.timeLimit(.minutes(2)), arguments: ["float16", "int8"])
+  func modelsWithAWrongByte(_ name: String) throws {
+    let reader = try Self.reader("ctranslate2")
+    let bytes = [UInt8](
+      try Data(contentsOf: Self.corpus.appendingPathComponent("ctranslate2/\(name)")))
+    #expect(reader.refusal(of: bytes) == nil)
+    for place in bytes.indices {
+      var wrong = bytes
+      wrong[place] ^= 0xFF
+      reader.refusal(of: wrong)
+    }
+    for count in stride(from: 0, to: bytes.count, by: 5) {
+      #expect(reader.refusal(of: Array(bytes[..<count])) != nil, "\(count) bytes")
+    }
+  }
+
   // ## Configurations
 
   @Test(arguments: [

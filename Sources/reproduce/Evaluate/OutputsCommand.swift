@@ -15,8 +15,20 @@ struct Outputs: ParsableCommand {
 
   @Option(help: "The checkpoint.") var model = Recipe.all[0].folder
   @Option(help: "The JSON file to write.") var out: String
+  @Option(help: "Whisper: a file with the path of a recording on each line, in place of the set.")
+  var recordings: String?
+  @Option(help: "Whisper: of how many recordings, the first ones, logits are written too.")
+  var logits = 0
+  @Option(help: "Whisper: the most tokens to say of a recording.") var limit = 64
 
   func run() throws {
+    if let recordings {
+      let list = try String(contentsOfFile: recordings, encoding: .utf8)
+      let rows = try Outputs.whisper(
+        model, recordings: list.split(separator: "\n").map(String.init), logits: logits,
+        limit: limit)
+      return try write(rows)
+    }
     let repository = try Repository()
     let speech = try SpeechModel(folder: model)
     let suite = try PairSuite(manifest: repository.url("data-manifests/evaluation.json").path)
@@ -37,9 +49,13 @@ struct Outputs: ParsableCommand {
       }
       return ["file": .string(utterance.file), "answers": .array(answers)]
     }
+    try write(.array(rows))
+  }
+
+  private func write(_ rows: JSON) throws {
     let url = URL(fileURLWithPath: out)
     try FileManager.default.createDirectory(
       at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
-    try writeAtomically(JSON.array(rows).compactText, to: url.path)
+    try writeAtomically(rows.compactText, to: url.path)
   }
 }

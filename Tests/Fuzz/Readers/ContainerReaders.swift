@@ -32,6 +32,12 @@ func readPickle(_ bytes: [UInt8]) throws {
   try readTorchArchive(archive)
 }
 
+func readCTranslate2(_ bytes: [UInt8]) throws {
+  let path = "\(scratch)/m.bin"
+  write(bytes, to: path)
+  try readTensors(of: CTranslate2(path: path), in: bytes.count)
+}
+
 /// Reads every tensor. None holds more numbers than its file has bytes, or half bytes.
 func readTensors(of file: any WeightFile, in bytes: Int) throws {
   for (name, entry) in file.entries {

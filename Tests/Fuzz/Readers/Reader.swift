@@ -17,6 +17,7 @@ public struct Reader: Sendable {
     Reader(name: "torch", read: readTorchArchive),
     Reader(name: "pickle", read: readPickle),
     Reader(name: "gguf", read: readGGUF),
+    Reader(name: "ctranslate2", read: readCTranslate2),
     Reader(name: "tokenizer", read: readTokenizerJSON),
     Reader(name: "sentencepiece", read: readSentencePiece),
     Reader(name: "text", read: readText),

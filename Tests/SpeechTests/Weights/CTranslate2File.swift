@@ -85,7 +85,7 @@ extension CTranslate2File {
         }
         let shape = [all.reduce(0) { $0 + $1.shape[0] }] + all[0].shape.dropFirst()
         // Biases and norms are never quantised.
-        add(
+        append(
           "\(name)/\(own)", Tensor(shape, all.flatMap(\.numbers)), isMatrix: own == "weight", kind)
       }
     }
@@ -133,7 +133,7 @@ extension CTranslate2File {
     }
   }
 
-  private mutating func add(_ name: String, _ tensor: Tensor, isMatrix: Bool, _ kind: Kind) {
+  private mutating func append(_ name: String, _ tensor: Tensor, isMatrix: Bool, _ kind: Kind) {
     switch kind {
     case .int8 where isMatrix:
       let (values, scales) = quantised(tensor)

@@ -73,7 +73,7 @@ import Testing
     #expect("\(audit)" == "all weights are there")
     func logits(_ model: any SpeechLanguageModel) throws -> [Float] {
       let clip = try model.clip(Waveform(samples: noise(13_457, seed: 3)))
-      return try model.run(ModelInput(clip: clip, tokens: [100, 103, 11, 64]), tap: nil)
+      return try model.run(ModelInput(clip: clip, tokens: [20, 23, 11, 4]), tap: nil)
         .logits.numbers
     }
     let (own, expected) = try (logits(opened.model), logits(openModel(folder: other.path)))
@@ -111,7 +111,7 @@ import Testing
   /// A head is 64 wide where the file does not say how many there are; this one's width is 18.
   @Test func headsThatAreNotNamed() throws {
     try writeFolder(CTranslate2File(Self.parameters("whisper", .float32), .float32, heads: nil))
-    refuses(path, "heads") { _ = try openConfig(folder: scratch.path) }
+    refuses("\"encoder_attention_heads\" is 0") { _ = try openConfig(folder: scratch.path) }
   }
 
   // ## Files that are wrong
@@ -152,7 +152,7 @@ import Testing
 
   @Test func countsAndLengths() throws {
     let gamma = "decoder/layer_0/ffn/layer_norm/gamma"
-    try refusesFile("truncated") { $0.count = Int(UInt32.max) }
+    try refusesFile { $0.count = Int(UInt32.max) }
     try refusesFile { $0.count = $0.variables.count - 1 }
     try refusesFile("truncated") { $0.aliasCount = 2 }
     try refusesFile("bytes follow behind its last variable") { $0.aliasCount = 0 }
