@@ -103,7 +103,7 @@ func depthPanel(
   for (i, curve) in curves.enumerated() {
     let color = Palette.categories[i]
     let data = curve.values.enumerated().compactMap { x, value in
-      value.map { Datum(Double(x) + 0.5, $0.value, $0.low...max($0.low, $0.high)) }
+      value.map { Datum(Double(x) + 0.5, $0.value, $0.interval) }
     }
     let pen = Pen(color, width: 0.9)
     marks += [Band(data, color), Line(data, pen), Points(data, .circle, color, size: 1.1)]
@@ -113,4 +113,11 @@ func depthPanel(
   return Panel(
     letter, title, in: area, x: .categories("Site", names),
     y: .linear("Recovery", -0.1...1.25, ticks: 4), marks)
+}
+
+extension Estimate {
+  /// The interval; nil where too few groups gave none.
+  var interval: ClosedRange<Double>? {
+    low.isFinite && high.isFinite ? low...max(low, high) : nil
+  }
 }

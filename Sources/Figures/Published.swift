@@ -3,11 +3,12 @@
 import Corpus
 import Foundation
 import Interventions
+import JSON
 import Notebook
 import Speech
 
 extension Notebook {
-  /// A published recogniser from build/models, its files part of the stamp and of every key.
+  /// A published recogniser from build/models, verified, its weights part of the stamp and of every key.
   ///
   /// An experiment whose models are not there ends without having failed, and leaves its outputs as
   /// they are:
@@ -16,22 +17,29 @@ extension Notebook {
   ///
   /// - Returns: nil, and a line that says so, where the folder or one of its files is not there
   public func published(_ name: String) -> Recogniser? {
-    let folder = "build/models/\(name)"
-    let (weights, settings) = ("model.bin", ["config.json", "tokenizer.json"])
-    func path(_ file: String) -> String { "\(root ?? ".")/\(folder)/\(file)" }
-    let missing = ([weights] + settings).first { !FileManager.default.fileExists(atPath: path($0)) }
+    let folder = "\(root ?? ".")/build/models/\(name)"
+    let missing = ["config.json", "tokenizer.json"].first {
+      !FileManager.default.fileExists(atPath: "\(folder)/\($0)")
+    }
     if let missing {
       say(
-        "\(folder)/\(missing) is not there, so \(self.name) is left out and its outputs stay as they "
-          + "are; run make published")
+        "build/models/\(name)/\(missing) is not there, so \(self.name) is left out and its outputs stay "
+          + "as they are; run make published")
       return nil
     }
     return attempt {
-      input(name, digest: try Digest(ofFile: path(weights)))
-      input(
-        "\(name) settings",
-        digest: Digest(ofParts: try settings.map { "\(try Digest(ofFile: path($0)))" }))
-      return try Recogniser(folder: "\(root ?? ".")/\(folder)")
+      let digest = try Checkpoint(folder: folder).canonicalDigest(openConfig(folder: folder))
+      let path = "data-manifests/published-models.json"
+      let listed = try readJSON("\(root ?? ".")/\(path)")["models"]?.elements?
+        .first { $0["name"]?.string == name }
+      guard listed?["official"]?["canonical"]?.string == digest.description else {
+        throw CheckpointError(
+          "build/models/\(name): its weights are not those that \(path) lists; remove the folder and "
+            + "run make published")
+      }
+      // The same in whichever form the weights were fetched.
+      input(name, digest: digest)
+      return try Recogniser(folder: folder)
     }
   }
 

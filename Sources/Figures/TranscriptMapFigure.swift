@@ -149,7 +149,7 @@ private func answerPanel(_ letter: String, _ curves: [Profile], in area: Rect) -
   var marks: [any Mark] = [ReferenceLine.horizontal(0)]
   for (i, curve) in curves.enumerated() {
     let data = curve.values.enumerated().compactMap { x, value in
-      value.map { Datum(Double(x) + 0.5, $0.value, $0.low...max($0.low, $0.high)) }
+      value.map { Datum(Double(x) + 0.5, $0.value, $0.interval) }
     }
     let pen = Pen(Palette.categories[i], width: 0.9)
     marks += [

@@ -3,7 +3,8 @@
 import JSON
 
 /// What the JSON files of `data-manifests` say of the package's data: each object in them, however
-/// deep, that has `file`, `bytes` and `sha256` names one file, by its path in the package.
+/// deep, that has `file`, `bytes` and `sha256` names one file, by its path in the package. What has a
+/// digest and a `name` is a file of somewhere else, such as one of a published model.
 public struct Manifest: Sendable {
   public struct Entry: Sendable, Equatable {
     public let file: String
@@ -78,7 +79,8 @@ public struct Manifest: Sendable {
     case .array(let elements):
       return try elements.flatMap { try entries(in: $0, of: path) }
     case .object(let members):
-      let own = try json["sha256"].map { _ in [try entry(json, of: path)] } ?? []
+      let isOwn = json["sha256"] != nil && (json["file"] != nil || json["name"] == nil)
+      let own = isOwn ? [try entry(json, of: path)] : []
       return try own
         + members.sorted { $0.key < $1.key }.flatMap {
           try entries(in: $0.value, of: path)

@@ -8,7 +8,14 @@ import Speech
 struct AccuracyTable {
   private static let header = "checkpoint\tmeasure\tright\ttrials\tvalue\tlow\thigh"
 
-  private(set) var lines: [String] = []
+  private(set) var lines: [String]
+
+  /// A table with the rows of an earlier one that are of none of these checkpoints.
+  init(keeping earlier: String? = nil, but names: [String] = []) {
+    lines = (earlier ?? "").split(separator: "\n").dropFirst().map(String.init).filter { line in
+      !names.contains { line.hasPrefix("\($0)\t") }
+    }
+  }
 
   /// Adds the rows of one checkpoint.
   ///

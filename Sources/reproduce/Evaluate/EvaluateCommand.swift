@@ -19,6 +19,8 @@ struct Evaluate: ParsableCommand {
   var names: [String] = []
   @Option(help: "Another checkpoint folder, scored alone.") var model: String?
   @Flag(help: "Leave out the rows of single voices.") var brief = false
+  @Flag(help: "Score the published recognisers of build/models instead (make published).")
+  var published = false
   @Option(help: "The file to write every count of all checkpoints to, as a table.")
   var table: String?
 
@@ -27,10 +29,20 @@ struct Evaluate: ParsableCommand {
     if table != nil, model != nil || !names.isEmpty {
       throw ValidationError("--table takes all checkpoints; name none")
     }
+    if published, model != nil || !names.isEmpty {
+      throw ValidationError("--published takes the recognisers of build/models; name no checkpoint")
+    }
   }
 
   func run() throws {
     let repository = try Repository()
+    if published {
+      let rules = try Preregistration(repository.url("paper/preregistration.json").path)
+      try ScoredSuite(repository).printScores(
+        ofPublished: ["whisper-base", "whisper-tiny.en"], brief: brief,
+        minimumGap: rules.minimumGap, table: table.map { repository.url($0) })
+      return
+    }
     let folders =
       model.map { [($0, $0)] }
       ?? Recipe.all.filter { names.isEmpty || names.contains($0.name) }
@@ -48,7 +60,7 @@ extension ScoredSuite {
     of folders: [(name: String, folder: String)], brief: Bool, table: URL? = nil
   ) throws {
     let earlier = table.flatMap { try? String(contentsOf: $0, encoding: .utf8) }
-    var (rows, isWhole) = (AccuracyTable(), true)
+    var (rows, isWhole) = (AccuracyTable(keeping: earlier, but: folders.map(\.name)), true)
     for (name, folder) in folders {
       print("# \(name)\n")
       guard FileManager.default.fileExists(atPath: "\(folder)/model.safetensors") else {
@@ -66,6 +78,32 @@ extension ScoredSuite {
       throw CheckpointError("\(table.path): is left as it was, since a checkpoint is missing")
     }
     try writeAtomically(rows.text, to: table.path)
+  }
+}
+
+extension ScoredSuite {
+  /// Scores the published recognisers and prints what they reach; says which are not there, and leaves
+  /// their rows of the table as they were.
+  func printScores(
+    ofPublished names: [String], brief: Bool, minimumGap: Double, table: URL? = nil
+  ) throws {
+    let earlier = table.flatMap { try? String(contentsOf: $0, encoding: .utf8) }
+    let there = names.filter {
+      FileManager.default.fileExists(atPath: "\(root)/build/models/\($0)/config.json")
+    }
+    for name in names where !there.contains(name) {
+      print("\(name): not there, its rows stay as they were; run make published")
+    }
+    var rows = AccuracyTable(keeping: earlier, but: there)
+    for name in there {
+      print("# \(name)\n")
+      let card = try score(
+        Recogniser(folder: "\(root)/build/models/\(name)"), minimumGap: minimumGap)
+      rows.add(name, card, earlier: earlier)
+      print("\(card.table(brief: brief))\n")
+      if recordings == nil { print("human | \(HumanRecordings.absent)\n") }
+    }
+    if let table, !there.isEmpty { try writeAtomically(rows.text, to: table.path) }
   }
 }
 

@@ -53,6 +53,13 @@ struct Scorecard: Sendable {
     }
   }
 
+  /// Counts a transcript by its words, and whether all of them are right.
+  mutating func add(_ said: String, against expected: String, to group: String) {
+    let own = WordErrors(of: said, against: expected)
+    add(own.rate == 0, to: "\(group) | transcription")
+    errors[group, default: WordErrors()] = errors[group, default: WordErrors()] + own
+  }
+
   /// Exact match over the three tasks, each counting as much: transcription, translation, and all
   /// short answers about the words.
   func tasks(_ group: String) -> Double {
