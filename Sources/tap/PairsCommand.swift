@@ -29,6 +29,9 @@ struct Pairs: ParsableCommand {
   @Option(
     help: "The tier of the TextGrids that holds the boundaries; phones or words where not given.")
   var tier: String?
+  @Option(
+    help: "A recogniser's folder: says where answers do not begin as the model itself would write.")
+  var model: String?
   @Flag(help: "Leave out rows that cannot be used, and list them; else they are an error.")
   var skip = false
   @Flag(help: "Print JSON.") var json = false
@@ -50,6 +53,11 @@ struct Pairs: ParsableCommand {
     guard !table.pairs.isEmpty else {
       warn("\(self.table): no row is a pair; nothing was written")
       throw ExitCode(1)
+    }
+    let recogniser = try model.map { try Recogniser(folder: $0) }
+    let beginnings = try recogniser?.beginnings(of: table.pairs) ?? []
+    for (pair, beginning) in zip(table.pairs, beginnings) {
+      if let note = beginning.note(on: pair.id) { warn("\(self.table): \(note)") }
     }
     let list: JSON = [
       "pairs": .array(table.pairs.map(\.json)),

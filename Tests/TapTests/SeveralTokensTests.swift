@@ -93,4 +93,29 @@ import Testing
     #expect(try abs(#require(after) - #require(base)) > 1e-3)
     #expect(try abs(#require(source) - #require(base)) > 1e-3)
   }
+
+  @Test func whatARecogniserWritesOtherwiseIsSaid() throws {
+    let worded = try Worded(
+      "whisper", words: 131, named: [100: "<|startoftranscript|>", 105: "<|notimestamps|>"])
+    try worded.write("model/generation_config.json", "{\"is_multilingual\": false}")
+    let said = try tap([
+      "generate", "--model", worded.model, "--audio", "\(worded.model)/base.wav", "--limit", "3",
+    ]).out.split(whereSeparator: \.isWhitespace).map(String.init)
+    let own = try #require(said.first { $0.hasPrefix("w") })
+    let other = own == "w5" ? "w6" : "w5"
+    func noted(_ answer: String, _ foil: String) throws -> String {
+      try worded.write(
+        "table.csv",
+        "audio_clean,audio_corrupt,prompt,answer,foil\n"
+          + "\(worded.model)/base.wav,\(worded.model)/source.wav,,\(answer),\(foil)\n")
+      let ran = try tap([
+        "pairs", "--table", "\(worded.folder)/table.csv", "--model", worded.model, "--out",
+        "\(worded.folder)/pairs.json",
+      ])
+      #expect(ran.status == 0, "\(ran.err)")
+      return ran.err
+    }
+    #expect(try noted(other, own).contains("the list forces \"\(other)\""))
+    #expect(try !noted(own, other).contains("the list forces"))
+  }
 }
