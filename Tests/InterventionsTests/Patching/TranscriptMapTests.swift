@@ -13,7 +13,7 @@ import Testing
 
   init() throws {
     let golden = "\(#filePath.split(separator: "/Tests/")[0])/Tests/SpeechTests/Fixtures/whisper"
-    folder =
+    let folder =
       FileManager.default.temporaryDirectory
       .appendingPathComponent("transcript-\(UUID().uuidString)").path
     try FileManager.default.copyItem(
@@ -48,6 +48,7 @@ import Testing
         + "\(utterance("one", "source_eq.wav", "say w20 w5")), "
         + "\(utterance("two", "base.wav", "say w30 w5"))], "
         + "\"pairs\": [\(pair("known", "identity")), \(pair("unknown", "linear"))]}")
+    self.folder = folder
     recogniser = try Recogniser(folder: folder)
     suite = try PairSuite(manifest: "\(folder)/pairs.json")
   }
