@@ -2,6 +2,7 @@
 // transcript whose beginning is forced.
 
 import Corpus
+import JSON
 import Speech
 
 extension Recogniser {
