@@ -10,7 +10,8 @@ struct Reproduce: ParsableCommand {
     commandName: "reproduce",
     abstract: "Makes again what the paper stands on.",
     subcommands: [
-      CorpusCommand.self, DataCommand.self, Check.self, Train.self, Evaluate.self, Outputs.self,
+      CorpusCommand.self, Sounds.self, DataCommand.self, Check.self, Train.self, Evaluate.self,
+      Outputs.self,
       Parity.self, Compare.self, Patches.self, FullSize.self, Oracles.self, SpeakVoice.self,
     ])
 
