@@ -18,7 +18,8 @@ public struct Recogniser: Sendable {
     let opened = try OpenedFolder(folder)
     guard let model = opened.model as? Whisper else {
       throw CheckpointError(
-        "\(folder): is no Whisper; give a folder with a Whisper's config.json, or run make published")
+        "\(folder): is no Whisper; give a folder with a Whisper's config.json, or run make published"
+      )
     }
     self.folder = folder
     self.model = model
