@@ -124,7 +124,12 @@ public struct NonSpeechSet: Sendable {
   public init(manifest path: String) throws {
     var (sounds, digests): ([NonSpeech], [String]) = ([], [])
     var seen: Set<String> = []
-    for (i, entry) in try readJSON(path).array("sounds").enumerated() {
+    let json = try readJSON(path)
+    guard let entries = json["sounds"]?.elements else {
+      throw JSONError(
+        "\(path): should have a list of \"sounds\"; write it with reproduce sounds --write")
+    }
+    for (i, entry) in entries.enumerated() {
       let id = entry["id"]?.string ?? "sound \(i)"
       do {
         let sound = try NonSpeech(entry, id: id)

@@ -64,6 +64,10 @@ public struct Transcript: Codable, Sendable, Equatable {
   public let text: String
   /// Whether it came to an end by itself.
   public let ended: Bool
+
+  public init(tokens: [Int], text: String, ended: Bool) {
+    (self.tokens, self.text, self.ended) = (tokens, text, ended)
+  }
 }
 
 extension WhisperConfig {
