@@ -82,7 +82,7 @@ struct Written {
 let written = models.map { name, recogniser in
   Written(
     name: name,
-    sounds: notebook.cell("\(name), sounds", over: sounds, key: { $0.0.id }) {
+    sounds: notebook.cell("\(name), sounds", over: sounds, key: \.0.id) {
       try listen(recogniser, waveform(of: $0.0, $0.1))
     },
     speech: notebook.cell("\(name), speech", over: spoken, key: \.id) {
@@ -285,7 +285,7 @@ struct Reading {
     }
   }
   let means = Dictionary(uniqueKeysWithValues: zip(needed, averages))
-  let found = notebook.cell("\(one.name), exchange", over: items, key: { $0.sound.id }) {
+  let found = notebook.cell("\(one.name), exchange", over: items, key: \.sound.id) {
     try exchange(
       recogniser, $0.sound, $0.place, all, utterances, means[$0.sound.seconds]!)
   }
