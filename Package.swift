@@ -8,7 +8,10 @@ func system(_ name: String, _ pkgConfig: String?, apt package: String) -> Target
 }
 
 /// One executable a file of Sources/Experiments.
-let experiments = ["e1-causal-map", "maps-by-model", "search-methods", "published-whisper"]
+let experiments = [
+  "e1-causal-map", "maps-by-model", "search-methods", "published-whisper",
+  "published-hallucination",
+]
 
 /// Every x86-64 machine that the determinism contract covers has AVX2 and FMA. SwiftPM takes no such
 /// flags from a package that another depends on by version, so that its checkout is built without them;
@@ -87,7 +90,7 @@ let package = Package(
       dependencies: ["Speech", "Interventions", "Tensor", "JSON", "FuzzReaders"],
       resources: [.copy("Fixtures")]),
     .testTarget(
-      name: "CorpusTests", dependencies: ["Corpus", "Speech", "Tensor"]),
+      name: "CorpusTests", dependencies: ["Corpus", "Speech", "Tensor", "Notebook"]),
     .testTarget(
       name: "InterventionsTests",
       dependencies: ["Interventions", "Corpus", "Speech", "Tensor", "JSON", "Notebook"],

@@ -120,13 +120,13 @@ extension NoiseMix {
     }
   }
 
-  private static func white(_ count: Int, _ random: inout Random) -> [Double] {
+  static func white(_ count: Int, _ random: inout Random) -> [Double] {
     (0..<count).map { _ in random.normal() }
   }
 
   /// The sum of ten relaxations of equal power whose corner frequencies lie an octave apart: its
   /// spectrum falls as 1/f between 16 Hz and 8 kHz.
-  private static func pink(_ count: Int, _ random: inout Random) -> [Double] {
+  static func pink(_ count: Int, _ random: inout Random) -> [Double] {
     let poles = (0..<10).map { octave in
       Elementary.exp(-2 * .pi * 8000 / Double(1 << octave) / 16000)
     }

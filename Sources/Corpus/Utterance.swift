@@ -79,7 +79,7 @@ public struct Utterance: Sendable {
 
 extension Waveform {
   /// 16-bit samples at 16 kHz.
-  fileprivate init(pcm: [Int16]) { self.init(samples: pcm.map { Float($0) / 32768 }) }
+  init(pcm: [Int16]) { self.init(samples: pcm.map { Float($0) / 32768 }) }
 }
 
 // ## Reading

@@ -74,6 +74,8 @@ attempt {
 let (synthetic, people) = (0, 2)
 
 struct Item: Sendable {
+  /// Which turn of the kinds it belongs to.
+  let turn: Int
   let material: Int
   let pair: MinimalPair
   let unrelated: MinimalPair?
@@ -86,7 +88,7 @@ let items = attempt {
       let pair = materials[m].pairs[i]
       let isAligned = pair.alignment == .identity
       return Item(
-        material: m, pair: pair,
+        turn: i, material: m, pair: pair,
         unrelated: isAligned ? try materials[m].suite.unrelated(to: pair) : nil)
     }
   }
@@ -98,13 +100,16 @@ let items = attempt {
 // the residual stream of the encoder, in the keys and values that the decoder attends to, layer by
 // layer, and in the decoder's residual stream by text position; then each of its heads by itself, at the
 // position that predicts the word. Beside them stand the clean member of another pair, its move
-// rescaled to the same length; the same architecture with random weights, on every third pair; and
-// attribution, which proposes from one backward pass.
+// rescaled to the same length; the same architecture with random weights, on every second synthetic pair; and
+// attribution, which proposes from one backward pass. Of tiny.en every second turn is taken.
 
 /// What is read of one model.
 struct Reading {
   let name: String
   let grid: TranscriptGrid
+  let items: [Item]
+  /// Of the items, in the order of `null`, the groups.
+  let nullGroups: [String]
   let maps: [TranscriptMap]
   let null: [TranscriptMap]
   /// Items that enter, and of the others why not.
@@ -117,15 +122,16 @@ struct Reading {
   }
 }
 
-@MainActor func read(_ folder: String, _ recogniser: Recogniser) -> Reading {
+@MainActor func read(_ folder: String, _ recogniser: Recogniser, _ items: [Item]) -> Reading {
   let maps = notebook.cell(folder, over: items, key: \.pair.id) { item in
     try recogniser.map(
       item.pair, unrelated: item.unrelated, root: root, recordings: recordings)
   }
   let untrained = recogniser.untrained(random.split(folder).split("untrained"))
-  let third = items.indices.filter { $0 % 3 == 0 && items[$0].pair.alignment == .identity }
+  let second = items.filter { $0.material == synthetic }.enumerated()
+    .filter { $0.offset % 2 == 0 }.map(\.element)
   let null = notebook.cell(
-    "\(folder), random weights", over: third.map { items[$0] }, key: \.pair.id
+    "\(folder), random weights", over: second, key: \.pair.id
   ) { item in
     try untrained.map(
       item.pair, unrelated: nil, root: root, recordings: recordings, full: false)
@@ -147,11 +153,15 @@ struct Reading {
       "\(folder): \(own.count { reasons[$0] == nil }) of \(own.count) \(material.name) pairs enter")
   }
   return Reading(
-    name: folder, grid: TranscriptGrid(recogniser.model), maps: maps, null: null, kept: kept,
+    name: folder, grid: TranscriptGrid(recogniser.model), items: items,
+    nullGroups: second.prefix(null.count).map(\.pair.group), maps: maps, null: null, kept: kept,
     reasons: reasons)
 }
 
-let readings = [read("whisper-base", base), read("whisper-tiny.en", tiny)]
+let readings = [
+  read("whisper-base", base, items),
+  read("whisper-tiny.en", tiny, items.filter { $0.turn % 2 == 0 }),
+]
 
 // The small checkpoint of Figure 2 on the same pairs, in its own encoder and with its own question.
 
@@ -181,7 +191,7 @@ let smallMaps = notebook.cell("qwen2-audio-small", over: smallItems, key: \.pair
 @MainActor func entered(_ reading: Reading, _ material: Int) -> (maps: [PairMap], groups: [String])
 {
   let own = reading.entered(material)
-  return (own.map { reading.maps[$0].map }, own.map { items[$0].pair.group })
+  return (own.map { reading.maps[$0].map }, own.map { reading.items[$0].pair.group })
 }
 
 @MainActor func profile(
@@ -203,7 +213,6 @@ let changed = TranscriptGrid.changed
   let (human, speakers) = entered(reading, people)
   let sites = reading.grid.encoder.indices
   let gap = maps.map(\.gap).reduce(0, +) / Double(maps.count)
-  let third = items.indices.filter { $0 % 3 == 0 && items[$0].pair.alignment == .identity }
   return [
     profile("\(reading.name): clean source", .sufficiency, maps, groups, sites: sites) {
       $0.sufficiency[$1][changed]
@@ -217,8 +226,8 @@ let changed = TranscriptGrid.changed
       $0.unrelated.isEmpty ? nil : $0.unrelated[$1][0]
     },
     profile(
-      "\(reading.name): random weights", .sufficiency, reading.null.map(\.map),
-      third.prefix(reading.null.count).map { items[$0].pair.group }, sites: sites, over: gap
+      "\(reading.name): random weights", .sufficiency, reading.null.map(\.map), reading.nullGroups,
+      sites: sites, over: gap
     ) { $0.sufficiency[$1][changed] },
     profile("\(reading.name): people", .sufficiency, human, speakers, sites: sites) {
       $0.sufficiency[$1][changed]
@@ -256,15 +265,18 @@ let smallCurve = profile(
 // split's pairs.
 
 for reading in readings {
-  let test = reading.entered(synthetic).filter { items[$0].pair.split == rules.confirmSplit }
+  let test = reading.entered(synthetic).filter {
+    reading.items[$0].pair.split == rules.confirmSplit
+  }
   guard !test.isEmpty else {
-    notebook.say("\(reading.name): no pair of the test split enters, so the search has no certificate")
+    notebook.say(
+      "\(reading.name): no pair of the test split enters, so the search has no certificate")
     continue
   }
   let certificate = attempt {
     try test.map { reading.maps[$0].map }.certificate(
       .sufficiency, estimates: \.searchSufficiency, effects: \.sufficiency,
-      groups: test.map { items[$0].pair.group }, searchCost: 4,
+      groups: test.map { reading.items[$0].pair.group }, searchCost: 4,
       threshold: rules.bottleneckRecovery, random.split("certificate").split(reading.name))
   }
   notebook.say("\(reading.name): \(certificate)")
@@ -301,7 +313,7 @@ for reading in readings {
   for (m, material) in materials.enumerated() {
     for voice in Set(material.pairs.map(\.voice)).sorted() {
       let own = reading.reasons.indices.filter {
-        items[$0].material == m && items[$0].pair.voice == voice
+        reading.items[$0].material == m && reading.items[$0].pair.voice == voice
       }
       let counts = Exclusion.allCases.map { reason in own.count { reading.reasons[$0] == reason } }
       left.append(
@@ -319,36 +331,37 @@ for (r, reading) in readings.enumerated() {
   let name = "s3.\(reading.name)"
   let (input, last) = (0, reading.grid.encoder.count - 1)
   for (m, material) in materials.enumerated() {
-    notebook.number("\(name).\(material.name).pairs", Double(items.count { $0.material == m }))
+    notebook.number(
+      "\(name).\(material.name).pairs", Double(reading.items.count { $0.material == m }))
     notebook.number("\(name).\(material.name).enter", Double(reading.entered(m).count))
   }
   for (part, curve) in zip(["sufficiency", "necessity", "unrelated", "random", "people"], depth[r])
   {
     if let first = curve.values[input] {
-      notebook.number("\(name).input.\(part)", first, claim: "S3")
+      notebook.number("\(name).input.\(part)", first, claim: "P")
     }
-    if let end = curve.values[last] { notebook.number("\(name).last.\(part)", end, claim: "S3") }
+    if let end = curve.values[last] { notebook.number("\(name).last.\(part)", end, claim: "P") }
   }
   let before = atAnswer[r].values[reading.grid.decoder.count - 2]!
-  notebook.number("\(name).answerBeforeLastLayer", before, claim: "S3")
+  notebook.number("\(name).answerBeforeLastLayer", before, claim: "P")
   func isBottleneck(_ site: Int) -> Bool {
     depth[r][0].values[site]!.low >= rules.bottleneckRecovery
       && depth[r][1].values[site]!.low >= rules.bottleneckRecovery
       && depth[r][0].values[site]!.low > depth[r][2].values[site]!.high
   }
   notebook.claim(
-    "S3 \(reading.name) input", "the changed span of what enters the encoder is a bottleneck",
+    "P1.\(reading.name)", "the changed span of what enters the encoder is a bottleneck",
     holds: isBottleneck(input))
   notebook.claim(
-    "S3 \(reading.name) output",
+    "P2.\(reading.name)",
     "it still is behind the encoder's last layer",
     holds: isBottleneck(last))
   notebook.claim(
-    "S3 \(reading.name) answer",
+    "P3.\(reading.name)",
     "the position that predicts the word has taken over before the decoder's last layer",
     holds: before.low >= rules.answerPositionThreshold)
 }
 if let connector = smallCurve.values.last, let connector {
-  notebook.number("s3.qwen2-audio-small.connector", connector, claim: "S3")
+  notebook.number("s3.qwen2-audio-small.connector", connector, claim: "P")
 }
 notebook.finish()

@@ -36,6 +36,12 @@ public struct Digest: Hashable, Sendable, CustomStringConvertible {
     self = stream.finish()
   }
 
+  /// The digest of 16-bit samples, written as little-endian.
+  public init(ofSamples samples: [Int16]) {
+    self.init(
+      of: samples.flatMap { [UInt8(truncatingIfNeeded: $0), UInt8(truncatingIfNeeded: $0 >> 8)] })
+  }
+
   /// The digest of a file, read in pieces.
   public init(ofFile path: String) throws {
     let file = open(path, O_RDONLY | O_CLOEXEC)

@@ -10,9 +10,9 @@ struct Reproduce: ParsableCommand {
     commandName: "reproduce",
     abstract: "Makes again what the paper stands on.",
     subcommands: [
-      CorpusCommand.self, DataCommand.self, PublishedCommand.self, Check.self, Train.self,
-      Evaluate.self, Outputs.self, Parity.self, Compare.self, Patches.self, FullSize.self,
-      Oracles.self, GGUFCommand.self, SpeakVoice.self,
+      CorpusCommand.self, Sounds.self, DataCommand.self, PublishedCommand.self, Check.self,
+      Train.self, Evaluate.self, Outputs.self, Parity.self, Compare.self, Patches.self,
+      FullSize.self, Oracles.self, GGUFCommand.self, SpeakVoice.self,
     ])
 
   static func main() {

@@ -46,11 +46,3 @@ func otherVersions(_ voice: Voice, packages: [String: String]) -> [String] {
     return installed == committed ? nil : "\(package) \(installed), not \(committed)"
   }
 }
-
-extension Digest {
-  /// Of 16-bit little-endian samples.
-  init(ofSamples samples: [Int16]) {
-    self.init(
-      of: samples.flatMap { [UInt8(truncatingIfNeeded: $0), UInt8(truncatingIfNeeded: $0 >> 8)] })
-  }
-}

@@ -18,7 +18,8 @@ public struct Recogniser: Sendable {
     let opened = try OpenedFolder(folder)
     guard let model = opened.model as? Whisper else {
       throw CheckpointError(
-        "\(folder): is no Whisper; give a folder with a Whisper's config.json, or run make published")
+        "\(folder): is no Whisper; give a folder with a Whisper's config.json, or run make published"
+      )
     }
     self.folder = folder
     self.model = model
@@ -63,6 +64,10 @@ public struct Transcript: Codable, Sendable, Equatable {
   public let text: String
   /// Whether it came to an end by itself.
   public let ended: Bool
+
+  public init(tokens: [Int], text: String, ended: Bool) {
+    (self.tokens, self.text, self.ended) = (tokens, text, ended)
+  }
 }
 
 extension WhisperConfig {

@@ -120,15 +120,31 @@ public struct Whisper: SpeechLanguageModel {
     _ input: ModelInput, _ config: GenerationConfig, progress: (Int) -> Void
   ) throws -> Generated {
     let said = try decoder.checked(input).tokens
-    let sound = try SoundBatch(self.config.encoder, clips: [input.clip])
-    let heard = decoder.heard(
-      encoder.norm(encoder(encoder.embedded(sound), layout: sound.encoder, tap: nil)))
+    return generate(said, hearing: try heard(input.clip), config, progress: progress)
+  }
+
+  /// What the decoder attends to of a clip, and in which rows.
+  func heard(_ clip: Clip) throws -> (sound: HeardSound, layout: Layout) {
+    let sound = try SoundBatch(config.encoder, clips: [clip])
+    let memory = encoder.norm(encoder(encoder.embedded(sound), layout: sound.encoder, tap: nil))
+    return (decoder.heard(memory), sound.encoder)
+  }
+
+  /// - Parameters:
+  ///   - said: what is said so far
+  ///   - reading: called with the logits that each token is chosen from, [1, vocabulary]
+  func generate(
+    _ said: [Int], hearing heard: (sound: HeardSound, layout: Layout), _ config: GenerationConfig,
+    progress: (Int) -> Void, reading: @escaping (Tensor) -> Void = { _ in }
+  ) -> Generated {
     var limited = config
     limited.limit = min(config.limit, self.config.maxPositions - said.count)
     let step: StepLogits = { x, layout, row, prefix, tap in
-      decoder.logits(
-        x, rows: layout, crossing: heard, in: sound.encoder, wanted: [row], prefix: prefix, tap: tap
-      )
+      let logits = decoder.logits(
+        x, rows: layout, crossing: heard.sound, in: heard.layout, wanted: [row], prefix: prefix,
+        tap: tap)
+      reading(logits)
+      return logits
     }
     return limited.generate(
       after: decoder.embedded(said), prompt: said, at: .decoder, layers: decoder.layers,

@@ -1,0 +1,76 @@
+// A transcript with its certainty: the same text as without, and probabilities that a full run over the
+// same tokens gives.
+
+import Foundation
+import Speech
+import Tensor
+import Testing
+
+/// A published model, where `make published` has brought it.
+let publishedTiny: String? = {
+  let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().deletingLastPathComponent().path
+  let folder = "\(root)/build/models/whisper-tiny.en"
+  return FileManager.default.fileExists(atPath: "\(folder)/model.bin") ? folder : nil
+}()
+
+@Suite struct HearingTests {
+  func transcript(_ tokens: [Int], _ text: String = "") -> Transcript {
+    Transcript(tokens: tokens, text: text, ended: true)
+  }
+
+  @Test func aLoopStandsThreeTimesInARow() {
+    #expect(transcript([1, 2, 1, 2, 1, 2]).isLoop)
+    #expect(transcript([9, 8, 5, 5, 5]).isLoop)
+    #expect(transcript([3] + [1, 2, 4, 6, 7] + [1, 2, 4, 6, 7] + [1, 2, 4, 6, 7, 9]).isLoop)
+    #expect(!transcript([1, 2, 1, 2, 1]).isLoop)
+    #expect(!transcript([5, 5, 1, 5, 5, 1]).isLoop)
+    #expect(!transcript([]).isLoop)
+  }
+
+  @Test func wordsAreLettersOrDigits() {
+    #expect(transcript([], " you").hasWords && transcript([], "4").hasWords)
+    #expect(!transcript([], " . ...").hasWords && !transcript([]).hasWords)
+  }
+
+  @Test(.enabled(if: publishedTiny != nil), arguments: [false, true])
+  func probabilitiesAreThoseOfAFullRun(_ isNoise: Bool) throws {
+    let recogniser = try Recogniser(folder: publishedTiny!)
+    let wave =
+      isNoise
+      ? Waveform(samples: noise(40_000, seed: 4))
+      : try Waveform(
+        contentsOf: URL(fileURLWithPath: publishedTiny!).deletingLastPathComponent()
+          .deletingLastPathComponent().deletingLastPathComponent().path
+          + "/artifacts/evaluation/kal/a-pat.flac")
+    let clip = try recogniser.model.clip(wave)
+    let hearing = try recogniser.hearing(of: clip, limit: 12)
+    #expect(try hearing.transcript == recogniser.transcript(of: clip, limit: 12))
+    let start = recogniser.start
+    let said = hearing.transcript.tokens
+    let all = try recogniser.model.run(
+      ModelInput(clip: clip, tokens: start + said), tap: nil
+    ).logits
+    func softmax(_ row: Int, without silenced: Set<Int> = []) -> [Double] {
+      let exponents = (0..<all.width).map {
+        silenced.contains($0) ? 0 : Foundation.exp(Double(all[row, $0]) - 20)
+      }
+      let sum = exponents.reduce(0, +)
+      return exponents.map { $0 / sum }
+    }
+    let end = recogniser.tokenizer.id(of: "<|endoftext|>")!
+    #expect(abs(softmax(0)[50_361] - hearing.noSpeech) < 1e-6)
+    #expect(abs(softmax(start.count - 1)[end] - hearing.endAtOnce) < 1e-6)
+    let reference = (said + [end]).prefix(hearing.transcript.ended ? said.count + 1 : said.count)
+      .enumerated().reduce(0.0) { sum, next in
+        let (suppressed, first) = (
+          recogniser.generation.suppressed, recogniser.generation.suppressedFirst
+        )
+        let silenced = next.offset == 0 ? suppressed.union(first) : suppressed
+        return sum
+          + Foundation.log(softmax(start.count - 1 + next.offset, without: silenced)[next.element])
+      }
+    #expect(abs(reference / Double(said.count + 1) - hearing.meanLogProbability) < 1e-5)
+    #expect(hearing.noSpeech > 0 && hearing.noSpeech < 1 && said.count > 0)
+  }
+}
