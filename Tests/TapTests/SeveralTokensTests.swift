@@ -97,7 +97,9 @@ import Testing
   @Test func whatARecogniserWritesOtherwiseIsSaid() throws {
     let worded = try Worded(
       "whisper", words: 131, named: [100: "<|startoftranscript|>", 105: "<|notimestamps|>"])
-    try worded.write("model/generation_config.json", "{\"is_multilingual\": false}")
+    try worded.write(
+      "model/generation_config.json",
+      "{\"is_multilingual\": false, \"suppress_tokens\": [100, 105]}")
     let said = try tap([
       "generate", "--model", worded.model, "--audio", "\(worded.model)/base.wav", "--limit", "3",
     ]).out.split(whereSeparator: \.isWhitespace).map(String.init)
