@@ -87,7 +87,7 @@ extension Figure {
 /// Curves along depth with interval bands; the first is the finding, the others its controls.
 func depthPanel(
   _ letter: String, _ title: String, _ curves: [Profile], _ sites: [Site], in area: Rect,
-  legend corner: Legend.Corner?
+  legend corner: Legend.Corner?, upTo top: Double = 1.25
 ) -> Panel {
   let names = sites.map { site -> String in
     switch site.stage {
@@ -112,7 +112,7 @@ func depthPanel(
   if let corner { marks.append(Legend(corner, entries)) }
   return Panel(
     letter, title, in: area, x: .categories("Site", names),
-    y: .linear("Recovery", -0.1...1.25, ticks: 4), marks)
+    y: .linear("Recovery", -0.1...top, ticks: 4), marks)
 }
 
 extension Estimate {

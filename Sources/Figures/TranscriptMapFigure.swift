@@ -70,8 +70,8 @@ public func transcriptMapFigure(
   _ panels: [TranscriptPanel], depth: [[Profile]], answer: [Profile],
   small: (sites: [Site], curve: Profile)
 ) -> DrawnFigure {
-  var figure = Figure(width: Figure.full, height: 58 * Double(panels.count) + 104)
-  let rows = figure.area.rows(panels.map { _ in 58.0 } + [7, 46, 50], gap: 0.5)
+  var figure = Figure(width: Figure.full, height: 54 * Double(panels.count) + 112)
+  let rows = figure.area.rows(panels.map { _ in 54.0 } + [8, 46, 54], gap: 0.5)
   let colors = ColorScale.diverging(limit: 1)
   var letters = (97..<123).map { "\(Character(UnicodeScalar(UInt8($0))))" }[...]
   var drawn: [HeatMap] = []
@@ -109,17 +109,16 @@ public func transcriptMapFigure(
     letters.removeFirst(), "Decoder, by text position",
     base.decoder.map { Array(base.sufficiency[$0].suffix(text.count)) }, columns: text,
     rows: .categories("Layer", layers), named: true, separators: [], in: middle[0], colors)
-  let all = (base.crossHeads + base.ownHeads).joined().compactMap { $0.map(abs) }
-  let own = ColorScale.diverging(limit: all.max() ?? 1)
-  var heads: [HeatMap] = []
+  // Heads by themselves move little: their colours reach to the strongest of them.
+  let strongest = (base.crossHeads + base.ownHeads).joined().compactMap { $0.map(abs) }.max() ?? 1
+  let own = ColorScale.diverging(limit: strongest)
   for (i, (title, values)) in [
     ("Cross-attention heads", base.crossHeads), ("Self-attention heads", base.ownHeads),
   ].enumerated() {
-    heads.append(
-      figure.addCells(
-        letters.removeFirst(), title, values, columns: (0..<base.grid.heads).map { "\($0)" },
-        rows: .categories("Layer", layers), named: true, separators: [], in: middle[i + 1], own,
-        bar: i == 1))
+    _ = figure.addCells(
+      letters.removeFirst(), "\(title) (\u{00B1}\(number(strongest, decimals: 2)))", values,
+      columns: (0..<base.grid.heads).map { "\($0)" }, rows: .categories("Layer", layers),
+      named: true, separators: [], in: middle[i + 1], own)
   }
 
   let bottom = rows[panels.count + 2].columns(depth.map { _ in 1.0 } + [0.8, 0.8], gap: 1.5)
@@ -127,12 +126,12 @@ public func transcriptMapFigure(
     figure.add(
       depthPanel(
         letters.removeFirst(), panels[i].name, curves.map { $0.shortened }, panels[i].grid.encoder,
-        in: bottom[i], legend: i == 0 ? .topRight : nil))
+        in: bottom[i], legend: i == 0 ? .topRight : nil, upTo: 1.9))
   }
   figure.add(
     depthPanel(
       letters.removeFirst(), "qwen2-audio-small", [small.curve.shortened], small.sites,
-      in: bottom[depth.count], legend: nil))
+      in: bottom[depth.count], legend: nil, upTo: 1.9))
   figure.add(answerPanel(letters.removeFirst(), answer, in: bottom[depth.count + 1]))
   return DrawnFigure(
     drawing: figure, table: table(panels, depth, answer, small), caption: caption)
@@ -168,14 +167,14 @@ private func answerPanel(_ letter: String, _ curves: [Profile], in area: Rect) -
   return Panel(
     letter, "Word\u{2019}s position", in: area,
     x: .categories("Decoder layer", (0..<count).map { "\($0)" }),
-    y: .linear("Recovery", -0.1...1.25, ticks: 4), marks)
+    y: .linear("Recovery", -0.1...1.9, ticks: 4), marks)
 }
 
 extension Figure {
   /// A heat map of categories.
   fileprivate mutating func addCells(
     _ letter: String, _ title: String, _ values: [[Double?]], columns: [String], rows: Axis,
-    named: Bool, separators: [Int], in outer: Rect, _ colors: ColorScale, bar: Bool = false
+    named: Bool, separators: [Int], in outer: Rect, _ colors: ColorScale
   ) -> HeatMap {
     var map = HeatMap(
       values, over: .units(columns: columns.count, rows: values.count), colors)
