@@ -26,14 +26,16 @@ let notebook = experiment("published-whisper")
 // ## What is run, and on what
 //
 // Pairs are taken by count and not by result: every tenth of the suite's phoneme pairs, every twelfth of
-// those of voices that no small checkpoint has heard, every sixth pair of strings of digits that
-// people recorded and that differ in one digit. An encoder cell of base costs up to 87 billion operations, so windows are locked to
-// the change: everything before, the changed span, 120 ms behind it, the rest of the sound, and the
-// padding up to 30 s, which Whisper hears as silence.
+// those of voices that no small checkpoint has heard, every sixth pair of strings of digits that people
+// recorded and that differ in one digit. An encoder cell of base costs up to 87 billion operations, so
+// windows are locked to the change: everything before, the changed span, 120 ms behind it, the rest of
+// the sound, and the padding up to 30 s, which Whisper hears as silence.
 //
 // The rules are those of Figure 2, fixed before these models were opened: a pair enters where both
 // words are right by a gap of one nat; a span is a bottleneck where the lower bounds of sufficiency and
-// of necessity reach one half. The opening of the test split under them is logged.
+// of necessity reach one half. The opening of the test split under them is logged. Windows and pairs
+// are no part of that file: three recordings of people of the test split had been looked at in a trial
+// run of this experiment before they were settled.
 
 let study = notebook.study()
 let (rules, root) = (study.rules, study.root)
@@ -101,8 +103,8 @@ let items = attempt {
 // the residual stream of the encoder, in the keys and values that the decoder attends to, layer by
 // layer, and in the decoder's residual stream by text position; then each of its heads by itself, at the
 // position that predicts the word. Beside them stand the clean member of another pair, its move
-// rescaled to the same length; the same architecture with random weights, on every second synthetic pair; and
-// attribution, which proposes from one backward pass. Of tiny.en every second turn is taken.
+// rescaled to the same length; the same architecture with random weights, on every second synthetic
+// pair; and attribution, which proposes from one backward pass. Of tiny.en every second turn is taken.
 
 /// What is read of one model.
 struct Reading {
@@ -117,7 +119,7 @@ struct Reading {
   let kept: [Int]
   let reasons: [Exclusion?]
 
-  /// The items of one kind that enter, of which the boundaries are known.
+  /// The items of one kind that enter.
   func entered(_ material: Int) -> [Int] {
     kept.filter { items[$0].material == material }
   }
