@@ -49,12 +49,12 @@ public struct Study: Sendable {
 extension Notebook {
   /// The pairs of the suite with their recordings, and the preregistered rules; all of them verified
   /// and part of the stamp.
-  public func study() -> Study {
+  public func study(rules path: String = "paper/preregistration.json") -> Study {
     let suite = tracked("data-manifests/evaluation.json", as: "pairs") {
       try PairSuite(manifest: $0)
     }
     _ = input("artifacts/evaluation", as: "audio")
-    let rules = tracked("paper/preregistration.json", as: "preregistration") {
+    let rules = tracked(path, as: "preregistration") {
       try Preregistration($0)
     }
     return Study(suite: suite, rules: rules, root: root ?? ".")

@@ -106,9 +106,9 @@ private func widenQ5(_ block: UnsafeRawPointer, _ target: UnsafeMutablePointer<F
     let bytes = eightBytes(block + 6 + 8 * part)
     let first = Lanes(repeating: high &>> UInt32(8 * part))
     let second = Lanes(repeating: high &>> UInt32(16 + 8 * part))
-    let places = Lanes(1, 2, 4, 8, 16, 32, 64, 128)
-    store(d * number(bytes & 15 | fifth(first, places), less: 16), target, 8 * part, 8)
-    store(d * number(bytes &>> 4 | fifth(second, places), less: 16), target, 16 + 8 * part, 8)
+    let place = Lanes(0, 1, 2, 3, 4, 5, 6, 7)
+    store(d * number(bytes & 15 | fifth(first, place), less: 16), target, 8 * part, 8)
+    store(d * number(bytes &>> 4 | fifth(second, place), less: 16), target, 16 + 8 * part, 8)
   }
 }
 
@@ -146,13 +146,13 @@ private func widenQ5K(_ block: UnsafeRawPointer, _ target: UnsafeMutablePointer<
     let (s0, m0) = scaleAndMinimum(block, 2 * pair)
     let (s1, m1) = scaleAndMinimum(block, 2 * pair + 1)
     let out = target + 64 * pair
-    let place = Lanes(repeating: 1 &<< UInt32(2 * pair))
+    let place = Lanes(repeating: UInt32(2 * pair))
     for part in 0..<4 {
       let bytes = eightBytes(block + 48 + 32 * pair + 8 * part)
       let high = eightBytes(block + 16 + 8 * part)
       store(s0 * number(bytes & 15 | fifth(high, place), less: 0) - m0, out, 8 * part, 8)
       store(
-        s1 * number(bytes &>> 4 | fifth(high, place &<< 1), less: 0) - m1, out, 32 + 8 * part, 8)
+        s1 * number(bytes &>> 4 | fifth(high, place &+ 1), less: 0) - m1, out, 32 + 8 * part, 8)
     }
   }
 }
@@ -183,11 +183,9 @@ private func widenQ6K(_ block: UnsafeRawPointer, _ target: UnsafeMutablePointer<
   }
 }
 
-/// 16 in the lanes whose bit in `place` is set.
+/// The bit at a place of each lane, as the fifth of a number.
 @inline(__always)
-private func fifth(_ bits: Lanes, _ place: Lanes) -> Lanes {
-  Lanes(repeating: 0).replacing(with: 16, where: bits & place .== place)
-}
+private func fifth(_ bits: Lanes, _ place: Lanes) -> Lanes { ((bits &>> place) & 1) &<< 4 }
 
 /// d s and dmin m of one of the eight stretches of Q4_K and Q5_K.
 @inline(__always)

@@ -142,10 +142,11 @@ private func widenFloat16(
     let bits = SIMD8<UInt32>(truncatingIfNeeded: half)
     let sign = (bits & 0x8000) &<< 16
     let size = (bits & 0x7FFF) &<< 13
-    var whole = unsafeBitCast(
+    let whole = unsafeBitCast(
       unsafeBitCast(size, to: Vector.self) * Vector(repeating: 0x1p112), to: SIMD8<UInt32>.self)
-    whole.replace(with: size | 0x7F80_0000, where: size .>= 0x0F80_0000)
-    return unsafeBitCast(whole | sign, to: Vector.self)
+    // All ones where the exponent is: a comparison of whole vectors is done lane by lane, in memory.
+    let special = SIMD8<UInt32>(repeating: 0) &- ((size &+ 0x7080_0000) &>> 31)
+    return unsafeBitCast(whole | sign | special & 0x7F80_0000, to: Vector.self)
   }
   var i = 0
   while i + 8 <= count {
