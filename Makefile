@@ -85,7 +85,7 @@ figureS2: deps ## Figure S2: search methods against exact patching in three mode
 	@swift build -c release --product search-methods
 	@$(BIN)/search-methods $(FRESH)
 
-figureS3: deps ## Figure S3: the published Whisper base and tiny.en, after make published and data (40 min).
+figureS3: deps ## Figure S3: the published Whisper base and tiny.en, after make published and data (30 min).
 	@swift build -c release --product published-whisper
 	@$(BIN)/published-whisper $(FRESH)
 
