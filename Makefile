@@ -89,7 +89,7 @@ figureS3: deps ## Figure S3: the published Whisper base and tiny.en, after make 
 	@swift build -c release --product published-whisper
 	@$(BIN)/published-whisper $(FRESH)
 
-figureS4: deps ## Figure S4: what published Whispers write where nobody speaks, and why (an hour or more; needs make published).
+figureS4: deps ## Figure S4: what published Whispers write where nobody speaks, and why (16 min, 2.3 GiB; needs make published).
 	@swift build -c release --product published-hallucination
 	@$(BIN)/published-hallucination $(FRESH)
 
@@ -135,7 +135,7 @@ sounds: deps ## Make the sounds that are not speech again and compare them with 
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce sounds
 
-check: deps ## Verify every data file, and that every figure and number comes out as committed (12 min; with PUBLISHED=1 those of published models too, 2 hours more).
+check: deps ## Verify every data file, and that every figure and number comes out as committed (12 min; with PUBLISHED=1 those of published models too, an hour more).
 	@sha256sum --quiet -c data-manifests/SHA256SUMS && echo "data: all digests agree"
 	@swift build -c release
 	@mkdir -p build/check/paper && cp paper/numbers.tsv paper/accuracies.tsv build/check/paper/

@@ -189,80 +189,8 @@ let itemCounts = ["whisper-base": 8, "whisper-tiny.en": 16]
   return list
 }
 
-/// One sound beside speech in one model.
-struct Exchanged: Codable, Sendable {
-  let sound: SpeechEvidence
-  let speech: SpeechEvidence
-  /// By direction, donor and set of cells.
-  var patched: [[[SpeechEvidence?]]]
-  /// Shares of the gap: all patched from the run itself, and from the other run.
-  var selfPatched: [Double] = []
-  var allPatched: [Double] = []
-}
-
 let directions = Direction.allCases
 let everyDonor = SpeechDonor.allCases
-
-/// Speech of one voice as long as a sound: its utterances one after another, from the `first`-th on.
-@Sendable func speech(_ voice: String, from first: Int, count: Int, _ all: [Utterance]) throws
-  -> Waveform
-{
-  let own = all.filter { $0.voice == voice }
-  var samples: [Float] = []
-  var next = first
-  while samples.count < count {
-    samples += try own[next % own.count].waveform(root: root).samples
-    next += 1
-  }
-  return Waveform(samples: Array(samples[..<count]))
-}
-
-@Sendable func exchange(
-  _ recogniser: Recogniser, _ sound: NonSpeech, _ place: Int, _ all: [NonSpeech],
-  _ open: [Utterance], _ mean: MeanActivations
-) throws -> Exchanged {
-  let model = recogniser.model
-  let sets = SpeechCells(of: model, seconds: sound.seconds)
-  func question(_ wave: Waveform) throws -> Question {
-    try recogniser.speechQuestion(model.clip(wave))
-  }
-  let alike = all.filter { $0.seconds == sound.seconds && $0.kind != sound.kind }
-  let voices = Set(open.map(\.voice)).sorted()
-  let count = sound.samples.count
-  func voice(_ i: Int) -> String { voices[i % voices.count] }
-  let own = try model.trace(question(sound.waveform), keeping: sets.sites)
-  let other = try model.trace(
-    question(alike[(7 * place) % alike.count].waveform), keeping: sets.sites
-  ).reduced(to: Set(sets.sites))
-  let talk = try model.trace(
-    question(speech(voice(place), from: 11 * place, count: count, open)), keeping: sets.sites)
-  let otherTalk = try model.trace(
-    question(speech(voice(place + 1), from: 11 * place + 5, count: count, open)),
-    keeping: sets.sites
-  ).reduced(to: Set(sets.sites))
-
-  var result = Exchanged(
-    sound: try recogniser.evidence(in: own), speech: try recogniser.evidence(in: talk), patched: [])
-  for direction in directions {
-    let isSound = direction == .sufficiency
-    let (here, there) = isSound ? (own, talk) : (talk, own)
-    let stranger = isSound ? other : otherTalk
-    result.patched.append(
-      try everyDonor.map { donor in
-        try sets.evidence(
-          of: recogniser, here, from: there, donor: donor, stranger: stranger, mean: mean)
-      })
-    let (from, to) = isSound ? (result.sound, result.speech) : (result.speech, result.sound)
-    for (source, isOwn) in [(here, true), (there, false)] {
-      let patched = try recogniser.evidence(here, with: sets.cuts(of: model, here, from: source))
-      let shares = SpeechEvidence.Reading.allCases.flatMap { reading in
-        patched.map { ($0[reading] - from[reading]) / (to[reading] - from[reading]) }
-      }
-      if isOwn { result.selfPatched += shares } else { result.allPatched += shares }
-    }
-  }
-  return result
-}
 
 /// What is read from one model.
 struct Reading {
@@ -273,8 +201,8 @@ struct Reading {
 
 @MainActor func read(_ one: Written, _ recogniser: Recogniser) -> Reading {
   let items = chosen(one).enumerated().map { (place: $0, sound: $1) }
-  let (all, utterances) = (sounds.map(\.0), open)
-  let discovery = all.filter { $0.kind.split == "discovery" }
+  let partners = ExchangePartners(sounds: sounds.map(\.0), utterances: open, root: root)
+  let discovery = partners.sounds.filter { $0.kind.split == "discovery" }
   let needed = exchangedLengths.filter { length in items.contains { $0.sound.seconds == length } }
   let averages = attempt {
     try mapInParallel(needed.count) { i in
@@ -286,8 +214,7 @@ struct Reading {
   }
   let means = Dictionary(uniqueKeysWithValues: zip(needed, averages))
   let found = notebook.cell("\(one.name), exchange", over: items, key: \.sound.id) {
-    try exchange(
-      recogniser, $0.sound, $0.place, all, utterances, means[$0.sound.seconds]!)
+    try recogniser.exchange($0.sound, $0.place, partners, mean: means[$0.sound.seconds]!)
   }
   notebook.control("\(one.name): self-patch", equals: 0, of: found.flatMap(\.selfPatched))
   notebook.control("\(one.name): everything patched", equals: 1, of: found.flatMap(\.allPatched))
@@ -316,7 +243,7 @@ struct Reading {
       }
     }
   }
-  func mean(_ value: (Exchanged) -> Double) -> Double {
+  func mean(_ value: (SpeechExchange) -> Double) -> Double {
     found.reduce(0) { $0 + value($1) } / Double(max(found.count, 1))
   }
   for reading in SpeechEvidence.Reading.allCases {

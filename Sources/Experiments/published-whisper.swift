@@ -89,6 +89,8 @@ struct Item: Sendable {
   let material: Int
   let pair: MinimalPair
   let unrelated: MinimalPair?
+  /// Whether the certificate of the search compares its estimates with exact effects.
+  let isSearched: Bool
 }
 
 /// All pairs, kinds taking turns, so that the first of them are of every kind.
@@ -99,7 +101,8 @@ let items = attempt {
       let isAligned = pair.alignment == .identity
       return Item(
         turn: i, material: m, pair: pair,
-        unrelated: isAligned ? try materials[m].suite.unrelated(to: pair) : nil)
+        unrelated: isAligned ? try materials[m].suite.unrelated(to: pair) : nil,
+        isSearched: m == synthetic && pair.split == rules.confirmSplit)
     }
   }
 }
@@ -137,7 +140,8 @@ struct Reading {
 @MainActor func read(_ folder: String, _ recogniser: Recogniser, _ items: [Item]) -> Reading {
   let maps = notebook.cell(folder, over: items, key: \.pair.id) { item in
     try recogniser.map(
-      item.pair, unrelated: item.unrelated, root: root, recordings: recordings)
+      item.pair, unrelated: item.unrelated, root: root, recordings: recordings,
+      searching: item.isSearched)
   }
   let untrained = recogniser.untrained(random.split(folder).split("untrained"))
   let second = items.filter { $0.material == synthetic }.enumerated()
@@ -276,9 +280,7 @@ let smallCurve = profile(
 // split's pairs.
 
 for reading in readings {
-  let test = reading.entered(synthetic).filter {
-    reading.items[$0].pair.split == rules.confirmSplit
-  }
+  let test = reading.entered(synthetic).filter { reading.items[$0].isSearched }
   guard !test.isEmpty else {
     notebook.say(
       "\(reading.name): no pair of the test split enters, so the search has no certificate")

@@ -81,10 +81,11 @@ extension Recogniser {
   ///
   /// - Parameters:
   ///   - unrelated: another pair, whose clean member is the matched control; nil where none is wanted
-  ///   - full: whether heads, the reverse direction, integrity and the search are wanted too
+  ///   - searching: whether attribution's estimates are wanted beside the exact effects
+  ///   - full: whether heads, the reverse direction and integrity are wanted too
   public func map(
     _ pair: MinimalPair, unrelated: MinimalPair?, root: String, recordings: HumanRecordings?,
-    full: Bool = true
+    searching: Bool = false, full: Bool = true
   ) throws -> TranscriptMap {
     let grid = TranscriptGrid(model)
     let questions = try questions(for: pair, root: root, recordings: recordings)
@@ -118,7 +119,9 @@ extension Recogniser {
     guard full else { return TranscriptMap(map) }
     map.necessity = try table(clean, corrupt)
     (map.selfPatched, map.allPatched) = try integrity(grid, map, clean: clean, corrupt: corrupt)
-    map.searchSufficiency = try search(grid, windows, of: clean, into: corrupt)
+    if searching {
+      map.searchSufficiency = try search(grid, windows, of: clean, into: corrupt)
+    }
 
     var whole = TranscriptMap(map)
     func heads(_ activation: Site.Activation) throws -> [[Double?]] {

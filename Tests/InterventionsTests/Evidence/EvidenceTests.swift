@@ -77,6 +77,30 @@ import Testing
     }
   }
 
+  @Test func rulesOfTranscriptsAreWhatWasFixed() throws {
+    let folder = try Folder()
+    func text(_ next: Int = 120, _ step: String = "10", claim: String = "something holds") -> String
+    {
+      """
+      {"transcript": {"claims": {"P1": "\(claim)"}, "everyPair": {"people": \(step)},
+        "everyTurn": {"a": 2}, "windows": {"next": \(next), "text": 4}}}
+      """
+    }
+    let rules = try TranscriptRules(folder.write("a.json", text()))
+    #expect(try rules.step(ofPairs: "people") == 10 && rules.step(ofTurns: "a") == 2)
+    #expect(try rules.statement("P1") == "something holds")
+    let other = try folder.write("b.json", text(100))
+    #expect(message { _ = try TranscriptRules(other) }.contains("windows"))
+    for step in ["0", "1.5", "\"2\""] {
+      let path = try folder.write("c.json", text(120, step))
+      let found = message { _ = try TranscriptRules(path).step(ofPairs: "people") }
+      #expect(found.contains(path) && found.contains("everyPair"), "\(found)")
+    }
+    #expect(message { _ = try rules.step(ofTurns: "people") }.contains("everyTurn"))
+    let silent = try TranscriptRules(folder.write("d.json", text(claim: "")))
+    #expect(message { _ = try silent.statement("P1") }.contains("P1"))
+  }
+
   @Test func theTestSplitIsOpenedOnce() throws {
     let folder = try Folder()
     let log = OpeningLog("\(folder.path)/openings.tsv")

@@ -55,7 +55,8 @@ import Testing
 
   @Test func integrityIsExactAndCellsAreThoseOfFullRuns() throws {
     let pair = suite.pairs[0]
-    let found = try recogniser.map(pair, unrelated: pair, root: folder, recordings: nil)
+    let found = try recogniser.map(
+      pair, unrelated: pair, root: folder, recordings: nil, searching: true)
     let grid = TranscriptGrid(recogniser.model)
     #expect(found.map.selfPatched.allSatisfy { $0 == 0 } && !found.map.selfPatched.isEmpty)
     #expect(found.map.allPatched.allSatisfy { $0 == 1 } && !found.map.allPatched.isEmpty)
