@@ -12,7 +12,7 @@ struct Reproduce: ParsableCommand {
     subcommands: [
       CorpusCommand.self, Sounds.self, DataCommand.self, PublishedCommand.self, Check.self,
       Train.self, Evaluate.self, Outputs.self, Parity.self, Compare.self, Patches.self,
-      FullSize.self, Oracles.self, GGUFCommand.self, SpeakVoice.self,
+      FullSize.self, Oracles.self, GGUFCommand.self, Join.self, Export.self, SpeakVoice.self,
     ])
 
   static func main() {

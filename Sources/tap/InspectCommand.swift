@@ -41,9 +41,7 @@ struct Inspect: ParsableCommand {
         problems.append("\(error)")
       }
     }
-    let absent = expectedFiles(config).filter {
-      !FileManager.default.fileExists(atPath: "\(model)/\($0)")
-    }
+    let absent = expectedFiles(config).filter { !holds($0) }
     if json {
       printJSON(config, parameters, audit, opened?.sites, absent, problems)
     } else {
@@ -65,12 +63,20 @@ struct Inspect: ParsableCommand {
 
   /// The files that a folder should have beside its weights.
   private func expectedFiles(_ config: any ModelConfig) -> [String] {
+    // Of a Whisper for CTranslate2 config.json and tokenizer say the rest; parts have their own tokenizer.
+    if config is WhisperConfig, !holds("generation_config.json"), holds("model.bin") {
+      return ["tokenizer.json"]
+    }
     guard config is Qwen2Config else {
-      return ["tokenizer.json", "preprocessor_config.json", "generation_config.json"]
+      return (holds("parts.json") ? [] : ["tokenizer.json"])
+        + ["preprocessor_config.json", "generation_config.json"]
     }
     // A GGUF file holds everything.
-    return FileManager.default.fileExists(atPath: "\(model)/config.json")
-      ? ["tokenizer.json", "generation_config.json"] : []
+    return holds("config.json") ? ["tokenizer.json", "generation_config.json"] : []
+  }
+
+  private func holds(_ file: String) -> Bool {
+    FileManager.default.fileExists(atPath: "\(model)/\(file)")
   }
 
   private func printText(

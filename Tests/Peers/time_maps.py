@@ -155,7 +155,7 @@ class Hooked:
             from transformers import Qwen2AudioForConditionalGeneration as Model
             rows = (int(self.mask.sum()) - 1) // 2 + 1
             self.tokens = (rows - 2) // 2 + 1
-            self.ids = [1] + [2] * self.tokens + [3, 10, 11]
+            self.ids, self.first = [1] + [2] * self.tokens + [3, 10, 11], 1
         self.model = Model.from_pretrained(folder, attn_implementation="sdpa").eval()
         self.modules = self.places()
         self.kept = {}
@@ -267,7 +267,7 @@ def centres(hooked, site):
         return {i: 20 * i for i in range(rows)}
     if site.startswith("decoder"):
         return {}
-    first = 1 if site.startswith("lm") else 0
+    first = hooked.first if site.startswith("lm") else 0
     return {first + i: 40 * i + 10 for i in range(hooked.tokens)}
 
 

@@ -14,11 +14,13 @@ public struct SpeechModel: Sendable {
 
   public var config: any AudioLanguageConfig { model.config }
 
-  /// Opens config.json, model.safetensors, tokenizer.json and preprocessor_config.json.
+  /// Opens config.json, weights, tokenizer and preprocessor_config.json.
   public init(folder: String) throws {
     self.folder = folder
     model = try AudioLanguageModel(folder: folder)
-    let tokenizer = try Tokenizer(contentsOf: "\(folder)/tokenizer.json")
+    let tokenizer =
+      try fileExists("\(folder)/parts.json")
+      ? Tokenizer(folder: folder) : Tokenizer(contentsOf: "\(folder)/tokenizer.json")
     self.tokenizer = tokenizer
     features = try SpeechModel.frontEnd("\(folder)/preprocessor_config.json", model.encoder.config)
     guard tokenizer.vocabularySize <= model.vocabulary else {

@@ -38,12 +38,12 @@ public struct ChatTemplate: Sendable, Equatable {
     return nil
   }
 
-  /// A question of the user, up to where the answer begins.
-  public func prompt(_ user: String) -> String {
-    func turn(_ role: String, _ text: String) -> String {
-      "<|im_start|>\(role)\n\(text)<|im_end|>\n"
-    }
-    return (system.map { turn("system", $0) } ?? "") + turn("user", user)
-      + "<|im_start|>assistant\n"
+  /// A question of the user, up to where the answer begins, cut where the user's text begins: sound that
+  /// the user gives stands between the two.
+  public func prompt(_ user: String) -> (before: String, after: String) {
+    let instruction = system.map { "<|im_start|>system\n\($0)<|im_end|>\n" } ?? ""
+    return (
+      instruction + "<|im_start|>user\n", "\(user)<|im_end|>\n<|im_start|>assistant\n"
+    )
   }
 }

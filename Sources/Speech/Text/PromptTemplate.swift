@@ -67,6 +67,10 @@ public struct PromptTemplate: Sendable {
     try check(config)
     switch config {
     case let config as Qwen2AudioConfig:
+      if let jinja = config.chatTemplate {
+        let (before, after) = try ChatTemplate(jinja).prompt(text)
+        return try plain(before, tokenizer) + [config.audioToken] + plain("\n" + after, tokenizer)
+      }
       return try isChat
         ? qwen2Chat(text, config.audioToken, tokenizer)
         : qwen2(text, config.audioToken, tokenizer)
@@ -75,7 +79,8 @@ public struct PromptTemplate: Sendable {
     case is LlamaOmniConfig: return try llamaOmni(text, tokenizer)
     case let config as Qwen2Config:
       guard let jinja = config.chatTemplate, !isPlain else { return try plain(text, tokenizer) }
-      return try plain(ChatTemplate(jinja).prompt(text), tokenizer)
+      let (before, after) = try ChatTemplate(jinja).prompt(text)
+      return try plain(before + after, tokenizer)
     case is WhisperConfig:
       return try whisper(text, language: spokenLanguage(of: config), tokenizer)
     default:

@@ -82,11 +82,15 @@ extension Tokenizer {
   }
 
   /// The tokenizer of a checkpoint folder: tokenizer.json, vocab.json with merges.txt, a SentencePiece
-  /// model, or that of a GGUF file.
+  /// model, or that of a GGUF file; of one that is put together from parts, the language model's.
   public init(folder: String) throws {
-    let names: [String]
-    do { names = try fileNames(in: folder) } catch { throw TokenizerError("\(error)") }
-    if names.contains("tokenizer.json") {
+    let (names, parts): ([String], CheckpointParts?)
+    do { (names, parts) = (try fileNames(in: folder), try CheckpointParts(of: folder)) } catch {
+      throw TokenizerError("\(error)")
+    }
+    if let parts, !names.contains("tokenizer.json") {
+      try self.init(folder: parts.languageModel)
+    } else if names.contains("tokenizer.json") {
       try self.init(contentsOf: "\(folder)/tokenizer.json")
     } else if names.contains("vocab.json"), names.contains("merges.txt") {
       try self.init(vocabularyAndMerges: folder)

@@ -17,11 +17,31 @@ extension Tokenizer {
 
   /// The tokenizer that a file's metadata describe.
   ///
+  /// - Throws: what `json(gguf:)` throws.
+  public init(gguf file: GGUF) throws { try self.init(Tokenizer.json(gguf: file), name: file.path) }
+
+  /// The tokenizer.json of a checkpoint folder, or what would stand in one.
+  ///
+  /// - Throws: where the folder has another kind of tokenizer.
+  public static func json(folder: String) throws -> JSON {
+    let own = "\(folder)/tokenizer.json"
+    if fileExists(own) { return try readJSON(own) }
+    if let parts = try CheckpointParts(of: folder) {
+      return try json(folder: parts.languageModel)
+    }
+    guard let path = try Checkpoint.ggufFile(in: folder) else {
+      throw TokenizerError("\(folder): has no tokenizer.json and no GGUF file; fetch one")
+    }
+    return try json(gguf: GGUF(path: path))
+  }
+
+  /// What a tokenizer.json would say of the tokenizer in a file's metadata.
+  ///
   /// The text is taken as it is: unlike Qwen2's own tokenizer.json, a GGUF file asks for no composed
   /// characters, and its readers compose none.
   ///
   /// - Throws: where the file has no tokenizer, a damaged one, or one of another kind.
-  public init(gguf file: GGUF) throws {
+  static func json(gguf file: GGUF) throws -> JSON {
     func failure(_ reason: String) -> TokenizerError { TokenizerError("\(file.path): \(reason)") }
     func text(_ key: String, _ known: String) throws {
       guard let found = file.metadata["tokenizer.ggml.\(key)"] else {
@@ -67,21 +87,20 @@ extension Tokenizer {
       "behavior": "Isolated", "invert": false,
     ]
     let bytes: JSON = ["type": "ByteLevel", "add_prefix_space": false, "use_regex": false]
-    try self.init(
-      [
-        "model": [
-          "type": "BPE", "vocab": .object(vocabulary),
-          "merges": .array(merges.map { .string($0) }),
-        ],
-        "pre_tokenizer": ["type": "Sequence", "pretokenizers": [split, bytes]],
-        "decoder": ["type": "ByteLevel"],
-        "added_tokens": .array(
-          added.map { id in
-            [
-              "id": .integer(id), "content": .string(tokens[id]), "normalized": false,
-              "special": .bool(kinds[id] == Kind.control),
-            ]
-          }),
-      ], name: file.path)
+    return [
+      "model": [
+        "type": "BPE", "vocab": .object(vocabulary),
+        "merges": .array(merges.map { .string($0) }),
+      ],
+      "pre_tokenizer": ["type": "Sequence", "pretokenizers": [split, bytes]],
+      "decoder": ["type": "ByteLevel"],
+      "added_tokens": .array(
+        added.map { id in
+          [
+            "id": .integer(id), "content": .string(tokens[id]), "normalized": false,
+            "special": .bool(kinds[id] == Kind.control),
+          ]
+        }),
+    ]
   }
 }

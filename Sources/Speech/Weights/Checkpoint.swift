@@ -9,11 +9,11 @@ import Tensor
 /// The files of a checkpoint folder: config.json and the weights, which are safetensors or PyTorch's
 /// files, whole or in shards with their index, and beside them the files of other parts of the model;
 /// or a Whisper's model.bin for CTranslate2. A language model may also be one GGUF file, whose metadata
-/// stand for config.json.
+/// stand for config.json; a Qwen2-Audio may be put together from parts (`CheckpointParts`).
 public struct Checkpoint: Sendable {
   public let folder: String
   public let config: JSON
-  private let files: [any WeightFile]
+  let files: [any WeightFile]
   private let home: [String: Int]
   private let read = ReadNames()
 
@@ -55,6 +55,7 @@ public struct Checkpoint: Sendable {
   }
 
   private static func files(_ folder: String) throws -> [any WeightFile] {
+    if let parts = try CheckpointParts(of: folder) { return try parts.files() }
     var files: [any WeightFile] = []
     for name in ["model.safetensors", "pytorch_model.bin"] where files.isEmpty {
       if fileExists("\(folder)/\(name).index.json") {

@@ -41,6 +41,13 @@ extension ModelConfig {
     try weights(from: checkpoint, except: [])
   }
 
+  /// Reads every parameter but those that are given.
+  public func weights(from checkpoint: Checkpoint, with given: Parameters) throws -> Weights {
+    var weights = try weights(from: checkpoint, except: Set(given.keys))
+    weights.merge(Weights(given))
+    return weights
+  }
+
   /// Reads every parameter but those that are read in another way.
   func weights(from checkpoint: Checkpoint, except others: Set<String>) throws -> Weights {
     var weights = Weights([String: Matrix]())

@@ -15,17 +15,18 @@ struct Outputs: ParsableCommand {
 
   @Option(help: "The checkpoint.") var model = Recipe.all[0].folder
   @Option(help: "The JSON file to write.") var out: String
-  @Option(help: "Whisper: a file with the path of a recording on each line, in place of the set.")
+  @Option(help: "A file with the path of a recording on each line, in place of the set.")
   var recordings: String?
-  @Option(help: "Whisper: of how many recordings, the first ones, logits are written too.")
+  @Option(help: "With --recordings: what is asked of each; nothing of a Whisper.") var prompt = ""
+  @Option(help: "With --recordings: of how many, the first ones, logits are written too.")
   var logits = 0
-  @Option(help: "Whisper: the most tokens to say of a recording.") var limit = 64
+  @Option(help: "With --recordings: the most tokens to say of each.") var limit = 64
 
   func run() throws {
     if let recordings {
       let list = try String(contentsOfFile: recordings, encoding: .utf8)
-      let rows = try Outputs.whisper(
-        model, recordings: list.split(separator: "\n").map(String.init), logits: logits,
+      let rows = try Outputs.said(
+        model, of: list.split(separator: "\n").map(String.init), asking: prompt, logits: logits,
         limit: limit)
       return try write(rows)
     }

@@ -1,5 +1,5 @@
-// What a Whisper writes of recordings, and the logits behind its first token, for an independent program
-// to repeat.
+// What a model says of recordings, and the logits behind its first token, for an independent program to
+// repeat.
 
 import Foundation
 import JSON
@@ -9,14 +9,14 @@ import Tensor
 extension Outputs {
   /// A row for each recording of a list: its file, the prompt, the greedy tokens with the published
   /// suppression, and of the first ones the logits of the last position of the prompt.
-  static func whisper(_ folder: String, recordings: [String], logits: Int, limit: Int) throws
-    -> JSON
-  {
+  ///
+  /// - Parameter text: what is asked; nothing of a Whisper
+  static func said(
+    _ folder: String, of recordings: [String], asking text: String, logits: Int, limit: Int
+  ) throws -> JSON {
     let opened = try OpenedFolder(folder)
-    guard let config = opened.config as? WhisperConfig else {
-      throw CorpusError("\(folder): is no Whisper; leave --recordings out")
-    }
-    let prompt = try PromptTemplate().tokens("", for: config, Tokenizer(folder: folder))
+    let prompt = try PromptTemplate().tokens(
+      text, for: opened.config, Tokenizer(folder: folder))
     var generation = try GenerationConfig(folder: folder)
     generation.limit = limit
     let model = opened.model

@@ -83,8 +83,8 @@ struct Train: ParsableCommand {
       folder: repository.url("build"), name: "language-model",
       key: ([recipe.config.compactText, "\(stages.filter(\.isText))"] + key[1...])
         .joined(separator: " "))
-    var done = fresh ? nil : try state.read(into: &training)
-    if done == nil, !fresh, stages[0].isText { done = try text.read(into: &training) }
+    var done = fresh ? nil : try state.read(into: &training.parameters)
+    if done == nil, !fresh, stages[0].isText { done = try text.read(into: &training.parameters) }
     for (index, stage) in stages.enumerated() {
       if let saved = done, saved.stage > index { continue }
       let names = training.trained(stage)
@@ -131,16 +131,19 @@ final class TrainingProgress {
   private var steps = 0
   private let isTerminal = isatty(STDERR_FILENO) != 0
 
-  init(_ name: String, _ stage: Stage) {
+  private let every: Int
+
+  init(_ name: String, _ stage: Stage, every: Int = 20) {
     self.name = name
     self.stage = stage
+    self.every = every
   }
 
   func show(_ step: Int, _ report: StepReport) {
     first = first ?? step
     recent.add(report)
     steps += 1
-    guard (step + 1) % 20 == 0 || step + 1 == stage.steps else { return }
+    guard (step + 1) % every == 0 || step + 1 == stage.steps else { return }
     let seconds = -start.timeIntervalSinceNow
     let each = seconds / Double(step + 1 - first!)
     let left = Int(each * Double(stage.steps - step - 1))

@@ -11,6 +11,8 @@ struct TrainingState {
     let stage: Int
     let step: Int
     let moments: [[Float]]
+    /// What the run has said of itself.
+    let log: [String]
   }
 
   private let file: URL
@@ -28,14 +30,17 @@ struct TrainingState {
     let step: Int
     let parameters: [String: Data]
     let moments: [Data]
+    var log: [String]?
   }
 
   func write(
-    stage: Int, step: Int, names: [String], parameters: Parameters, optimiser: AdamW
+    stage: Int, step: Int, names: [String], parameters: Parameters, optimiser: AdamW,
+    log: [String] = []
   ) throws {
     let record = Record(
       key: key, stage: stage, step: step,
-      parameters: parameters.mapValues { data($0.numbers) }, moments: optimiser.moments.map(data))
+      parameters: parameters.mapValues { data($0.numbers) }, moments: optimiser.moments.map(data),
+      log: log)
     let encoder = PropertyListEncoder()
     encoder.outputFormat = .binary
     try FileManager.default.createDirectory(
@@ -44,15 +49,17 @@ struct TrainingState {
   }
 
   /// Fills the parameters of an interrupted run, if there is one of the same key.
-  func read(into training: inout Training) throws -> Saved? {
+  func read(into parameters: inout Parameters) throws -> Saved? {
     guard let bytes = try? Data(contentsOf: file),
       let record = try? PropertyListDecoder().decode(Record.self, from: bytes), record.key == key
     else { return nil }
     for (name, bytes) in record.parameters {
-      guard let shape = training.parameters[name]?.shape else { return nil }
-      training.parameters[name] = Tensor(shape, numbers(bytes))
+      guard let shape = parameters[name]?.shape else { return nil }
+      parameters[name] = Tensor(shape, numbers(bytes))
     }
-    return Saved(stage: record.stage, step: record.step, moments: record.moments.map(numbers))
+    return Saved(
+      stage: record.stage, step: record.step, moments: record.moments.map(numbers),
+      log: record.log ?? [])
   }
 
   func remove() { try? FileManager.default.removeItem(at: file) }

@@ -28,6 +28,9 @@ public struct Qwen2AudioConfig: AudioLanguageConfig, Equatable {
   public var givenHeadWidth: Int?
   public var ropeScaling: RopeScaling?
   public var audioToken = 151_646
+  /// The template of the language model's chats, in Jinja, where the model is prompted by it alone: its
+  /// vocabulary has no marks around the sound.
+  public var chatTemplate: String?
 
   public init() {}
 
@@ -67,6 +70,7 @@ public struct Qwen2AudioConfig: AudioLanguageConfig, Equatable {
     let rope = text["rope_parameters"] ?? text
     if rope["rope_theta"] != nil { theta = try rope.double("rope_theta") }
     if let ties = text["tie_word_embeddings"]?.bool { tiesEmbeddings = ties }
+    chatTemplate = json["chat_template"]?.string
     givenHeadWidth = try text.headWidth()
     ropeScaling = try text.ropeScaling()
     try check(audio, text)
@@ -116,7 +120,7 @@ public struct Qwen2AudioConfig: AudioLanguageConfig, Equatable {
   public func json(architecture: String = "Qwen2AudioForConditionalGeneration", endToken: Int)
     -> JSON
   {
-    [
+    var members: [String: JSON] = [
       "architectures": [.string(architecture)],
       "model_type": "qwen2_audio",
       "audio_config": [
@@ -142,5 +146,7 @@ public struct Qwen2AudioConfig: AudioLanguageConfig, Equatable {
       "vocab_size": .integer(vocabulary),
       "torch_dtype": "bfloat16",
     ]
+    if let chatTemplate { members["chat_template"] = .string(chatTemplate) }
+    return .object(members)
   }
 }

@@ -1,0 +1,63 @@
+// What the projector between two published halves is trained on.
+
+import Corpus
+import Foundation
+import Speech
+import Tensor
+import Testing
+
+@testable import reproduce
+
+@Suite struct JoinedTests {
+  private var questions: [reproduce.Question] {
+    let texts = [
+      "say the red pat again", "red pat and blue cap", "bat then cap then lake",
+      "pat two and cap nine", "one two three",
+    ]
+    let manner = Manner(speaker: "kal", isAsking: true, rate: 0.8)
+    return texts.flatMap { Sentence(text: $0)!.questions } + manner.questions
+  }
+
+  @Test func everyQuestionHasWordingsThatAreNotTrained() {
+    #expect(Set(questions.map(\.kind)).count == reproduce.Question.Kind.allCases.count)
+    for question in questions {
+      let wordings = Wordings(question)
+      #expect(wordings.trained.count > 3 && wordings.unseen.count == 2)
+      #expect(Set(wordings.all).count == wordings.all.count, "\(question)")
+      #expect(
+        wordings.all.allSatisfy { !$0.contains("  ") && !$0.contains(":") || $0.contains(": ") })
+    }
+  }
+
+  @Test func wordingsNameWhatIsAskedAbout() {
+    for question in questions {
+      let words = question.prompt.dropLast().split(separator: " ").map(String.init)
+      let names: [String]
+      switch question.kind {
+      case .colourOf, .thingOf, .countOf: names = [words.last!]
+      case .position: names = [words[1]] + (words[0] == "which" ? [] : [words[0]])
+      default: names = []
+      }
+      for wording in Wordings(question).all {
+        #expect(names.allSatisfy { wording.contains($0) }, "\(wording)")
+        // The answer is not given away.
+        if question.kind == .colourOf || question.kind == .countOf {
+          #expect(!wording.contains(" \(question.answer)"), "\(wording)")
+        }
+      }
+    }
+  }
+
+  @Test func targetsAreTheAnswersOfEachBranch() {
+    let example = JoinedExample(
+      heard: Tensor([3, 2]), trunk: [7, 8, 9],
+      branches: [
+        (instruction: [1, 2], answer: [30, 31, 5]), (instruction: [4], answer: [40, 5]),
+      ])
+    #expect(example.prompt.tokens == [7, 8, 9, 1, 2, 30, 31, 4, 40])
+    // Behind the last token of an instruction, and behind each token of an answer.
+    #expect(example.targets.map(\.position) == [4, 5, 6, 7, 8])
+    #expect(example.targets.map(\.token) == [30, 31, 5, 40, 5])
+    #expect(example.prompt.positions == [0, 1, 2, 3, 4, 5, 6, 3, 4])
+  }
+}
