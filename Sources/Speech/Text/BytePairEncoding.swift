@@ -55,25 +55,46 @@ struct BytePairEncoding: Sendable {
   }
 
   /// The table of merges, from `"a b"` or `["a", "b"]`; the line number is the rank.
+  ///
+  /// The tokenizer.json that goes about with Whisper base lacks its first line, " t", and so splits " the"
+  /// into two tokens that the model itself does not write (it writes one). A token of two characters that
+  /// other merges take and none makes is such a line; it comes before all others.
   private static func merges(_ lines: [JSON], _ vocabulary: Vocabulary) throws -> [UInt64: Merge] {
+    let pairs = try lines.enumerated().map { try pair($1, rank: $0, vocabulary) }
+    let made = Set(pairs.map(\.whole))
+    let lost = Set(pairs.flatMap { [$0.left, $0.right] }).subtracting(made).sorted()
+      .compactMap { id -> (left: Int32, right: Int32, whole: Int32)? in
+        let scalars = vocabulary.token(Int(id))?.unicodeScalars.map { String($0) } ?? []
+        guard scalars.count == 2, let left = vocabulary.id(of: scalars[0]),
+          let right = vocabulary.id(of: scalars[1])
+        else { return nil }
+        return (Int32(left), Int32(right), id)
+      }
     var merges: [UInt64: Merge] = [:]
     merges.reserveCapacity(lines.count)
-    for (rank, line) in lines.enumerated() {
-      let spaced = line.string?.utf8.split(separator: 32, omittingEmptySubsequences: false)
-      let parts =
-        spaced?.map { String(Substring($0)) } ?? line.elements?.compactMap(\.string) ?? []
-      guard parts.count == 2 else {
-        throw TokenizerError("model: merge \(rank) is not a pair of tokens: \(line.compactText)")
-      }
-      let ids = try [parts[0], parts[1], parts[0] + parts[1]].map { token in
-        guard let id = vocabulary.id(of: token) else {
-          throw TokenizerError("model: merge \(rank) needs \(quoted(token)), not in the vocabulary")
-        }
-        return Int32(id)
-      }
-      merges[pair(ids[0], ids[1])] = Merge(rank: UInt32(rank), id: ids[2])
+    for (rank, merge) in (lost + pairs).enumerated() {
+      merges[pair(merge.left, merge.right)] = Merge(rank: UInt32(rank), id: merge.whole)
     }
     return merges
+  }
+
+  /// The ids of a line of merges.
+  private static func pair(_ line: JSON, rank: Int, _ vocabulary: Vocabulary) throws -> (
+    left: Int32, right: Int32, whole: Int32
+  ) {
+    let spaced = line.string?.utf8.split(separator: 32, omittingEmptySubsequences: false)
+    let parts =
+      spaced?.map { String(Substring($0)) } ?? line.elements?.compactMap(\.string) ?? []
+    guard parts.count == 2 else {
+      throw TokenizerError("model: merge \(rank) is not a pair of tokens: \(line.compactText)")
+    }
+    let ids = try [parts[0], parts[1], parts[0] + parts[1]].map { token in
+      guard let id = vocabulary.id(of: token) else {
+        throw TokenizerError("model: merge \(rank) needs \(quoted(token)), not in the vocabulary")
+      }
+      return Int32(id)
+    }
+    return (ids[0], ids[1], ids[2])
   }
 
   private static func pair(_ left: Int32, _ right: Int32) -> UInt64 {
