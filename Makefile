@@ -150,7 +150,7 @@ evaluate: deps ## What the checkpoints transcribe, translate, answer and choose,
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce evaluate --table paper/accuracies.tsv
 
-evaluate-published: deps ## What the published recognisers write and choose, after make published (15 min).
+evaluate-published: deps ## What the published recognisers write and choose, after make published (30 min).
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce evaluate --published --table paper/accuracies.tsv
 
