@@ -42,9 +42,11 @@ struct Join: ParsableCommand {
     try joined.writeDescription()
     let (config, _) = try joined.config()
     let random = Random(seed: 20_011).split(JoinedFolder.name)
-    let drawn = drawnProjector(config, random.split("projector"))
+    let languageModel = try joined.languageModelFolder()
+    let drawn = try drawnProjector(
+      config, languageModel: languageModel, random.split("projector"))
     let halves = try JoinedHalves(
-      config, joined.model(config, drawn), Tokenizer(folder: joined.languageModelFolder()))
+      config, joined.model(config, drawn), Tokenizer(folder: languageModel))
     let evaluation = Set(EvaluationPlan.pairs().flatMap { [$0.clean.text, $0.corrupt.text] })
     let utterances =
       try TrainingSet(repository).utterances()

@@ -88,8 +88,8 @@ struct JoinedExample: Sendable {
     let all = utterance.sentence.questions
     var asked = [all[0]]
     if picks.uniform() < 0.5 { asked.append(all[1]) }
-    let short = all[2...] + utterance.manner.questions
-    asked += picks.permutation(short.count).prefix(2).map { Array(short)[$0] }
+    let short = Array(all[2...]) + utterance.manner.questions
+    asked += picks.permutation(short.count).prefix(2).map { short[$0] }
     branches = try asked.map { question in
       let wordings = Wordings(question).trained
       return (

@@ -19,7 +19,6 @@ struct JoinedFolder {
 
   let repository: Repository
   var folder: URL { repository.url("artifacts/\(Self.name)") }
-  var projector: String { folder.appendingPathComponent("projector.safetensors").path }
 
   private func published(_ name: String) throws -> String {
     let path = repository.url("build/models/\(name)").path
@@ -54,19 +53,8 @@ struct JoinedFolder {
     guard
       let end = text["eos_token_id"]?.elements?.compactMap(\.int).max() ?? text["eos_token_id"]?.int
     else { throw CheckpointError("\(path): says no token that ends a turn; run make published") }
-    let given: JSON = [
-      "model_type": "qwen2_audio",
-      "audio_config": [
-        "num_mel_bins": .integer(encoder.melBands), "d_model": .integer(encoder.width),
-        "encoder_layers": .integer(encoder.layers),
-        "encoder_attention_heads": .integer(encoder.heads),
-        "encoder_ffn_dim": .integer(encoder.mlp),
-        "max_source_positions": .integer(encoder.positions),
-      ],
-      "text_config": text, "audio_token_index": .integer(Self.placeholder),
-      "chat_template": text["chat_template"] ?? .null,
-    ]
-    let config = try Qwen2AudioConfig(given)
+    let config = try Qwen2AudioConfig(
+      encoder: encoder, text: text, audioToken: Self.placeholder)
     return (config, config.json(endToken: end))
   }
 
@@ -109,12 +97,19 @@ struct JoinedFolder {
   }
 }
 
-/// The first projector: drawn so that its outputs are as large as the language model's own embeddings.
-func drawnProjector(_ config: Qwen2AudioConfig, _ random: Random) -> Parameters {
-  let inputs = Double(config.encoderWidth)
+/// The first projector: drawn so that its outputs are as large as the language model's own embeddings,
+/// for inputs of unit variance, as the encoder's final norm gives them.
+func drawnProjector(
+  _ config: Qwen2AudioConfig, languageModel: String, _ random: Random
+) throws -> Parameters {
+  // Every hundredth token tells how large embeddings are.
+  let some = try TextModel(folder: languageModel)
+    .embedded(Array(stride(from: 0, to: config.vocabulary, by: 100))).numbers
+  let squares = some.reduce(0.0) { $0 + Double($1) * Double($1) }
+  let deviation = (squares / Double(some.count) / Double(config.encoderWidth)).squareRoot()
   return [
     "multi_modal_projector.linear.weight": Tensor(
-      [config.width, config.encoderWidth], normal: 0.018 / inputs.squareRoot(), random),
+      [config.width, config.encoderWidth], normal: deviation, random),
     "multi_modal_projector.linear.bias": Tensor([config.width]),
   ]
 }

@@ -39,17 +39,9 @@ struct JoinedTraining {
     }
   }
 
-  /// The utterances of a step: a new random order of all of them each time they are used up.
-  private func visited(_ step: Int) -> [Int] {
-    (0..<batch).map { i in
-      let place = step * batch + i
-      var draws = random.split("order").split(place / utterances.count)
-      return draws.permutation(utterances.count)[place % utterances.count]
-    }
-  }
-
   private func gradients(_ step: Int) throws -> ([Tensor], StepReport) {
-    let visited = visited(step)
+    let visited = visits(
+      of: Array(utterances.indices), step, batch: batch, random.split("order"))
     let stream = random.split("step").split(step)
     let (halves, utterances) = (halves, utterances)
     let examples = try mapInParallel(visited.count) { i in

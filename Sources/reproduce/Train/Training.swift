@@ -107,25 +107,11 @@ struct Training {
     }.sorted()
   }
 
-  /// The utterances of a step: a new random order of all of them each time they are used up.
-  private func visited(_ stage: Stage, _ step: Int, _ pool: [Int]) -> [Int] {
-    let order = random.split("order").split(stage.kind.rawValue)
-    var cached: (epoch: Int, order: [Int])?
-    return (0..<stage.batch).map { i in
-      let place = step * stage.batch + i
-      let epoch = place / pool.count
-      if cached?.epoch != epoch {
-        var draws = order.split(epoch)
-        cached = (epoch, draws.permutation(pool.count))
-      }
-      return pool[cached!.order[place % pool.count]]
-    }
-  }
-
   private func gradients(_ stage: Stage, _ step: Int, _ names: [String], _ pool: [Int]) throws -> (
     [Tensor], StepReport
   ) {
-    let visited = visited(stage, step, pool)
+    let visited = visits(
+      of: pool, step, batch: stage.batch, random.split("order").split(stage.kind.rawValue))
     let stream = random.split(stage.kind.rawValue).split(step)
     let (preparation, utterances, auxiliary) = (preparation, utterances, auxiliary)
     let examples = try mapInParallel(visited.count) { i in
@@ -176,5 +162,19 @@ struct Training {
       answer: stage.kind == .encoder ? 0 : 1 / Float(answers),
       phone: stage.isText || auxiliary == .alignment ? 0 : 0.5 * fade / Float(max(phones, 1)),
       word: stage.isText ? 0 : fade / Float(max(words, 1)))
+  }
+}
+
+/// The utterances of a step: a new random order of all of the pool each time they are used up.
+func visits(of pool: [Int], _ step: Int, batch: Int, _ order: Random) -> [Int] {
+  var cached: (epoch: Int, order: [Int])?
+  return (0..<batch).map { i in
+    let place = step * batch + i
+    let epoch = place / pool.count
+    if cached?.epoch != epoch {
+      var draws = order.split(epoch)
+      cached = (epoch, draws.permutation(pool.count))
+    }
+    return pool[cached!.order[place % pool.count]]
   }
 }

@@ -15,18 +15,7 @@ import Testing
     scratch = try Scratch()
     let encoder = try #require(openConfig(folder: stored("whisper")) as? WhisperConfig).encoder
     let text = try Checkpoint(folder: stored("gguf/model")).config
-    config = try Qwen2AudioConfig([
-      "model_type": "qwen2_audio",
-      "audio_config": [
-        "num_mel_bins": .integer(encoder.melBands), "d_model": .integer(encoder.width),
-        "encoder_layers": .integer(encoder.layers),
-        "encoder_attention_heads": .integer(encoder.heads),
-        "encoder_ffn_dim": .integer(encoder.mlp),
-        "max_source_positions": .integer(encoder.positions),
-      ],
-      "text_config": text, "audio_token_index": 5,
-      "chat_template": try #require(text["chat_template"]),
-    ])
+    config = try Qwen2AudioConfig(encoder: encoder, text: text, audioToken: 5)
     let random = Random(seed: 3)
     projector = [
       "multi_modal_projector.linear.weight": Tensor(

@@ -76,6 +76,26 @@ public struct Qwen2AudioConfig: AudioLanguageConfig, Equatable {
     try check(audio, text)
   }
 
+  /// Sizes of a model that is put together from a Whisper's encoder and a Qwen2 language model.
+  ///
+  /// - Parameters:
+  ///   - text: the language model's config.json, or what its GGUF file says
+  ///   - audioToken: the token of the language model's vocabulary that sound overwrites
+  public init(encoder: EncoderConfig, text: JSON, audioToken: Int) throws {
+    try self.init([
+      "model_type": "qwen2_audio",
+      "audio_config": [
+        "num_mel_bins": .integer(encoder.melBands), "d_model": .integer(encoder.width),
+        "encoder_layers": .integer(encoder.layers),
+        "encoder_attention_heads": .integer(encoder.heads),
+        "encoder_ffn_dim": .integer(encoder.mlp),
+        "max_source_positions": .integer(encoder.positions),
+      ],
+      "text_config": text, "audio_token_index": .integer(audioToken),
+      "chat_template": text["chat_template"] ?? .null,
+    ])
+  }
+
   /// Refuses what this implementation would silently compute otherwise.
   private func check(_ audio: JSON, _ text: JSON) throws {
     for (object, key, expected) in [
