@@ -48,6 +48,22 @@ import Testing
     Blocks(format, rows: 1100, width: format.numbers == 32 ? 672 : 768).matrix
   }
 
+  /// Subnormal numbers, infinities and NaN among them.
+  @Test func everyHalfIsWidened() {
+    let memory = Blocks.Memory(2 << 16)
+    for i in 0..<1 << 16 {
+      memory.start.storeBytes(of: UInt16(i), toByteOffset: 2 * i, as: UInt16.self)
+    }
+    let floats = PackedMatrix(
+      rows: 1 << 8, width: 1 << 8, kind: .float16, start: memory.start, owner: memory
+    ).floats.numbers
+    for (i, float) in floats.enumerated() {
+      let expected = Float(Float16(bitPattern: UInt16(i)))
+      #expect(
+        expected.isNaN ? float.isNaN : float.bitPattern == expected.bitPattern, "pattern \(i)")
+    }
+  }
+
   @Test(arguments: BlockFormat.allCases) func rowsAreThoseOfTheWhole(_ format: BlockFormat) {
     let matrix = blocks(format)
     let all = matrix.floats

@@ -33,6 +33,21 @@ let publishedTiny: String? = {
     #expect(!transcript([], " . ...").hasWords && !transcript([]).hasWords)
   }
 
+  /// Whisper's own rule: both thresholds have to be passed.
+  @Test func silenceIsImprobableWordsWithoutSpeech() throws {
+    for (noSpeech, mean, isSilence) in [
+      (0.7, -1.5, true), (0.7, -0.5, false), (0.5, -1.5, false), (0.5, -0.5, false),
+      (0.6, -1.5, false), (0.7, -1, false),
+    ] {
+      let text = """
+        {"transcript": {"tokens": [], "text": "", "ended": true}, "noSpeech": \(noSpeech),
+         "meanLogProbability": \(mean), "endAtOnce": 0}
+        """
+      let hearing = try JSONDecoder().decode(Hearing.self, from: Data(text.utf8))
+      #expect(hearing.isTakenForSilence == isSilence, "\(noSpeech) \(mean)")
+    }
+  }
+
   @Test(.enabled(if: publishedTiny != nil), arguments: [false, true])
   func probabilitiesAreThoseOfAFullRun(_ isNoise: Bool) throws {
     let recogniser = try Recogniser(folder: publishedTiny!)

@@ -64,6 +64,7 @@ import Testing
     let (before, after) = try ChatTemplate(#require(config.chatTemplate)).prompt("Hi.")
     #expect(speech.tokenizer.decode(without) == before + "\n" + after)
     #expect(before.hasSuffix("<|im_start|>user\n"))
+    #expect(speech.tokenizer.decode(Array(tokens[..<first])) == before)
   }
 
   @Test func partsMakeTheModelThatOneFileOfThemMakes() throws {
