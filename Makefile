@@ -33,7 +33,7 @@ GOLDEN := $(addprefix Tests/SpeechTests/Fixtures/, \
 FRESH := $(if $(findstring B,$(firstword -$(MAKEFLAGS))),--fresh)
 
 .PHONY: help deps deps-fetch deps-all build figure2 figureS1 figureS2 figureS3 figureS4 test models \
-  data published corpus sounds check evaluate evaluate-published parity oracles \
+  models-published data published corpus sounds check evaluate evaluate-published parity oracles \
   tour pages docs fuzz lint clean
 
 help: ## This list.
@@ -119,6 +119,13 @@ models: deps-all ## Train the four small checkpoints again, bit for bit (60 min;
 	@$(BIN)/reproduce corpus --part training
 	@$(BIN)/reproduce train
 
+models-published: deps-all ## Train the projector between two published halves again, bit for bit (2 h, 3 GiB, after make published; resumes).
+	@swift build -c release --product reproduce
+	@$(BIN)/reproduce data
+	@$(BIN)/reproduce corpus --part training
+	@$(BIN)/reproduce corpus --part free
+	@$(BIN)/reproduce join $(FRESH)
+
 data: deps-fetch ## Find the human recordings (TAP_DATA) or fetch them, 20 MB, into build/data.
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce data
@@ -150,7 +157,7 @@ evaluate: deps ## What the checkpoints transcribe, translate, answer and choose,
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce evaluate --table paper/accuracies.tsv
 
-evaluate-published: deps ## What the published recognisers write and choose, after make published (30 min).
+evaluate-published: deps ## What is made of published weights writes, answers and chooses, after make published (1 h).
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce evaluate --published --table paper/accuracies.tsv
 

@@ -57,7 +57,7 @@ let package = Package(
     .target(name: "JSON", dependencies: ["CJSON"]),
     .target(name: "Tensor", dependencies: ["COpenBLAS"], swiftSettings: vector),
     .target(
-      name: "Speech", dependencies: ["Tensor", "JSON", "CSndFile", "CSoxr"],
+      name: "Speech", dependencies: ["Tensor", "JSON", "Notebook", "CSndFile", "CSoxr"],
       swiftSettings: vector),
     .target(name: "Corpus", dependencies: ["Tensor", "Speech", "JSON"], swiftSettings: vector),
     .target(
@@ -87,7 +87,7 @@ let package = Package(
       name: "FuzzReaders", dependencies: ["Speech", "Tensor", "JSON"], path: "Tests/Fuzz/Readers"),
     .testTarget(
       name: "SpeechTests",
-      dependencies: ["Speech", "Interventions", "Tensor", "JSON", "FuzzReaders"],
+      dependencies: ["Speech", "Interventions", "Notebook", "Tensor", "JSON", "FuzzReaders"],
       resources: [.copy("Fixtures")]),
     .testTarget(
       name: "CorpusTests", dependencies: ["Corpus", "Speech", "Tensor", "Notebook"]),
@@ -99,7 +99,9 @@ let package = Package(
     .testTarget(name: "NotebookTests", dependencies: ["Notebook", "JSON"]),
     .testTarget(
       name: "ReproduceTests",
-      dependencies: ["reproduce", "Speech", "Corpus", "Interventions", "Notebook", "JSON"]),
+      dependencies: [
+        "reproduce", "Speech", "Corpus", "Interventions", "Notebook", "JSON", "Tensor",
+      ]),
     .testTarget(name: "TapTests", dependencies: ["tap", "JSON"]),
   ]
     + experiments.map { name in

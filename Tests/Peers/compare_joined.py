@@ -24,7 +24,7 @@ from transformers import Qwen2AudioForConditionalGeneration, WhisperFeatureExtra
 
 import time_maps
 from compare_published import BUILD, chosen_pairs, recordings
-from peer import ROOT, read_json
+from peer import ROOT, read_json, stop
 from unseen import RATE
 
 OWN = "artifacts/qwen2-audio-published"
@@ -178,6 +178,8 @@ def main():
     parser.add_argument("--tolerance", type=float, default=2e-3)
     parser.add_argument("--cells", type=float, default=1e-3, help="nats")
     options = parser.parse_args()
+    if not (options.model / "config.json").is_file():
+        stop(f"{options.model}: is no exported folder; write it with reproduce export")
     peer = Exported(options.model)
     good = compare_outputs(peer, options) if options.limit else True
     if options.pairs:

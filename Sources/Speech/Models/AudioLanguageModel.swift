@@ -146,11 +146,44 @@ public struct AudioLanguageModel: SpeechLanguageModel {
   /// words alone.
   ///
   /// - Throws: where a token is outside the vocabulary, as the placeholder of sound may be
-  public func logits(ofText tokens: [Int]) throws -> Tensor {
+  public func logits(ofText tokens: [Int], tap: Tap? = nil) throws -> Tensor {
     guard !tokens.isEmpty, tokens.allSatisfy((0..<vocabulary).contains) else {
       throw CheckpointError("a text without sound takes tokens of the vocabulary, one or more")
     }
-    return lm.logits(ofEmbedded: gatherRows(lm.embeddings, tokens), rows: Array(tokens.indices))
+    return lm.logits(
+      ofEmbedded: gatherRows(lm.embeddings, tokens), rows: Array(tokens.indices), tap: tap)
+  }
+
+  /// Keys and values of a text with which prompts begin, before any sound.
+  ///
+  /// - Throws: where a token is outside the vocabulary
+  public func keysValues(ofText tokens: [Int]) throws -> KeyValueCache {
+    var found = KeyValueCache()
+    let sites = (0..<lm.config.layers).map { (Site(.lm, $0, .rotK), Site(.lm, $0, .v)) }
+    let tap = Tap(Set(sites.flatMap { [$0.0, $0.1] })) { site, x in
+      if site.activation == .v { found.values.append(x) } else { found.keys.append(x) }
+      return x
+    }
+    _ = try logits(ofText: tokens, tap: tap)
+    return found
+  }
+
+  /// The logits of some rows of a batch from the connector's output on, where all prompts begin with the
+  /// same text and its keys and values are known. Gradients go to the connector's output.
+  ///
+  /// - Parameters:
+  ///   - rows: rows of `batch.lm`, of positions behind the text
+  ///   - behind: how many positions the text has, a multiple of `rowBlock`, and what they hold
+  /// - Returns: [rows, vocabulary], the same bits as `logits(after: .connector)` gives
+  public func logits(
+    ofProjected audio: Tensor, in batch: Batch, rows: [Int],
+    behind text: (positions: Int, keysValues: KeyValueCache)
+  ) -> Tensor {
+    let later = batch.beginning(at: batch.lm.sequences.map { _ in text.positions })
+    let x = gatherRows(spliced(audio, batch, nil), batch.lm.rows(of: later.lm))
+    return logits(
+      after: .lm(0), x, in: later, rows: batch.lm.rows(rows, in: later.lm),
+      prefix: text.keysValues)
   }
 
   /// The language model's input and its layout.

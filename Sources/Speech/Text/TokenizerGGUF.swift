@@ -86,18 +86,25 @@ extension Tokenizer {
       "type": "Split", "pattern": ["Regex": .string(Tokenizer.qwen2Pattern)],
       "behavior": "Isolated", "invert": false,
     ]
-    let bytes: JSON = ["type": "ByteLevel", "add_prefix_space": false, "use_regex": false]
+    // The fields that the reader of the tokenizers library asks for stand there with its defaults.
+    let bytes: JSON = [
+      "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": false,
+    ]
     return [
+      "version": "1.0", "truncation": .null, "padding": .null, "normalizer": .null,
+      "post_processor": .null,
       "model": [
-        "type": "BPE", "vocab": .object(vocabulary),
-        "merges": .array(merges.map { .string($0) }),
+        "type": "BPE", "dropout": .null, "unk_token": .null, "continuing_subword_prefix": "",
+        "end_of_word_suffix": "", "fuse_unk": false, "byte_fallback": false,
+        "vocab": .object(vocabulary), "merges": .array(merges.map { .string($0) }),
       ],
       "pre_tokenizer": ["type": "Sequence", "pretokenizers": [split, bytes]],
-      "decoder": ["type": "ByteLevel"],
+      "decoder": bytes,
       "added_tokens": .array(
         added.map { id in
           [
-            "id": .integer(id), "content": .string(tokens[id]), "normalized": false,
+            "id": .integer(id), "content": .string(tokens[id]), "single_word": false,
+            "lstrip": false, "rstrip": false, "normalized": false,
             "special": .bool(kinds[id] == Kind.control),
           ]
         }),

@@ -116,14 +116,13 @@ public struct Layout: Sendable, Equatable {
 }
 
 /// Keys or values of whole sequences: those of `rows` behind the first positions of `prefix`, which
-/// all sequences share. Where nothing is missing it is `rows` itself.
+/// all sequences share and which has no gradient. Where nothing is missing it is `rows` itself.
 ///
 /// - Parameters:
 ///   - rows: [layout rows, width]
 ///   - prefix: [positions, width] of one sequence
 public func completing(_ rows: Tensor, _ layout: Layout, with prefix: Tensor?) -> Tensor {
   guard let prefix, layout.sequences.contains(where: { $0.first > 0 }) else { return rows }
-  precondition(!rows.isDifferentiated, "a resumed run has no gradients")
   let full = layout.beginning(at: layout.sequences.map { _ in 0 })
   let out = Tensor(uninitialized: [full.rows, rows.width])
   for (part, whole) in zip(layout.sequences, full.sequences) {
@@ -132,5 +131,15 @@ public func completing(_ rows: Tensor, _ layout: Layout, with prefix: Tensor?) -
     (head + part.first * rows.width)
       .update(from: rows.row(part.start), count: part.padded * rows.width)
   }
-  return out
+  return Tensor(
+    shape: out.shape, storage: out.storage,
+    node: Node.of([rows]) { g in
+      // The prefix is a constant.
+      let d = Tensor(uninitialized: rows.shape)
+      for (part, whole) in zip(layout.sequences, full.sequences) {
+        d.row(part.start)
+          .update(from: g.row(whole.row(of: part.first)), count: part.padded * rows.width)
+      }
+      return [d]
+    })
 }

@@ -16,10 +16,12 @@ struct Answer: Sendable {
   var isRight: Bool { said == expected }
 }
 
-/// What a model hears: a recording, or nothing (the words of the prompt alone).
+/// What a model hears: a recording, or nothing (the words of the prompt alone); or what it reads in the
+/// place of a recording.
 enum Hearing: Sendable {
   case sound(Waveform)
   case nothing
+  case read(String)
 
   /// Silence with a dither of one step.
   static func silence(seconds: Double) -> Hearing {
@@ -44,8 +46,8 @@ extension SpeechModel {
     let right: [Bool]
     let greedy: (Int) throws -> [Int]
     switch hearing {
-    case .nothing:
-      let texts = prompts.map { $0.filter { $0 != config.sound.placeholder } }
+    case .nothing, .read:
+      let texts = try prompts.map { try text($0, hearing) }
       right = try zip(texts, expected).map { try isGreedy($1, after: $0) }
       greedy = { try self.continuation(of: texts[$0]) }
     case .sound(let wave):
@@ -60,13 +62,19 @@ extension SpeechModel {
     }
   }
 
-  /// The logits of the first token of an answer, [vocabulary].
-  func nextLogits(to prompt: String, hearing: Hearing) throws -> [Float] {
-    let tokens = try PromptTemplate().tokens(prompt, for: config, tokenizer)
+  /// A prompt whose sound is left out, or replaced by what is read.
+  private func text(_ prompt: [Int], _ hearing: Hearing) throws -> [Int] {
+    var words: [Int] = []
+    if case .read(let text) = hearing { words = try textTokens(text) }
+    return prompt.flatMap { $0 == config.sound.placeholder ? words : [$0] }
+  }
+
+  /// The logits of the first token of an answer, [vocabulary], or of the one behind `said`.
+  func nextLogits(to prompt: String, saying said: [Int] = [], hearing: Hearing) throws -> [Float] {
+    let tokens = try PromptTemplate().tokens(prompt, for: config, tokenizer) + said
     let logits: Tensor
     switch hearing {
-    case .nothing:
-      logits = try model.logits(ofText: tokens.filter { $0 != config.sound.placeholder })
+    case .nothing, .read: logits = try model.logits(ofText: text(tokens, hearing))
     case .sound(let wave):
       logits = try model.run(ModelInput(clip: try clip(wave), tokens: tokens), tap: nil).logits
     }

@@ -15,22 +15,36 @@ struct Evaluate: ParsableCommand {
       and kind of question. Where the human recordings are absent, their rows say so.
       """)
 
-  @Argument(help: "Which of \(Recipe.names.joined(separator: ", ")); all where none is named.")
+  /// What is made of weights that others published.
+  private static let ofOthers = ["whisper-base", "whisper-tiny.en", JoinedFolder.name]
+
+  @Argument(
+    help: """
+      Which of \(Recipe.names.joined(separator: ", ")), or with --published of \
+      \(ofOthers.joined(separator: ", ")); all where none is named.
+      """)
   var names: [String] = []
   @Option(help: "Another checkpoint folder, scored alone.") var model: String?
   @Flag(help: "Leave out the rows of single voices.") var brief = false
-  @Flag(help: "Score the published recognisers of build/models instead (make published).")
+  @Flag(help: "Score what is made of published weights instead (make published).")
   var published = false
   @Option(help: "The file to write every count of all checkpoints to, as a table.")
   var table: String?
 
   func validate() throws {
-    try Recipe.check(names)
-    if table != nil, model != nil || !names.isEmpty {
+    if published {
+      for name in names where !Self.ofOthers.contains(name) {
+        throw ValidationError(
+          "no published model \"\(name)\"; there are \(Self.ofOthers.joined(separator: ", "))")
+      }
+    } else {
+      try Recipe.check(names)
+    }
+    if table != nil, model != nil || !published && !names.isEmpty {
       throw ValidationError("--table takes all checkpoints; name none")
     }
-    if published, model != nil || !names.isEmpty {
-      throw ValidationError("--published takes the recognisers of build/models; name no checkpoint")
+    if published, model != nil {
+      throw ValidationError("--published takes the models of build/models; leave --model out")
     }
   }
 
@@ -39,7 +53,7 @@ struct Evaluate: ParsableCommand {
     if published {
       let rules = try Preregistration(repository.url("paper/preregistration.json").path)
       try ScoredSuite(repository).printScores(
-        ofPublished: ["whisper-base", "whisper-tiny.en"], brief: brief,
+        ofPublished: names.isEmpty ? Self.ofOthers : names, brief: brief,
         minimumGap: rules.minimumGap, table: table.map { repository.url($0) })
       return
     }
@@ -82,14 +96,18 @@ extension ScoredSuite {
 }
 
 extension ScoredSuite {
-  /// Scores the published recognisers and prints what they reach; says which are not there, and leaves
-  /// their rows of the table as they were.
+  /// Scores what is made of published weights and prints what it reaches; says what is not there, and
+  /// leaves its rows of the table as they were.
   func printScores(
     ofPublished names: [String], brief: Bool, minimumGap: Double, table: URL? = nil
   ) throws {
     let earlier = table.flatMap { try? String(contentsOf: $0, encoding: .utf8) }
-    let there = names.filter {
-      FileManager.default.fileExists(atPath: "\(root)/build/models/\($0)/config.json")
+    func folder(_ name: String) -> String {
+      name == JoinedFolder.name ? "\(root)/artifacts/\(name)" : "\(root)/build/models/\(name)"
+    }
+    let there = names.filter { name in
+      FileManager.default.fileExists(atPath: "\(folder(name))/config.json")
+        && (name != JoinedFolder.name || JoinedFolder.isWhole(root: root))
     }
     for name in names where !there.contains(name) {
       print("\(name): not there, its rows stay as they were; run make published")
@@ -97,8 +115,10 @@ extension ScoredSuite {
     var rows = AccuracyTable(keeping: earlier, but: there)
     for name in there {
       print("# \(name)\n")
-      let card = try score(
-        Recogniser(folder: "\(root)/build/models/\(name)"), minimumGap: minimumGap)
+      let card =
+        name == JoinedFolder.name
+        ? try score(joined: SpeechModel(folder: folder(name)))
+        : try score(Recogniser(folder: folder(name)), minimumGap: minimumGap)
       rows.add(name, card, earlier: earlier)
       print("\(card.table(brief: brief))\n")
       if recordings == nil { print("human | \(HumanRecordings.absent)\n") }

@@ -149,7 +149,7 @@ struct ScoredSuite: Sendable {
   }
 
   /// Place by place, how many recorded digits are written down rightly.
-  private func digits(_ answer: Answer, _ voice: String, _ card: inout Scorecard) {
+  func digits(_ answer: Answer, _ voice: String, _ card: inout Scorecard) {
     let (said, expected) = (
       answer.said.split(separator: " "), answer.expected.split(separator: " ")
     )

@@ -15,17 +15,17 @@ struct Join: ParsableCommand {
       --fresh starts over.
       """)
 
-  @Option(help: "Steps of training.") var steps = 400
-  @Option(help: "Utterances of a step, a multiple of \(JoinedTraining.shards).") var batch = 8
+  @Option(help: "Steps of training.") var steps = 960
+  @Option(help: "Utterances of a step, a multiple of \(JoinedTraining.shard).") var batch = 4
   @Option(help: "The highest rate of the optimiser.") var rate: Float = 2e-3
   @Option(help: "People whose recorded digits are left out, as lucas,theo.") var leaveOut = ""
   @Option(help: "Where to write the projector and the table of losses.") var out: String?
   @Flag(help: "Ignores the state of an interrupted run.") var fresh = false
 
   func validate() throws {
-    guard batch > 0, batch % JoinedTraining.shards == 0, steps > 0, rate > 0 else {
+    guard batch > 0, batch % JoinedTraining.shard == 0, steps > 0, rate > 0 else {
       throw ValidationError(
-        "--batch takes a multiple of \(JoinedTraining.shards), --steps and --rate numbers above 0")
+        "--batch takes a multiple of \(JoinedTraining.shard), --steps and --rate numbers above 0")
     }
     for name in absent where !DigitManifest.speakers.contains(name) {
       throw ValidationError(
@@ -47,13 +47,12 @@ struct Join: ParsableCommand {
       config, languageModel: languageModel, random.split("projector"))
     let halves = try JoinedHalves(
       config, joined.model(config, drawn), Tokenizer(folder: languageModel))
-    let evaluation = Set(EvaluationPlan.pairs().flatMap { [$0.clean.text, $0.corrupt.text] })
-    let utterances =
-      try TrainingSet(repository).utterances()
-      + HumanTraining.utterances(repository, excluding: evaluation)
-      .filter { !absent.contains($0.manner.speaker) }
+    let all = try JoinedCorpus.utterances(repository)
+    let heard = try HeardSpeech(repository, all, halves, random)
+    let utterances = all.filter { !absent.contains($0.speaker) }
     var training = JoinedTraining(
-      halves: halves, utterances: utterances, random: random, steps: steps, batch: batch,
+      halves: halves, utterances: utterances, heard: heard, random: random, steps: steps,
+      batch: batch,
       peakRate: rate, parameters: drawn)
     let state = TrainingState(
       folder: repository.url("build"), name: JoinedFolder.name,

@@ -11,6 +11,9 @@ struct JoinedHalves: Sendable {
   let trunk: [Int]
   /// The token that ends an answer.
   let endToken: Int
+  /// Keys and values of the trunk's first positions, a multiple of the block of rows: the system's turn
+  /// is the same for every sound.
+  let prefix: (positions: Int, keysValues: KeyValueCache)
   private let template: ChatTemplate
 
   /// - Parameter model: with any projector
@@ -25,6 +28,8 @@ struct JoinedHalves: Sendable {
     trunk =
       try tokenizer.encode(template.prompt("").before, addingSpecialTokens: false)
       + [config.audioToken]
+    let positions = (trunk.count - 1) / rowBlock * rowBlock
+    prefix = (positions, try model.keysValues(ofText: Array(trunk.prefix(positions))))
   }
 
   /// The tokens behind the sound that ask for something.
@@ -76,19 +81,24 @@ struct JoinedExample: Sendable {
     (self.heard, self.trunk, self.branches) = (heard, trunk, branches)
   }
 
-  /// Draws the augmentation and the instructions of one visit: the transcript, every second time the
-  /// translation, and two of the short ones, about the words and about the voice.
-  init(_ utterance: TrainingUtterance, _ halves: JoinedHalves, _ random: Random) throws {
-    var draws = random.split("wave")
-    let lead = draws.below(4800)
-    heard = try halves.heard(
-      Waveform(samples: augmentedWave(utterance.samples, lead: lead, &draws)))
+  /// Draws the instructions of one visit: the transcript, every second time the translation where there
+  /// is one, and two of the short ones, about the words and about the voice.
+  init(
+    _ utterance: JoinedUtterance, heard: Tensor, _ halves: JoinedHalves, _ random: Random
+  ) throws {
+    self.heard = heard
     trunk = halves.trunk
-    var picks = random.split("instructions")
-    let all = utterance.sentence.questions
-    var asked = [all[0]]
-    if picks.uniform() < 0.5 { asked.append(all[1]) }
-    let short = Array(all[2...]) + utterance.manner.questions
+    var picks = random
+    var asked = [utterance.aboutWords[0]]
+    var short: [Question] = []
+    for question in utterance.aboutWords.dropFirst() {
+      if question.kind != .translation {
+        short.append(question)
+      } else if picks.uniform() < 0.5 {
+        asked.append(question)
+      }
+    }
+    short += utterance.aboutVoice
     asked += picks.permutation(short.count).prefix(2).map { short[$0] }
     branches = try asked.map { question in
       let wordings = Wordings(question).trained

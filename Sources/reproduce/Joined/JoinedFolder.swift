@@ -20,6 +20,15 @@ struct JoinedFolder {
   let repository: Repository
   var folder: URL { repository.url("artifacts/\(Self.name)") }
 
+  /// Whether a projector has been trained and both halves have been fetched.
+  static func isWhole(root: String) -> Bool {
+    [
+      "artifacts/\(name)/projector.safetensors", "build/models/\(encoder)",
+      "build/models/\(languageModel)",
+    ]
+    .allSatisfy { FileManager.default.fileExists(atPath: "\(root)/\($0)") }
+  }
+
   private func published(_ name: String) throws -> String {
     let path = repository.url("build/models/\(name)").path
     guard
@@ -31,6 +40,9 @@ struct JoinedFolder {
     }
     return path
   }
+
+  /// The language model's weights, as `make published` writes them.
+  private func languageModelFile() throws -> String { try "\(languageModelFolder())/model.gguf" }
 
   func languageModelFolder() throws -> String { try published(Self.languageModel) }
 
@@ -66,6 +78,7 @@ struct JoinedFolder {
       "encoder": ["folder": .string("../../build/models/\(Self.encoder)"), "fetch": fetch],
       "language_model": [
         "folder": .string("../../build/models/\(Self.languageModel)"), "fetch": fetch,
+        "sha256": .string("\(try Digest(ofFile: languageModelFile()))"),
       ],
       "projector": ["file": "projector.safetensors", "fetch": "run make models-published"],
     ]

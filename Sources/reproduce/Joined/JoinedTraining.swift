@@ -8,14 +8,15 @@ import Speech
 import Tensor
 
 struct JoinedTraining {
-  /// A batch is computed in this many pieces, whatever the number of cores.
-  static let shards = 4
+  /// Visits that are computed in one piece, whatever the number of cores.
+  static let shard = 2
   static let names = [
     "multi_modal_projector.linear.bias", "multi_modal_projector.linear.weight",
   ]
 
   let halves: JoinedHalves
-  let utterances: [TrainingUtterance]
+  let utterances: [JoinedUtterance]
+  let heard: HeardSpeech
   let random: Random
   let steps: Int
   let batch: Int
@@ -43,15 +44,15 @@ struct JoinedTraining {
     let visited = visits(
       of: Array(utterances.indices), step, batch: batch, random.split("order"))
     let stream = random.split("step").split(step)
-    let (halves, utterances) = (halves, utterances)
-    let examples = try mapInParallel(visited.count) { i in
-      try JoinedExample(utterances[visited[i]], halves, stream.split(i))
+    let (halves, utterances, heard) = (halves, utterances, heard)
+    let examples = try visited.enumerated().map { i, index in
+      try JoinedExample(
+        utterances[index], heard: heard(utterances[index].id), halves, stream.split(i))
     }
     let live = parameters.mapValues { $0.variable }
     let answers = examples.reduce(0) { $0 + $1.targets.count }
-    let size = batch / Self.shards
-    let results = try mapInParallel(Self.shards) { shard -> ShardResult in
-      let own = Array(examples[(shard * size)..<((shard + 1) * size)])
+    let results = try mapInParallel(batch / Self.shard) { shard -> ShardResult in
+      let own = Array(examples[(shard * Self.shard)..<((shard + 1) * Self.shard)])
       let (loss, report) = try loss(own, live, halves, weight: 1 / Float(answers))
       return ShardResult(
         gradients: loss.gradients(of: Self.names.map { live[$0]! }), report: report)
@@ -86,7 +87,8 @@ private func loss(
   }
   let projected = linear(
     heard, projector[JoinedTraining.names[1]]!, bias: projector[JoinedTraining.names[0]]!)
-  let logits = model.logits(after: .connector, projected, in: batch, rows: rows)
+  let logits = model.logits(
+    ofProjected: projected, in: batch, rows: rows, behind: halves.prefix)
   let answer = crossEntropy(
     logits, targets, weights: [Float](repeating: weight, count: targets.count))
   var report = StepReport()

@@ -126,4 +126,32 @@ import Testing
       row += branch.count
     }
   }
+
+  /// Behind a text whose keys and values are known, the same logits and gradients.
+  @Test func aKnownBeginningChangesNoBit() throws {
+    let config = smallConfig()
+    let model = AudioLanguageModel(config, config.busyParameters(4))
+    let beginning = (0..<2 * rowBlock).map { 3 + $0 % 5 }
+    let prompts = [[7, 5, 11], [8], [6, 9]].map { branch in
+      Prompt(
+        trunk: beginning + [config.audioToken], branches: [branch, branch.reversed() + [4]])
+    }
+    let tokens = [5, 9, 2]
+    let batch = try Batch(config.sound, audioTokens: tokens, prompts: prompts)
+    let audio = Tensor([batch.audio.rows, config.lm.width], normal: 1, Random(seed: 3))
+    let rows = batch.lm.sequences.flatMap { [$0.range.upperBound - 1, $0.row(of: 30)] }
+    let known = (beginning.count, try model.keysValues(ofText: beginning))
+    let (whole, part) = (audio.variable, audio.variable)
+    let expected = model.logits(after: .connector, whole, in: batch, rows: rows)
+    let found = model.logits(ofProjected: part, in: batch, rows: rows, behind: known)
+    #expect(found.isIdentical(to: expected))
+    let targets = rows.indices.map { 3 + $0 }
+    let weights = [Float](repeating: 1, count: rows.count)
+    func gradient(_ logits: Tensor, _ input: Tensor) -> Tensor {
+      crossEntropy(logits, targets, weights: weights).loss.gradients(of: [input])[0]
+    }
+    let (a, b) = (gradient(found, part), gradient(expected, whole))
+    #expect(a.numbers.contains { abs($0) > 1e-4 })
+    #expect(a.isIdentical(to: b))
+  }
 }

@@ -2,6 +2,7 @@
 
 import Foundation
 import JSON
+import Notebook
 import Speech
 import Tensor
 import Testing
@@ -65,6 +66,27 @@ import Testing
     #expect(speech.tokenizer.decode(without) == before + "\n" + after)
     #expect(before.hasSuffix("<|im_start|>user\n"))
     #expect(speech.tokenizer.decode(Array(tokens[..<first])) == before)
+  }
+
+  @Test func anotherLanguageModelIsRefused() throws {
+    let file = try #require(
+      try FileManager.default.contentsOfDirectory(atPath: stored("gguf/model"))
+        .first { $0.hasSuffix(".gguf") })
+    let digest = "\(try Digest(ofFile: "\(stored("gguf/model"))/\(file)"))"
+    func index(_ digest: String) throws {
+      try writeIndex([
+        "language_model": [
+          "folder": .string(stored("gguf/model")), "sha256": .string(digest),
+          "fetch": "run make published",
+        ]
+      ])
+    }
+    try index(digest)
+    _ = try SpeechModel(folder: folder)
+    try index(String(digest.reversed()))
+    let error = #expect(throws: CheckpointError.self) { try SpeechModel(folder: folder) }
+    #expect(error?.description.contains("run make published") == true)
+    #expect(error?.description.contains(String(digest.prefix(12))) == true)
   }
 
   @Test func partsMakeTheModelThatOneFileOfThemMakes() throws {

@@ -1,0 +1,66 @@
+// What the frozen encoder makes of the training speech: computed once into build/, and read from there
+// in every step of every run.
+
+import Foundation
+import Interventions
+import Notebook
+import Speech
+import Tensor
+
+struct HeardSpeech: Sendable {
+  /// Utterances of a file; each file is there whole or not at all.
+  private static let chunk = 64
+  /// What `augmentedWave` is given at most, in samples.
+  private static let longestLead = 4800
+
+  private let files: [Safetensors]
+  private let homes: [String: Int]
+
+  /// Opens the features, and computes those that are not there yet.
+  ///
+  /// Every utterance has silence in front of it, a level and, every third, noise of its own, drawn by its
+  /// name, so that runs on other choices of utterances hear the same.
+  init(
+    _ repository: Repository, _ utterances: [JoinedUtterance], _ halves: JoinedHalves,
+    _ random: Random
+  ) throws {
+    // Another executable may hear otherwise.
+    let program = try Digest(ofFile: "/proc/self/exe")
+    let folder = repository.url("build/joined/heard-\("\(program)".prefix(16))")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    let starts = Array(stride(from: 0, to: utterances.count, by: Self.chunk))
+    let chunks = starts.map { Array(utterances[$0..<min($0 + Self.chunk, utterances.count)]) }
+    let paths = chunks.map { chunk in
+      // By what it holds, whichever utterances stand before it.
+      let digest = Digest(ofParts: chunk.map(\.id))
+      return folder.appendingPathComponent("\("\(digest)".prefix(16)).safetensors").path
+    }
+    for (i, path) in paths.enumerated() where !FileManager.default.fileExists(atPath: path) {
+      Progress.show("encoder: \(i * Self.chunk) of \(utterances.count) utterances")
+      try Self.write(chunks[i], halves, random.split("heard"), to: path)
+    }
+    Progress.show("")
+    files = try paths.map { try Safetensors(path: $0) }
+    homes = Dictionary(
+      uniqueKeysWithValues: chunks.enumerated().flatMap { i, chunk in chunk.map { ($0.id, i) } })
+  }
+
+  /// What the encoder makes of an utterance, pooled, [audio tokens, width].
+  func callAsFunction(_ id: String) throws -> Tensor { try files[homes[id]!].tensor(id) }
+
+  private static func write(
+    _ utterances: [JoinedUtterance], _ halves: JoinedHalves, _ random: Random, to path: String
+  ) throws {
+    let heard = try mapInParallel(utterances.count) { i in
+      var draws = random.split(utterances[i].id)
+      let lead = draws.below(longestLead)
+      return try halves.heard(
+        Waveform(samples: augmentedWave(utterances[i].samples, lead: lead, &draws)))
+    }
+    let byName = Dictionary(uniqueKeysWithValues: zip(utterances.map(\.id), heard))
+    let shapes = utterances.map { ($0.id, byName[$0.id]!.shape) }
+    try publish([
+      Output(path) { try writeSafetensors(shapes, to: $0) { name, _ in byName[name]! } }
+    ])
+  }
+}

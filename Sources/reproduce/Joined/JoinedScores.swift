@@ -1,0 +1,119 @@
+// What the speech LM of two published halves can do: asked in natural language, in wordings that it was
+// trained on and in such that it was not, of every kind of sound; and what its language model does with
+// the true transcript in the place of the sound, which is the ceiling.
+
+import Corpus
+import Foundation
+import Interventions
+import Speech
+import Tensor
+
+/// How the questions of the suite are put to a model that knows natural language.
+enum Asking: String {
+  /// The first of the wordings of training.
+  case trained = ""
+  /// The first of those that were held out.
+  case unseen = ", instructions never in training"
+
+  func callAsFunction(_ question: Question) -> Question {
+    let wordings = Wordings(question)
+    return Question(
+      kind: question.kind, prompt: self == .trained ? wordings.trained[0] : wordings.unseen[0],
+      answer: question.answer)
+  }
+}
+
+extension ScoredSuite {
+  /// Of how many utterances one is asked everything, by set.
+  private static let every = ["evaluation": 4, "never-heard": 2, "human": 4]
+
+  /// Everything that the model is asked.
+  func score(joined speech: SpeechModel) throws -> Scorecard {
+    var card = Scorecard(architecture: speech.config.architecture)
+    for (set, suite) in sets {
+      guard let every = Self.every[set] else { continue }
+      let some = stride(from: 0, to: suite.utterances.count, by: every).map {
+        suite.utterances[$0]
+      }
+      try ask(speech, some, set, Asking.trained, &card)
+      try choose(speech, set, suite, &card)
+    }
+    let suite = sets[0].suite
+    let few = stride(from: 0, to: suite.utterances.count, by: 12).map { suite.utterances[$0] }
+    try ask(speech, few, "evaluation", .unseen, &card)
+    try ask(speech, few, "evaluation with no audio", .trained, &card) { _ in .nothing }
+    try ask(speech, few, "evaluation with silence", .trained, &card) { _ in
+      .silence(seconds: 1.5)
+    }
+    try ask(speech, few, "evaluation, read by the language model", .trained, &card) {
+      .read($0.text)
+    }
+    let noise = try PairSuite(manifest: "\(root)/data-manifests/noise.json").pairs
+    let noisy = stride(from: 0, to: noise.count, by: 15).map { noise[$0].corrupt }
+    try ask(speech, noisy, "in noise", .trained, &card)
+    return card
+  }
+
+  /// Greedy answers, counted by voice; a text counts by its words, whatever their case and the marks
+  /// between them, so that what reads the transcript is judged alike.
+  private func ask(
+    _ speech: SpeechModel, _ utterances: [Utterance], _ set: String, _ asking: Asking,
+    _ card: inout Scorecard, hearing: (@Sendable (Utterance) throws -> Hearing)? = nil
+  ) throws {
+    let heard = try mapInParallel(utterances.count) { i in
+      let utterance = utterances[i]
+      let hearing =
+        try hearing?(utterance)
+        ?? .sound(utterance.waveform(root: root, recordings: recordings))
+      return try speech.answers(utterance.asked.map { asking($0) }, hearing: hearing)
+        .map(\.inWords)
+    }
+    let name = set + asking.rawValue
+    for (utterance, answers) in zip(utterances, heard) {
+      for answer in answers {
+        card.add(answer, to: "\(name) | all voices")
+        guard hearing == nil, asking == .trained else { continue }
+        card.add(answer, to: "\(name) | \(utterance.voice)")
+        if set == "human", answer.kind == .transcription { digits(answer, utterance.voice, &card) }
+      }
+    }
+  }
+
+  /// Which of the two words of a pair is the more probable one, for either member.
+  private func choose(
+    _ speech: SpeechModel, _ set: String, _ suite: PairSuite, _ card: inout Scorecard
+  ) throws {
+    let pairs = suite.pairs.filter { $0.factor.changesText }
+    let chosen = try mapInParallel(pairs.count) { i -> [Bool] in
+      let pair = pairs[i]
+      let words = (pair.answers.clean, pair.answers.corrupt)
+      guard let kind = Question.Kind(prompt: pair.prompt) else { return [] }
+      let prompt = Asking.trained(Question(kind: kind, prompt: pair.prompt, answer: "")).prompt
+      // Words that begin alike are told apart where they part.
+      let (a, b) = (try speech.textTokens(words.0), try speech.textTokens(words.1))
+      let common = zip(a, b).prefix { $0 == $1 }.count
+      guard common < min(a.count, b.count) else { return [] }
+      return try [pair.clean, pair.corrupt].enumerated().map { i, member in
+        let wave = try member.waveform(root: root, recordings: recordings)
+        let logits = try speech.nextLogits(
+          to: prompt, saying: Array(a.prefix(common)), hearing: .sound(wave))
+        return (logits[a[common]] > logits[b[common]]) == (i == 0)
+      }
+    }
+    for (pair, chosen) in zip(pairs, chosen) {
+      for isRight in chosen {
+        card.add(isRight, to: "\(set) | all voices | choice")
+        card.add(isRight, to: "\(set) | \(pair.voice) | choice")
+      }
+    }
+  }
+}
+
+extension Answer {
+  /// The same, saying just what was expected where the words are the same.
+  fileprivate var inWords: Answer {
+    let isSame = WordErrors(of: said, against: expected).rate == 0
+    return Answer(
+      kind: kind, prompt: prompt, expected: expected, said: isSame ? expected : said)
+  }
+}

@@ -1,0 +1,124 @@
+// Training of the projector between two small halves: that it learns, that nothing depends on where it
+// was interrupted, and that the encoder's outputs are made once.
+
+import Foundation
+import Speech
+import Tensor
+import Testing
+
+@testable import reproduce
+
+@Suite(.serialized) struct JoinedTrainingTests {
+  let repository: Repository
+  let halves: JoinedHalves
+  let drawn: Parameters
+  let random = Random(seed: 5)
+
+  init() throws {
+    repository = Repository(
+      root: FileManager.default.temporaryDirectory
+        .appendingPathComponent("joined-tests-\(UUID().uuidString)"))
+    let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .appendingPathComponent("../SpeechTests/Fixtures").standardized.path
+    let (encoder, text) = ("\(fixtures)/whisper", "\(fixtures)/gguf/model")
+    let whisper = try #require(openConfig(folder: encoder) as? WhisperConfig)
+    let config = try Qwen2AudioConfig(
+      encoder: whisper.encoder, text: Checkpoint(folder: text).config, audioToken: 5)
+    drawn = try drawnProjector(config, languageModel: text, random.split("projector"))
+    let checkpoint = Checkpoint(
+      folder: text, config: config.json(endToken: 1),
+      files: try CheckpointParts.halves(encoder: encoder, languageModel: text))
+    halves = try JoinedHalves(
+      config, AudioLanguageModel(config, config.weights(from: checkpoint, with: drawn)),
+      Tokenizer(folder: text))
+  }
+
+  /// Noise that is said to be words.
+  func utterances(_ count: Int) -> [JoinedUtterance] {
+    (0..<count).map { i in
+      var random = Random(seed: UInt64(i))
+      let sentence = Sentence(text: ["red bat and blue map", "one two three"][i % 2])!
+      return JoinedUtterance(
+        id: "noise/\(i)", speaker: "kal", aboutWords: sentence.questions, aboutVoice: [],
+        samples: (0..<8000).map { _ in Int16(2000 * random.normal()) })
+    }
+  }
+
+  func training(_ count: Int = 4, steps: Int) throws -> JoinedTraining {
+    let utterances = utterances(count)
+    return JoinedTraining(
+      halves: halves, utterances: utterances,
+      heard: try HeardSpeech(repository, utterances, halves, random), random: random, steps: steps,
+      batch: 4, peakRate: 5e-3, parameters: drawn.mapValues { Tensor($0.shape, $0.numbers) })
+  }
+
+  func optimiser(_ training: JoinedTraining) -> AdamW {
+    AdamW(parameters: JoinedTraining.names.map { training.parameters[$0]! })
+  }
+
+  @Test func interruptedTrainingGoesOnWithTheSameBits() throws {
+    defer { try? FileManager.default.removeItem(at: repository.root) }
+    var losses: [Double] = []
+    var whole = try training(steps: 8)
+    var moves = optimiser(whole)
+    try whole.run(from: 0, optimiser: &moves) { _, _, _, report in
+      losses.append(report.answerLoss)
+    }
+    #expect(losses.allSatisfy(\.isFinite))
+    #expect(losses.last! < 0.9 * losses[0], "\(losses)")
+    let state = TrainingState(folder: repository.root, name: "test", key: "k")
+    var first = try training(steps: 8)
+    var early = optimiser(first)
+    struct Stop: Error {}
+    #expect(throws: Stop.self) {
+      try first.run(from: 0, optimiser: &early) { step, parameters, optimiser, _ in
+        guard step == 3 else { return }
+        try state.write(
+          stage: 0, step: step, names: JoinedTraining.names, parameters: parameters,
+          optimiser: optimiser)
+        throw Stop()
+      }
+    }
+    var second = try training(steps: 8)
+    let saved = try #require(try state.read(into: &second.parameters))
+    var late = optimiser(second)
+    late.restore(saved.moments, step: saved.step + 1)
+    try second.run(from: saved.step + 1, optimiser: &late) { _, _, _, _ in }
+    for name in JoinedTraining.names {
+      #expect(second.parameters[name]!.isIdentical(to: whole.parameters[name]!), "\(name)")
+      #expect(!whole.parameters[name]!.isIdentical(to: drawn[name]!), "\(name)")
+    }
+  }
+
+  @Test func whatTheEncoderMakesIsMadeOnce() throws {
+    defer { try? FileManager.default.removeItem(at: repository.root) }
+    let all = utterances(70)
+    let heard = try HeardSpeech(repository, all, halves, random)
+    let folder = repository.url("build/joined")
+    func files() throws -> [String: Date] {
+      let walk = FileManager.default.enumerator(atPath: folder.path)!
+      let names = walk.compactMap { $0 as? String }.filter { $0.hasSuffix(".safetensors") }
+      return try Dictionary(
+        uniqueKeysWithValues: names.map { name in
+          let path = folder.appendingPathComponent(name).path
+          return (
+            name,
+            try FileManager.default.attributesOfItem(atPath: path)[.modificationDate] as! Date
+          )
+        })
+    }
+    let before = try files()
+    #expect(before.count == 2)
+    let kept = try heard("noise/3").numbers
+    // One file is lost; the other is not written again, and the lost one comes out as it was.
+    let lost = before.keys.sorted()[0]
+    try FileManager.default.removeItem(at: folder.appendingPathComponent(lost))
+    let again = try HeardSpeech(repository, all, halves, random)
+    let after = try files()
+    #expect(before.keys == after.keys)
+    #expect(before.filter { $0.key != lost } == after.filter { $0.key != lost })
+    #expect(try again("noise/3").numbers == kept)
+    #expect(try again("noise/69").numbers == heard("noise/69").numbers)
+    #expect(try again("noise/69").numbers != again("noise/68").numbers)
+  }
+}
