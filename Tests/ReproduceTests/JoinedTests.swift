@@ -15,7 +15,11 @@ import Testing
       "pat two and cap nine", "one two three",
     ]
     let manner = Manner(speaker: "kal", isAsking: true, rate: 0.8)
+    let free = [
+      "anna bought eleven chairs in spain", "the doctor lifted the tiny sofa on friday",
+    ]
     return texts.flatMap { Sentence(text: $0)!.questions } + manner.questions
+      + free.flatMap { FreeSentence(text: $0)!.questions }
   }
 
   @Test func everyQuestionHasWordingsThatAreNotTrained() {

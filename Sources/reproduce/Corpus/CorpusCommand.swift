@@ -12,25 +12,29 @@ struct CorpusCommand: ParsableCommand {
     discussion: """
       Evaluation audio is compared with the committed FLAC files, file by file; where a synthesiser \
       of another version speaks otherwise, the committed files stand. Training audio goes to \
-      build/training and is compared with the digests of data-manifests/training.json. Voices whose \
-      training audio is already there are not spoken again.
+      build/training and is compared with the digests of data-manifests/training.json, free speech to \
+      build/free-speech and with those of data-manifests/free-speech.json. Voices whose audio is \
+      already there are not spoken again.
       """)
 
-  enum Part: String, ExpressibleByArgument, CaseIterable { case evaluation, training, all }
+  enum Part: String, ExpressibleByArgument, CaseIterable { case evaluation, training, free, all }
 
-  @Option(help: "What to speak: evaluation, training or all.") var part = Part.all
+  @Option(help: "What to speak: evaluation, training, free (speech) or all.") var part = Part.all
   @Flag(help: "Write manifests and FLAC files instead of comparing with them.") var write = false
 
   func run() throws {
     let repository = try Repository()
     var faults: [String] = []
-    if part != .training {
+    if part == .evaluation || part == .all {
       var suite = Suite(repository, write: write)
       try suite.make()
       faults += suite.faults
     }
-    if part != .evaluation {
+    if part == .training || part == .all {
       faults += try TrainingSet(repository).make(write: write)
+    }
+    if part == .free || part == .all {
+      faults += try FreeSpeech(repository).make(write: write)
     }
     if write { try repository.writeSums() }
     guard faults.isEmpty else {

@@ -62,7 +62,7 @@ struct Festival {
       switch request {
       case .timed(_, let phones):
         phones.map { Segment(name: $0.name, seconds: Double($0.steps) * 0.005, pitch: $0.pitch) }
-      case .free: free.removeLast()
+      case .free, .text: free.removeLast()
       }
     }
   }
@@ -70,8 +70,11 @@ struct Festival {
   /// Lengths and pitch as festival's own models have them, stretched as requested.
   private func freeSegments(_ requests: [Request]) throws -> [[Segment]] {
     let free = requests.compactMap { request -> (Request, Double, Double)? in
-      guard case .free(_, let rate, let pitch) = request else { return nil }
-      return (request, rate, pitch)
+      switch request {
+      case .timed: return nil
+      case .free(_, let rate, let pitch), .text(_, let rate, let pitch):
+        return (request, rate, pitch)
+      }
     }
     guard !free.isEmpty else { return [] }
     let steps = [
@@ -108,7 +111,8 @@ struct Festival {
     let segments = lines.filter { $0.count == 3 && $0[0] == "s" }
     let targets = lines.filter { $0.count == 3 && $0[0] == "t" }
       .compactMap { line in Double(line[1]).flatMap { t in Double(line[2]).map { (t, $0) } } }
-    guard segments.map({ $0[1] }) == request.phones, !targets.isEmpty else {
+    let isAsked = request.phones.isEmpty || segments.map { $0[1] } == request.phones
+    guard isAsked, !targets.isEmpty else {
       let said = segments.map { $0[1] }.joined(separator: " ")
       throw CorpusError("festival says \"\(request.words.joined(separator: " "))\" as \(said)")
     }

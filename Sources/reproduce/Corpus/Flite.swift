@@ -51,13 +51,20 @@ final class Flite {
     defer { withExtendedLifetime(trees) { own.deallocate() } }
     guard let utterance = new_utterance() else { throw CorpusError("flite: out of memory") }
     defer { delete_utterance(utterance) }
-    try analyse(request, in: utterance)
+    let names = try analyse(request, in: utterance)
 
     let features = utterance.pointee.features
     switch request {
     case .timed(_, let phones):
       trees.setLengths(stateSteps(phones), in: &own.pointee)
       trees.setPitch(phones.map(\.pitch), in: &own.pointee)
+    case .text(_, let rate, let pitch):
+      feat_set_float(features, Feature.stretch, Float(rate))
+      feat_set_float(features, Feature.shift, Float(pitch))
+      if own.pointee.spamf0 != 0 {
+        trees.setPitch(contour(names).map { $0 * pitch }, in: &own.pointee)
+        feat_set_float(features, Feature.shift, 1)
+      }
     case .free(let words, let rate, let pitch):
       feat_set_float(features, Feature.stretch, Float(rate))
       feat_set_float(features, Feature.shift, Float(pitch))
@@ -73,16 +80,25 @@ final class Flite {
     return try result(of: utterance, request)
   }
 
-  /// Everything before synthesis, with our own pronunciations; flite's changes between words
-  /// ("the" before a vowel) are left out.
-  private func analyse(_ request: Request, in utterance: UnsafeMutablePointer<cst_utterance>) throws
-  {
+  /// Pitch for phones of any words, as `timedRequest` has it, but by count and not by time.
+  private func contour(_ names: [String]) -> [Double] {
+    names.enumerated().map { i, name in
+      let place = (Double(i) + 0.5) / Double(names.count)
+      return speaker.pitch * (Delivery().contour(place) + (Phones.isVowel(name) ? 0.07 : 0))
+    }
+  }
+
+  /// Everything before synthesis, with our own pronunciations unless flite's are asked for; its
+  /// changes between words ("the" before a vowel) are left out. The phones that come out.
+  private func analyse(
+    _ request: Request, in utterance: UnsafeMutablePointer<cst_utterance>
+  ) throws -> [String] {
     feat_set_string(
       utterance.pointee.features, Feature.text, request.words.joined(separator: " "))
     utt_init(utterance, voice)
     default_tokenization(utterance)
     var token = relation_head(utt_relation(utterance, "Token"))
-    for word in request.words {
+    for word in request.phones.isEmpty ? [] : request.words {
       let phones = Lexicon.word(word).stressedPhones.joined(separator: " ")
       item_set_string(token, Feature.phones, phones)
       token = item_next(token)
@@ -100,10 +116,11 @@ final class Flite {
       names.append(String(cString: item_feat_string(item, "name")))
       segment = item_next(item)
     }
-    guard names == request.phones else {
+    guard request.phones.isEmpty || names == request.phones else {
       throw CorpusError(
         "flite says \"\(request.words.joined(separator: " "))\" as \(names.joined(separator: " "))")
     }
+    return names
   }
 
   private func result(

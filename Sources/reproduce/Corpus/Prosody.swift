@@ -63,15 +63,20 @@ struct TimedPhone: Equatable {
 enum Request {
   case timed(words: [String], phones: [TimedPhone])
   case free(words: [String], rate: Double, pitch: Double)
+  /// Words that the engine pronounces as its own dictionary has them.
+  case text(words: [String], rate: Double, pitch: Double)
 
   var words: [String] {
     switch self {
-    case .timed(let words, _), .free(let words, _, _): words
+    case .timed(let words, _), .free(let words, _, _), .text(let words, _, _): words
     }
   }
 
-  /// Phones that have to come out, with a pause at either end.
-  var phones: [String] { ["pau"] + words.flatMap { Lexicon.word($0).phones } + ["pau"] }
+  /// Phones that have to come out, with a pause at either end; none where the engine is not told.
+  var phones: [String] {
+    if case .text = self { return [] }
+    return ["pau"] + words.flatMap { Lexicon.word($0).phones } + ["pau"]
+  }
 }
 
 /// A synthesised utterance at 16 kHz.

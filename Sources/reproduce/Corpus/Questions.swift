@@ -15,6 +15,14 @@ struct Question: Equatable {
     case speaker = "voice: who"
     case mood = "voice: asking or telling"
     case rate = "voice: fast or slow"
+    /// About sentences of free speech.
+    case who = "free: who"
+    case action = "free: what did they do"
+    case what = "free: what did they do it to"
+    case count = "free: how many"
+    case quality = "free: what is it like"
+    case place = "free: where"
+    case when = "free: when"
 
     /// Whether the words alone do not give the answer.
     var isAboutVoice: Bool { self == .speaker || self == .mood || self == .rate }

@@ -4,7 +4,8 @@ import JSON
 
 struct Row: Equatable {
   /// How lengths are set: `even` is the table of `Lexicon`, `jitter` the same with 20 % about it,
-  /// `free` the engine's own models; for espeak-ng the voice variant.
+  /// `free` the engine's own models, `text` those and its own dictionary; for espeak-ng, which has
+  /// its own of both, the voice variant.
   let mode: String
   let text: String
   var delivery = Delivery()
@@ -33,7 +34,8 @@ struct Row: Equatable {
     case "jitter":
       timedRequest(
         words, voice: voice, delivery, jitter: Draws("training/\(voice)/\(index)/jitter"))
-    default: .free(words: words, rate: delivery.rate, pitch: delivery.pitch)
+    case "free": .free(words: words, rate: delivery.rate, pitch: delivery.pitch)
+    default: .text(words: words, rate: delivery.rate, pitch: delivery.pitch)
     }
   }
 }
@@ -47,18 +49,21 @@ extension Row {
     else {
       throw JSONError("\(name): a row is \(JSON.array(Row.columns).compactText)")
     }
-    let modes = ["even", "jitter", "free"] + Espeak.variants + Espeak.neverHeard
-    guard modes.contains(mode) else {
+    let pronounced = ["text"] + Espeak.variants + Espeak.neverHeard
+    guard (["even", "jitter", "free"] + pronounced).contains(mode) else {
       throw JSONError("\(name): \"\(mode)\" is no way to speak a row")
     }
-    guard let sentence = Sentence(text: text) else {
-      throw JSONError("\(name): \"\(text)\" is no sentence of the corpus")
+    guard
+      let words = Sentence(text: text)?.words
+        ?? (pronounced.contains(mode) ? FreeSentence(text: text)?.words : nil)
+    else {
+      throw JSONError("\(name): \"\(text)\" is no sentence of the corpus for mode \(mode)")
     }
     let emphasis = cells[5].int
-    guard emphasis.map(sentence.words.indices.contains) ?? (cells[5] == .null) else {
+    guard emphasis.map(words.indices.contains) ?? (cells[5] == .null) else {
       throw JSONError("\(name): \"\(text)\": has no word \(cells[5].compactText) to emphasise")
     }
-    guard mode != "free" || (!isAsking && emphasis == nil) else {
+    guard !["free", "text"].contains(mode) || (!isAsking && emphasis == nil) else {
       throw JSONError("\(name): \"\(text)\": free speech takes rate and pitch only")
     }
     self.init(

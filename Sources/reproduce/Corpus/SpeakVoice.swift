@@ -46,7 +46,9 @@ struct SpeakVoice: ParsableCommand {
         }
         let trimmed = raw.trimmed()
         // The two members of an evaluation pair share a gain, which is set later.
-        let level = row.mode == "even" ? trimmed : trimmed.scaled(by: trimmed.gain)
+        var level = row.mode == "even" ? trimmed : trimmed.scaled(by: trimmed.gain)
+        // Phones that were not asked for have no numbers.
+        if request.phones.isEmpty { level.ends = nil }
         done.append((level, request.phones))
       }
       // The size of what was written is the progress.

@@ -34,7 +34,7 @@ enum TrainingPlan {
   }
 
   /// A quarter is fast, a quarter slow, with a margin on either side of what lies between.
-  private static func rate(_ draws: inout Draws) -> Double {
+  static func rate(_ draws: inout Draws) -> Double {
     switch draws.unit() {
     case ..<0.25: draws.uniform(0.74, 0.86)
     case ..<0.5: draws.uniform(1.16, 1.3)
@@ -53,5 +53,5 @@ enum TrainingPlan {
     }
   }
 
-  private static func hundredths(_ value: Double) -> Double { (value * 100).rounded() / 100 }
+  static func hundredths(_ value: Double) -> Double { (value * 100).rounded() / 100 }
 }

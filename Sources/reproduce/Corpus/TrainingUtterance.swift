@@ -60,14 +60,8 @@ extension TrainingSet {
   /// All utterances, voice by voice.
   func utterances() throws -> [TrainingUtterance] { try readManifest().flatMap(utterances) }
 
-  private func utterances(_ part: Part) throws -> [TrainingUtterance] {
-    let spoken = try cache(part.voice).read()
-    guard cache(part.voice).digest == part.sha256, spoken.count == part.rows.count else {
-      throw CorpusError(
-        "build/training/\(part.voice) is not what data-manifests/training.json says: "
-          + "run `reproduce corpus`")
-    }
-    return zip(part.rows, spoken).map { row, spoken in
+  private func utterances(_ part: SpokenSet.Part) throws -> [TrainingUtterance] {
+    try read(part).map { row, spoken in
       let sentence = Sentence(text: row.text)!
       let names = Request.free(words: row.words, rate: 1, pitch: 1).phones
       return TrainingUtterance(

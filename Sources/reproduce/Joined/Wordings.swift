@@ -11,6 +11,11 @@ struct Wordings {
   var trained: [String] { Array(all.dropLast(Wordings.heldOut)) }
   var unseen: [String] { Array(all.suffix(Wordings.heldOut)) }
 
+  /// Words of a corpus that has no capitals, with those of names.
+  private static func written(_ words: ArraySlice<String>) -> String {
+    words.map { FreeWords.kind($0) == .name ? $0.capitalized : $0 }.joined(separator: " ")
+  }
+
   init(_ question: Question) {
     let words = question.prompt.dropLast().split(separator: " ").map(String.init)
     switch question.kind {
@@ -89,6 +94,61 @@ struct Wordings {
         "Is the speech fast or slow?", "Fast or slow?", "How quick is it, fast or slow?",
         "Does the speaker talk fast or slow?", "Answer in one word: fast or slow?",
         "Tell me whether this is fast or slow.",
+      ]
+    case .who:
+      all = [
+        "Who is it about? One word.", "Who is mentioned? One word.",
+        "Name who is mentioned. One word.", "Answer in one word: who is it about?",
+        "Tell me who it is about, in one word.", "Who is it, in a single word?",
+      ]
+    case .action:
+      // what did SUBJECT do
+      let subject = Wordings.written(words[2..<words.count - 1])
+      all = [
+        "What did \(subject) do? One word.", "Name what \(subject) did. One word.",
+        "Which verb says what \(subject) did? One word.",
+        "Answer in one word: what did \(subject) do?",
+        "Tell me what \(subject) did, in one word.", "In a single word, what did \(subject) do?",
+      ]
+    case .what:
+      // what SUBJECT ACTED
+      let (subject, past) = (Wordings.written(words[1..<words.count - 1]), words.last!)
+      let base = FreeWords.base(of: past)!
+      all = [
+        "What did \(subject) \(base)? One word.", "Name what \(subject) \(past). One word.",
+        "What was it that \(subject) \(past)? One word.",
+        "Answer in one word: what did \(subject) \(base)?",
+        "Tell me what \(subject) \(past), in one word.",
+        "In a single word, what did \(subject) \(base)?",
+      ]
+    case .count:
+      let goods = words.last!
+      all = [
+        "How many \(goods) are there? One word.", "How many \(goods) do you hear of? One word.",
+        "What is the number of \(goods)? One word.",
+        "Answer in one word: what number of \(goods)?",
+        "Tell me how many \(goods), in one word.", "How many \(goods), in a single word?",
+      ]
+    case .quality:
+      // what is the NOUN like
+      let noun = words[3]
+      all = [
+        "What is the \(noun) like? One word.", "How is the \(noun) described? One word.",
+        "Which adjective goes with the \(noun)? One word.",
+        "Answer in one word: what is the \(noun) like?",
+        "Describe the \(noun), in one word.", "In a single word, how is the \(noun)?",
+      ]
+    case .place:
+      all = [
+        "Where is it? One word.", "Which place is mentioned? One word.",
+        "Name the place. One word.", "Answer in one word: which place?",
+        "Tell me the place, in one word.", "The place in a single word?",
+      ]
+    case .when:
+      all = [
+        "When is it? One word.", "Which day or month is mentioned? One word.",
+        "Name the day or month. One word.", "Answer in one word: when is it?",
+        "Tell me when it is, in one word.", "The day or month in a single word?",
       ]
     }
   }
