@@ -134,7 +134,7 @@ published: deps-fetch ## Find models that others trained (TAP_MODELS) or fetch t
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce published
 
-corpus: deps-all ## Speak the corpus again and compare it with its manifests (6 min).
+corpus: deps-all ## Speak the corpus again and compare it with its manifests (7 min).
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce corpus
 

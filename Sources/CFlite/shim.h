@@ -6,3 +6,6 @@ cst_voice *register_cmu_us_kal16(const char *voxdir);
 cst_voice *register_cmu_us_awb(const char *voxdir);
 cst_voice *register_cmu_us_rms(const char *voxdir);
 cst_voice *register_cmu_us_slt(const char *voxdir);
+
+// Changes of phones between words; exported by flite's lexicon without a header.
+cst_utterance *cmu_postlex(cst_utterance *u);

@@ -119,6 +119,42 @@ import Testing
     #expect(Set(lists.map { $0.rows.map(\.text) }).count == lists.count)
   }
 
+  @Test func manifestIsThePlan() throws {
+    let parts = try FreeSpeech(try Repository()).readManifest()
+    #expect(parts.map(\.voice) == lists.map(\.voice))
+    for (part, list) in zip(parts, lists) {
+      #expect(part.rows.map(\.text) == list.rows.map(\.text))
+      #expect(part.rows.map(\.delivery) == list.rows.map(\.delivery))
+      #expect(part.rows.map(\.mode) == list.rows.map(\.mode))
+    }
+  }
+
+  @Test func readerTellsTestFromTrainingAndChecksTheSound() throws {
+    let folder = FileManager.default.temporaryDirectory
+      .appendingPathComponent("free-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let repository = Repository(root: folder)
+    let cache = VoiceCache(name: "slt", folder: repository.url("build/free-speech"))
+    let spoken: [[Int16]] = [[1, -2, 3], [4, 5]]
+    try cache.write(spoken.map { (Spoken(samples: $0, ends: nil), []) })
+    // "thomas" is held out.
+    let texts = ["anna bought eleven chairs in spain", "thomas bought eleven chairs"]
+    let rows = texts.map { Row(mode: "text", text: $0, delivery: Delivery(rate: 0.8)) }
+    let voice: JSON = [
+      "voice": "slt", "audioDigest": .string(try #require(cache.digest)),
+      "utterances": .array(rows.map(\.json)),
+    ]
+    try repository.write(["voices": [voice]], manifest: "free-speech.json")
+    let speech = FreeSpeech(repository)
+    let (training, test) = (try speech.utterances(), try speech.testUtterances())
+    #expect(training.map(\.samples) == [spoken[0]] && test.map(\.samples) == [spoken[1]])
+    #expect(training.map(\.sentence.text) == [texts[0]] && test[0].sentence.heldOut == ["thomas"])
+    #expect(training[0].manner == Manner(speaker: "slt", isAsking: false, rate: 0.8))
+    #expect(training[0].voice == .slt)
+    try cache.write([spoken[1], spoken[0]].map { (Spoken(samples: $0, ends: nil), []) })
+    #expect(throws: CorpusError.self) { try speech.utterances() }
+  }
+
   @Test func rowsOfFreeSpeechAreReadBackAndBadOnesAreErrors() throws {
     for row in lists.flatMap({ $0.rows.prefix(20) }) {
       #expect(try Row(row.json, name: "x") == row)

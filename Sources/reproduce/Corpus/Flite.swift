@@ -61,6 +61,7 @@ final class Flite {
     case .text(_, let rate, let pitch):
       feat_set_float(features, Feature.stretch, Float(rate))
       feat_set_float(features, Feature.shift, Float(pitch))
+      // The pitch model of rms takes no shift.
       if own.pointee.spamf0 != 0 {
         trees.setPitch(contour(names).map { $0 * pitch }, in: &own.pointee)
         feat_set_float(features, Feature.shift, 1)
@@ -68,7 +69,6 @@ final class Flite {
     case .free(let words, let rate, let pitch):
       feat_set_float(features, Feature.stretch, Float(rate))
       feat_set_float(features, Feature.shift, Float(pitch))
-      // The pitch model of rms takes no shift.
       if own.pointee.spamf0 != 0, case .timed(_, let phones) = timedRequest(words, voice: speaker) {
         trees.setPitch(phones.map { $0.pitch * pitch }, in: &own.pointee)
         feat_set_float(features, Feature.shift, 1)
@@ -88,8 +88,8 @@ final class Flite {
     }
   }
 
-  /// Everything before synthesis, with our own pronunciations unless flite's are asked for; its
-  /// changes between words ("the" before a vowel) are left out. The phones that come out.
+  /// Everything before synthesis, with our own pronunciations unless flite's are asked for. Its
+  /// changes between words ("the" before a vowel) go with its own only. The phones that come out.
   private func analyse(
     _ request: Request, in utterance: UnsafeMutablePointer<cst_utterance>
   ) throws -> [String] {
@@ -109,6 +109,7 @@ final class Flite {
     default_lexical_insertion(utterance)
     default_pause_insertion(utterance)
     cart_intonation(utterance)
+    if request.phones.isEmpty { cmu_postlex(utterance) }
     var segment = relation_head(utt_relation(utterance, "Segment"))
     var names: [String] = []
     while let item = segment {

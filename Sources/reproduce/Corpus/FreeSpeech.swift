@@ -28,6 +28,9 @@ struct FreeSpeech {
     return []
   }
 
+  /// The manifest's rows, voice by voice.
+  func readManifest() throws -> [SpokenSet.Part] { try set.readManifest() }
+
   /// What is trained on, voice by voice; an error where the sound is absent or is not what the
   /// manifest says.
   func utterances() throws -> [FreeUtterance] { try all().filter(\.sentence.heldOut.isEmpty) }
@@ -38,7 +41,7 @@ struct FreeSpeech {
   }
 
   private func all() throws -> [FreeUtterance] {
-    let parts = try set.readManifest()
+    let parts = try readManifest()
     try check(parts)
     return try parts.flatMap { part in
       try set.read(part).map { row, spoken in

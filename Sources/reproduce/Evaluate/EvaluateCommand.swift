@@ -117,7 +117,9 @@ extension ScoredSuite {
       print("# \(name)\n")
       let card =
         name == JoinedFolder.name
-        ? try score(joined: SpeechModel(folder: folder(name)))
+        ? try score(
+          joined: SpeechModel(folder: folder(name)),
+          free: FreeSpeech(Repository(root: URL(fileURLWithPath: root))).testUtterances())
         : try score(Recogniser(folder: folder(name)), minimumGap: minimumGap)
       rows.add(name, card, earlier: earlier)
       print("\(card.table(brief: brief))\n")

@@ -1,5 +1,5 @@
-// What the projector is trained on: speech of the synthetic voices, and strings of digits that people
-// have spoken.
+// What the projector is trained on: speech of the synthetic voices, in the suite's frames and in free
+// ones of many more words, and strings of digits that people have spoken.
 
 import Corpus
 import Foundation
@@ -19,6 +19,8 @@ struct JoinedUtterance: Sendable {
 enum JoinedCorpus {
   /// Utterances of each voice in the suite's frames; espeak-ng is many voices.
   static func count(_ voice: Voice) -> Int { voice == .espeak ? 600 : 320 }
+  /// Utterances of each voice in free speech.
+  static let free = 200
   /// Strings of digits by each person.
   static let perPerson = 160
 
@@ -32,6 +34,13 @@ enum JoinedCorpus {
     for voice in Voice.allCases {
       all += try training.utterances(voice).prefix(count(voice)).enumerated().map {
         JoinedUtterance("\(voice)/\($0)", $1)
+      }
+    }
+    let spoken = Dictionary(
+      grouping: try FreeSpeech(repository).utterances(), by: { "\($0.voice)" })
+    for voice in Voice.allCases {
+      all += spoken["\(voice)", default: []].prefix(free).enumerated().map {
+        JoinedUtterance("free/\(voice)/\($0)", $1)
       }
     }
     let evaluation = Set(EvaluationPlan.pairs().flatMap { [$0.clean.text, $0.corrupt.text] })
@@ -48,6 +57,12 @@ enum JoinedCorpus {
 }
 
 extension JoinedUtterance {
+  init(_ id: String, _ utterance: FreeUtterance) {
+    self.init(
+      id: id, speaker: utterance.manner.speaker, aboutWords: utterance.sentence.questions,
+      aboutVoice: utterance.manner.questions, samples: utterance.samples)
+  }
+
   fileprivate init(_ id: String, _ utterance: TrainingUtterance) {
     self.init(
       id: id, speaker: utterance.manner.speaker, aboutWords: utterance.sentence.questions,

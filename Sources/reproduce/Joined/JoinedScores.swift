@@ -28,7 +28,9 @@ extension ScoredSuite {
   private static let every = ["evaluation": 4, "never-heard": 2, "human": 4]
 
   /// Everything that the model is asked.
-  func score(joined speech: SpeechModel) throws -> Scorecard {
+  ///
+  /// - Parameter free: sentences with words never in training audio
+  func score(joined speech: SpeechModel, free: [FreeUtterance]) throws -> Scorecard {
     var card = Scorecard(architecture: speech.config.architecture)
     for (set, suite) in sets {
       guard let every = Self.every[set] else { continue }
@@ -51,6 +53,7 @@ extension ScoredSuite {
     let noise = try PairSuite(manifest: "\(root)/data-manifests/noise.json").pairs
     let noisy = stride(from: 0, to: noise.count, by: 15).map { noise[$0].corrupt }
     try ask(speech, noisy, "in noise", .trained, &card)
+    try ask(speech, free, &card)
     return card
   }
 
@@ -75,6 +78,28 @@ extension ScoredSuite {
         guard hearing == nil, asking == .trained else { continue }
         card.add(answer, to: "\(name) | \(utterance.voice)")
         if set == "human", answer.kind == .transcription { digits(answer, utterance.voice, &card) }
+      }
+    }
+  }
+
+  /// Free speech, every fourth sentence: what was said, short answers, and how many of the words that
+  /// were never in training audio are written.
+  private func ask(
+    _ speech: SpeechModel, _ utterances: [FreeUtterance], _ card: inout Scorecard
+  ) throws {
+    let set = "words never in training"
+    let some = stride(from: 0, to: utterances.count, by: 4).map { utterances[$0] }
+    let heard = try mapInParallel(some.count) { i in
+      try speech.answers(
+        some[i].sentence.questions.map { Asking.trained($0) },
+        hearing: .sound(
+          Waveform(samples: some[i].samples.map { Float($0) / 32768 })))
+    }
+    for (utterance, answers) in zip(some, heard) {
+      for answer in answers { card.add(answer.inWords, to: "\(set) | all voices") }
+      let said = Set(answers[0].said.split(separator: " ").map(String.init))
+      for word in utterance.sentence.heldOut {
+        card.add(said.contains(word), to: "\(set) | all voices | the words themselves")
       }
     }
   }
