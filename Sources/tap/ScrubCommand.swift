@@ -100,7 +100,8 @@ struct ScrubVerb: ParsableCommand {
     }
   }
 
-  /// Each recording once, asked for its own answer against its pair's other.
+  /// Each recording once, asked for its own answer against its pair's other. Donors are asked the same,
+  /// and where answers have a beginning in common that is forced, the same beginning.
   private func scrubItems(
     _ pairs: [OpenedPair], _ model: any SpeechLanguageModel, _ claim: Hypothesis
   ) throws -> [ScrubItem] {
@@ -109,11 +110,6 @@ struct ScrubVerb: ParsableCommand {
     return try mapInParallel(2 * pairs.count) { i -> ScrubItem in
       let (pair, isClean) = (pairs[i / 2], i % 2 == 0)
       let asked = isClean ? pair.clean : pair.corrupt
-      guard asked.answers.shared.isEmpty else {
-        throw CellError(
-          "pair \(pair.pair.id): the answers share their first token, which would be forced; donors "
-            + "of other answers have no such position. Scrubbing takes answers that differ at once")
-      }
       var input = asked.input
       input.continuations = []
       let question = Question(
@@ -121,7 +117,7 @@ struct ScrubVerb: ParsableCommand {
       let words = [pair.pair.answer, pair.pair.foil]
       return ScrubItem(
         id: pair.pair.id + (isClean ? " (clean)" : " (corrupt)"), group: pair.pair.group,
-        stratum: pair.pair.prompt,
+        stratum: asked.answers.shared.reduce(pair.pair.prompt) { "\($0) \($1)" },
         features: [
           "answer": words[isClean ? 0 : 1], "word-pair": words.sorted().joined(separator: "/"),
           "group": pair.pair.group, "recording": isClean ? pair.pair.clean : pair.pair.corrupt,

@@ -156,6 +156,41 @@ private struct Asked {
     #expect(recovered[0] > 0.7 && recovered[1] != recovered[0])
   }
 
+  /// Donors are forced to say the same beginning; who says another one has none.
+  @Test func scrubbingTakesAnswersWithABeginningInCommon() throws {
+    let folder = FileManager.default.temporaryDirectory
+      .appendingPathComponent("forced-\(UUID().uuidString)").path
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let root = URL(fileURLWithPath: Bench.checkpoint).deletingLastPathComponent()
+      .appendingPathComponent("evaluation").path
+    let rows = [("g0", "slt", "red"), ("g1", "slt", "red"), ("g2", "ked", "brown")].map {
+      "\($0),\(root)/\($1)/a-pat.flac,\(root)/\($1)/a-bat.flac,transcribe:,"
+        + "say the \($2) pat,say the \($2) bat"
+    }
+    try (["group,audio_clean,audio_corrupt,prompt,answer,foil"] + rows).joined(separator: "\n")
+      .write(toFile: "\(folder)/table.csv", atomically: true, encoding: .utf8)
+    try """
+    { "name": "the sound", "parents": [ { "site": "connector.out", "window": "sound",
+      "feature": "answer", "sampler": "other" } ] }
+    """.write(toFile: "\(folder)/claim.json", atomically: true, encoding: .utf8)
+    _ = try works(["pairs", "--table", "\(folder)/table.csv", "--out", "\(folder)/pairs.json"])
+    let ran = try tap([
+      "scrub", "--model", Bench.checkpoint, "--pairs", "\(folder)/pairs.json", "--hypothesis",
+      "\(folder)/claim.json", "--draws", "2", "--out", "\(folder)/scrub.json",
+    ])
+    #expect(ran.status == 0, "\(ran.err)")
+    #expect(ran.err.contains("2 recordings are left out"), "\(ran.err)")
+    let found = try JSON(
+      parsing: Array(Data(contentsOf: URL(fileURLWithPath: "\(folder)/scrub.json"))), name: "scrub")
+    #expect(found["recordings"]?.int == 4)
+    let results = try #require(found["results"])
+    // The only other recording with an item's answer is the same sound.
+    #expect(results["hypothesis"]?["recovered"]?.elements?[0].double == 1)
+    let shuffled = try #require(results["shuffled features"]?["recovered"]?.elements?[0].double)
+    #expect(shuffled < 0.9)
+  }
+
   @Test(arguments: ["qwen2-audio-small", "salmonn-small", "soundwave-small"])
   func onShippedCheckpoints(_ name: String) throws {
     let root = Broken.root.path

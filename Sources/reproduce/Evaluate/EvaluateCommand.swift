@@ -110,7 +110,9 @@ extension ScoredSuite {
         && (name != JoinedFolder.name || JoinedFolder.isWhole(root: root))
     }
     for name in names where !there.contains(name) {
-      print("\(name): not there, its rows stay as they were; run make published")
+      let remedy =
+        name == JoinedFolder.name ? "make published && make models-published" : "make published"
+      print("\(name): not there, its rows stay as they were; run \(remedy)")
     }
     var rows = AccuracyTable(keeping: earlier, but: there)
     for name in there {
