@@ -131,11 +131,19 @@ private func passagePanel(
     }
   }
   marks.append(Legend(.topLeft, entries))
-  let top = sources.count > 1 ? 2.3 : 1.6
+  // Room for the names above what is drawn.
+  let drawn = sources.flatMap { source in
+    places.flatMap { $0.1[source]?.values.compactMap { $0?.value } ?? [] }
+  }
+  let low = min(-0.1, drawn.min() ?? 0)
+  let high = max(1.05, drawn.max() ?? 1)
+  let room = 1 + 0.13 * Double(entries.count)
   return Panel(
     letter, title, in: area,
-    x: .linear("Layers of the language model passed", 0...Double(data.grid.layers), ticks: 6),
-    y: .linear("Recovery", -0.1...top, ticks: 4), marks)
+    x: .layers("Layers of the language model passed", data.grid.layers),
+    y: Axis(
+      "Recovery", low...(high * room),
+      ticks: Plot.ticks(in: low...high, about: 4)), marks)
 }
 
 /// One encoder along its depth, as two readers recover from it.
@@ -144,6 +152,10 @@ private func readersPanel(_ letter: String, _ data: AskedFigureData, in area: Re
     letter, "One encoder, two readers", data.readers, data.grid.encoder, in: area,
     legend: .topLeft, upTo: 1.9)
   panel.x.title = "Encoder layer"
+  let highest = data.readers.flatMap { $0.values.compactMap { $0?.value } }.max() ?? 1
+  panel.y = Axis(
+    "Recovery", -0.1...max(1.9, 1.6 * highest),
+    ticks: Plot.ticks(in: -0.1...max(1, highest), about: 4))
   return panel
 }
 
@@ -159,7 +171,7 @@ private func handOverPanel(_ letter: String, _ data: AskedFigureData, in area: R
   return Panel(
     letter, "Depth of the hand-over", in: area,
     x: .categories("", data.handOver.map(\.name)),
-    y: .linear("Layers passed", 0...Double(data.grid.layers) * 1.25, ticks: 6),
+    y: .layers("Layers passed", data.grid.layers, room: 1.25),
     [
       Whiskers(falls, Pen(colors[0], width: 0.6), cap: 1),
       Points(falls, .circle, colors[0], size: 1.4),
@@ -172,6 +184,15 @@ private func handOverPanel(_ letter: String, _ data: AskedFigureData, in area: R
           LegendEntry("last position above half", .symbol(.square, colors[1])),
         ]),
     ])
+}
+
+extension Axis {
+  /// Layers passed, with a tick at every sixth.
+  fileprivate static func layers(_ title: String, _ count: Int, room: Double = 1) -> Axis {
+    Axis(
+      title, 0...Double(count) * room,
+      ticks: stride(from: 0, through: count, by: 6).map { Tick(Double($0), "\($0)") })
+  }
 }
 
 private func searchPanel(_ letter: String, _ data: AskedFigureData, in area: Rect) -> Panel {

@@ -35,6 +35,11 @@ public struct AskedGrid: Sendable {
 
   public var sites: [Site] { encoder + [joint] + lm }
 
+  /// The sites at which everything is patched: all before the language model, and every second of its.
+  public var cuts: [Site] {
+    encoder + [joint] + lm.indices.filter { ($0 + lm.count) % 2 == 1 }.map { lm[$0] }
+  }
+
   /// Places among `sites` of what enters the language model and of its residual stream, and how many of
   /// its layers lie below each.
   public var passage: Range<Int> { encoder.count..<sites.count }

@@ -8,7 +8,7 @@ import Tensor
 
 /// Logit differences of one pair in a speech language model.
 public struct AskedMap: Codable, Sendable {
-  /// By [site][window] of `AskedGrid`.
+  /// By [site][window] of `AskedGrid`; `unrelated` is empty where it was not wanted.
   public var map: PairMap
   /// The corrupt run with one head of the clean one at the last position, by [layer][head]; empty where
   /// heads were not wanted.
@@ -17,7 +17,7 @@ public struct AskedMap: Codable, Sendable {
   public var cost = Cost()
 }
 
-/// What is wanted of a pair's map.
+/// What is wanted of a pair's map beside both directions and integrity.
 public struct AskedParts: Sendable {
   /// The other pair, whose clean member is the matched control; nil where none is wanted.
   public var unrelated: MinimalPair?
@@ -38,74 +38,79 @@ public struct AskedParts: Sendable {
 extension SpeechModel {
   /// Patches the corrupt run with the clean one and the reverse in every cell of the grid.
   ///
-  /// - Throws: where the pair cannot be asked, or its answers begin with the same token.
+  /// - Throws: where the pair or its control cannot be asked, or its answers begin with the same token.
   public func map(
     _ pair: MinimalPair, _ parts: AskedParts, root: String, recordings: HumanRecordings?
   ) throws -> AskedMap {
-    let (map, cost) = try Cost.timed {
-      try measured(pair, parts, root: root, recordings: recordings)
-    }
-    var whole = map
-    whole.cost = cost
-    return whole
-  }
-
-  private func measured(
-    _ pair: MinimalPair, _ parts: AskedParts, root: String, recordings: HumanRecordings?
-  ) throws -> AskedMap {
     func asking(_ pair: MinimalPair) throws -> AskedPair {
-      guard let asked = try self.asked(pair, root: root, recordings: recordings) else {
+      guard let asked = try asked(pair, root: root, recordings: recordings) else {
         throw CheckpointError(
           "pair \(pair.id): both answers begin with the same token; leave the pair out")
       }
       return asked
     }
-    let grid = AskedGrid(model)
-    let asked = try asking(pair)
-    let z = (0..<grid.layers).map { Site(.lm, $0, .z) }
-    let clean = try model.trace(asked.clean, keeping: parts.heads ? z : [])
-    let corrupt = try model.trace(asked.corrupt, keeping: parts.heads ? z : [])
-    var windows = AskedGrid.windows(
-      pair, end: 10 * Double(asked.clean.clip.validFrames), before: asked.before)
-    if !parts.isWhole {
-      for i in windows.indices where i != AskedGrid.moment && i != AskedGrid.last {
-        windows[i] = nil
+    let (map, cost) = try Cost.timed {
+      let asked = try asking(pair)
+      let windows = AskedGrid.windows(
+        pair, end: 10 * Double(asked.clean.clip.validFrames), before: asked.before)
+      let stranger = try parts.unrelated.map {
+        (question: try asking($0).clean, shift: $0.onset - pair.onset)
       }
+      return try model.map(asked, windows, stranger, parts)
     }
-    let cells = grid.sites.flatMap { site in windows.compactMap { $0.map { Cell(site, $0) } } }
+    var whole = map
+    whole.cost = cost
+    return whole
+  }
+}
+
+extension AudioLanguageModel {
+  /// The same of two questions.
+  ///
+  /// - Parameters:
+  ///   - windows: those of `AskedGrid`
+  ///   - stranger: the matched control, and how much later its change is, in milliseconds
+  func map(
+    _ asked: AskedPair, _ windows: [Window?], _ stranger: (question: Question, shift: Double)?,
+    _ parts: AskedParts
+  ) throws -> AskedMap {
+    let grid = AskedGrid(self)
+    let z = (0..<grid.layers).map { Site(.lm, $0, .z) }
+    let clean = try trace(asked.clean, keeping: parts.heads ? z : [])
+    let corrupt = try trace(asked.corrupt, keeping: parts.heads ? z : [])
+    let wanted = windows.indices.map { i in
+      parts.isWhole || i == AskedGrid.moment || i == AskedGrid.last ? windows[i] : nil
+    }
+    let cells = grid.sites.flatMap { site in wanted.compactMap { $0.map { Cell(site, $0) } } }
     func table(_ values: [Double?]) -> [[Double?]] {
       var values = values[...]
-      return grid.sites.map { _ in windows.map { $0 == nil ? nil : values.removeFirst() } }
+      return grid.sites.map { _ in wanted.map { $0 == nil ? nil : values.removeFirst() } }
     }
 
     var map = PairMap(clean: clean.logitDifference, corrupt: corrupt.logitDifference)
-    map.sufficiency = table(try model.patched(corrupt, with: .source(clean), cells: cells))
+    map.sufficiency = table(try patched(corrupt, with: .source(clean), cells: cells))
     guard parts.isWhole else { return AskedMap(map: map) }
-    map.necessity = table(try model.patched(clean, with: .source(corrupt), cells: cells))
-    if let unrelated = parts.unrelated {
-      let stranger = try model.trace(try asking(unrelated).clean)
-      map.unrelated = table(
-        try model.patched(
-          corrupt,
-          with: .unrelated(stranger, shift: unrelated.onset - pair.onset, matching: clean),
-          cells: cells))
+    map.necessity = table(try patched(clean, with: .source(corrupt), cells: cells))
+    if let stranger {
+      let other = Donor.unrelated(
+        try trace(stranger.question), shift: stranger.shift, matching: clean)
+      map.unrelated = table(try patched(corrupt, with: other, cells: cells))
     }
     func everything(from source: Trace) throws -> [Double] {
-      try model.patched(
-        corrupt, with: .source(source), cells: grid.sites.map { Cell($0) }, skipping: false
-      ).map { ($0! - map.corrupt) / map.gap }
+      let cells = grid.cuts.map { Cell($0) }
+      return try patched(corrupt, with: .source(source), cells: cells, skipping: false)
+        .map { ($0! - map.corrupt) / map.gap }
     }
     map.selfPatched = try everything(from: corrupt)
     map.allPatched = try everything(from: clean)
     if parts.searches {
-      map.searchSufficiency = table(
-        try model.attribution(of: clean, into: corrupt, cells: cells))
+      map.searchSufficiency = table(try attribution(of: clean, into: corrupt, cells: cells))
     }
     guard parts.heads else { return AskedMap(map: map) }
     let single = (0..<grid.layers).flatMap { layer in
       (0..<grid.heads).map { Cell(z[layer], index: $0, .text(-1, nil)) }
     }
-    var found = try model.patched(corrupt, from: clean, cells: single.map { [$0] })[...]
+    var found = try patched(corrupt, from: clean, cells: single.map { [$0] })[...]
     let heads = (0..<grid.layers).map { _ in (0..<grid.heads).map { _ in found.removeFirst() } }
     return AskedMap(map: map, heads: heads)
   }
@@ -139,11 +144,9 @@ extension Recogniser {
     let clean = try model.trace(questions.clean)
     let corrupt = try model.trace(questions.corrupt)
     let sites = TranscriptGrid(model).encoder
-    var windows = AskedGrid.times(pair, end: 10 * Double(questions.clean.clip.validFrames))
-    for i in windows.indices
-    where ![AskedGrid.changed, AskedGrid.following, AskedGrid.moment].contains(i) {
-      windows[i] = nil
-    }
+    let wanted = [AskedGrid.changed, AskedGrid.following, AskedGrid.moment]
+    let all = AskedGrid.times(pair, end: 10 * Double(questions.clean.clip.validFrames))
+    let windows = all.indices.map { wanted.contains($0) ? all[$0] : nil }
     func row(_ site: Site, _ base: Trace, _ source: Trace) throws -> [Double?] {
       var values = try model.patched(
         base, from: source, cells: windows.compactMap { $0.map { [Cell(site, $0)] } })[...]
