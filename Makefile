@@ -32,8 +32,8 @@ GOLDEN := $(addprefix Tests/SpeechTests/Fixtures/, \
 # `make -B figure2` also forgets what an interrupted run has stored.
 FRESH := $(if $(findstring B,$(firstword -$(MAKEFLAGS))),--fresh)
 
-.PHONY: help deps deps-fetch deps-all build figure2 figure4 figureS1 figureS2 figureS3 figureS4 test \
-  models data published corpus sounds check evaluate evaluate-published parity oracles \
+.PHONY: help deps deps-fetch deps-all build figure2 figure4 figureS1 figureS2 figureS3 figureS4 figureS5 \
+  test models data published corpus sounds check evaluate evaluate-published parity oracles \
   tour pages docs fuzz lint clean
 
 help: ## This list.
@@ -97,6 +97,10 @@ figure4: deps ## Figure 4: a speech LM of two published halves, after make publi
 	@swift build -c release --product published-speech-lm
 	@$(BIN)/published-speech-lm $(FRESH)
 
+figureS5: deps ## Figure S5: directions of its projector's output that carry the answer, needing the same (60 min).
+	@swift build -c release --product published-subspace
+	@$(BIN)/published-subspace $(FRESH)
+
 test: deps-all ## All tests (1 min); ends with how many passed and failed.
 	@swift build -c release --build-tests
 	@mkdir -p build
@@ -139,13 +143,13 @@ sounds: deps ## Make the sounds that are not speech again and compare them with 
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce sounds
 
-check: deps ## Verify every data file, and that every figure and number comes out as committed (12 min; with PUBLISHED=1 those of published models too, two hours more).
+check: deps ## Verify every data file, and that every figure and number comes out as committed (12 min; with PUBLISHED=1 those of published models too, three hours more).
 	@sha256sum --quiet -c data-manifests/SHA256SUMS && echo "data: all digests agree"
 	@swift build -c release
 	@mkdir -p build/check/paper && cp paper/numbers.tsv paper/accuracies.tsv build/check/paper/
 	@$(BIN)/reproduce evaluate --table build/check/paper/accuracies.tsv > /dev/null
 	@for experiment in e1-causal-map maps-by-model search-methods \
-	  $(if $(PUBLISHED),published-whisper published-hallucination published-speech-lm); do \
+	  $(if $(PUBLISHED),published-whisper published-hallucination published-speech-lm published-subspace); do \
 	  $(BIN)/$$experiment $(FRESH) --out build/check || exit 1; \
 	done
 	@$(BIN)/reproduce compare build/check
