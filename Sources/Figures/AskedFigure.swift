@@ -32,7 +32,7 @@ public func askedFigure(_ data: AskedFigureData) -> DrawnFigure {
     passagePanel(
       "e", "Who carries the answer", data, [.clean, .corrupt, .unrelated, .untrained],
       in: middle[0]))
-  figure.add(passagePanel("f", "The same, people", data, [.people], in: middle[1]))
+  figure.add(passagePanel("f", "The same, people", data, [.people, .strangers], in: middle[1]))
   figure.add(readersPanel("g", data, in: middle[2]))
   let bottom = rows[4].columns([70, 58, 50], gap: 1)
   figure.addHeads("h", data, in: bottom[0])
@@ -109,24 +109,20 @@ private func passagePanel(
       let points = zip(data.grid.depths, curve.values).compactMap { depth, value in
         value.map { Datum(depth, $0.value, $0.interval) }
       }
-      switch source {
-      case .clean, .people:
-        let pen = Pen(Palette.categories[i], width: 0.9)
-        marks += [
-          Band(points, pen.color), Line(points, pen), Points(points, .circle, pen.color, size: 1.1),
-        ]
+      let isControl = source != .clean && source != .people && source != .corrupt
+      let color =
+        isControl ? Palette.categories[source == .untrained ? 3 : 2] : Palette.categories[i]
+      let isDashed = source == .corrupt || (isControl && i == 1)
+      let pen = Pen(color, width: isControl ? 0.7 : 0.9, dashes: isDashed ? [1.4, 0.8] : [])
+      marks += source == .corrupt ? [Line(points, pen)] : [Band(points, color), Line(points, pen)]
+      if source == .clean || source == .people {
+        marks.append(Points(points, .circle, color, size: 1.1))
         entries.append(LegendEntry(place, .band(pen)))
-      case .corrupt:
-        let pen = Pen(Palette.categories[i], width: 0.7, dashes: [1.4, 0.8])
-        marks.append(Line(points, pen))
+      } else if source == .corrupt {
         entries.append(LegendEntry("\(place), necessity", .line(pen)))
-      case .unrelated, .untrained:
-        let color = Palette.categories[source == .unrelated ? 2 : 3]
-        let pen = Pen(color, width: 0.7, dashes: i == 0 ? [] : [1.4, 0.8])
-        marks += [Band(points, color), Line(points, pen)]
-        entries.append(
-          LegendEntry(
-            "\(place), \(source == .unrelated ? "unrelated" : source.rawValue)", .line(pen)))
+      } else if i == 0 {
+        let name = source == .untrained ? "drawn projector" : "unrelated item"
+        entries.append(LegendEntry("\(name) (dashed: last)", .band(pen)))
       }
     }
   }
@@ -143,7 +139,7 @@ private func passagePanel(
     x: .layers("Layers of the language model passed", data.grid.layers),
     y: Axis(
       "Recovery", low...(high * room),
-      ticks: Plot.ticks(in: low...high, about: 4)), marks)
+      ticks: Plot.ticks(in: low...high, about: 2)), marks)
 }
 
 /// One encoder along its depth, as two readers recover from it.

@@ -48,6 +48,7 @@ public enum AskedSource: String, Sendable, CaseIterable {
   case corrupt = "corrupt source (necessity)"
   case unrelated = "unrelated item, same length"
   case people = "people"
+  case strangers = "people, unrelated item"
   case untrained = "drawn projector"
 }
 
