@@ -93,7 +93,7 @@ figureS4: deps ## Figure S4: what published Whispers write where nobody speaks, 
 	@swift build -c release --product published-hallucination
 	@$(BIN)/published-hallucination $(FRESH)
 
-figure4: deps ## Figure 4: a speech LM of two published halves, after make published, data and models-published (60 min).
+figure4: deps ## Figure 4: a speech LM of two published halves, after make published, data and models-published (60 min, 1.6 GiB).
 	@swift build -c release --product published-speech-lm
 	@$(BIN)/published-speech-lm $(FRESH)
 

@@ -448,7 +448,7 @@ for (name, curve) in zip(["lm.moment", "whisper.moment", "lm.changed", "whisper.
     notebook.number("speechlm.encoder.\(name)", value, claim: "Q3")
   }
 }
-notebook.number("speechlm.difference", difference, claim: "Q3")
+if !both.isEmpty { notebook.number("speechlm.difference", difference, claim: "Q3") }
 notebook.note(
   "seconds of a map, mean", "\(maps.map(\.cost.seconds).reduce(0, +) / Double(maps.count))")
 

@@ -34,18 +34,21 @@ extension SpeechModel {
   ///
   /// Of members that differ in length the shorter one is followed by silence.
   ///
+  /// - Parameter answers: what is compared, where not the pair's own answers
   /// - Returns: nil where both answers begin with the same token, so that the first tokens do not tell
   ///   them apart
   /// - Throws: where a recording is unusable, or the pair asks for no word by its place.
   public func asked(
-    _ pair: MinimalPair, root: String, recordings: HumanRecordings?
+    _ pair: MinimalPair, answers: (clean: String, corrupt: String)? = nil, root: String,
+    recordings: HumanRecordings?
   ) throws -> AskedPair? {
     guard let text = pair.spokenPrompt else {
       throw CheckpointError(
         "pair \(pair.id): the prompt \(quoted(pair.prompt)) asks for no word by its place; leave the "
           + "pair out")
     }
-    let first = try [pair.answers.clean, pair.answers.corrupt].map {
+    let words = answers ?? pair.answers
+    let first = try [words.clean, words.corrupt].map {
       try tokenizer.encode($0, addingSpecialTokens: false).first
     }
     guard let answer = first[0], let foil = first[1], answer != foil else { return nil }

@@ -42,8 +42,12 @@ extension SpeechModel {
   public func map(
     _ pair: MinimalPair, _ parts: AskedParts, root: String, recordings: HumanRecordings?
   ) throws -> AskedMap {
-    func asking(_ pair: MinimalPair) throws -> AskedPair {
-      guard let asked = try asked(pair, root: root, recordings: recordings) else {
+    // The control is read at the pair's own answers.
+    func asking(_ other: MinimalPair) throws -> AskedPair {
+      let answers = pair.answers
+      guard
+        let asked = try asked(other, answers: answers, root: root, recordings: recordings)
+      else {
         throw CheckpointError(
           "pair \(pair.id): both answers begin with the same token; leave the pair out")
       }
