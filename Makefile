@@ -32,8 +32,8 @@ GOLDEN := $(addprefix Tests/SpeechTests/Fixtures/, \
 # `make -B figure2` also forgets what an interrupted run has stored.
 FRESH := $(if $(findstring B,$(firstword -$(MAKEFLAGS))),--fresh)
 
-.PHONY: help deps deps-fetch deps-all build figure2 figureS1 figureS2 figureS3 figureS4 test models \
-  models-published data published corpus sounds check evaluate evaluate-published parity oracles \
+.PHONY: help deps deps-fetch deps-all build figure2 figure4 figureS1 figureS2 figureS3 figureS4 figureS5 \
+  test models models-published data published corpus sounds check evaluate evaluate-published parity oracles \
   tour pages docs fuzz lint clean
 
 help: ## This list.
@@ -93,6 +93,14 @@ figureS4: deps ## Figure S4: what published Whispers write where nobody speaks, 
 	@swift build -c release --product published-hallucination
 	@$(BIN)/published-hallucination $(FRESH)
 
+figure4: deps ## Figure 4: a speech LM of two published halves, after make published, data and models-published (60 min, 1.6 GiB).
+	@swift build -c release --product published-speech-lm
+	@$(BIN)/published-speech-lm $(FRESH)
+
+figureS5: deps ## Figure S5: directions of its projector's output that carry the answer, needing the same (60 min).
+	@swift build -c release --product published-subspace
+	@$(BIN)/published-subspace $(FRESH)
+
 test: deps-all ## All tests (1 min); ends with how many passed and failed.
 	@swift build -c release --build-tests
 	@mkdir -p build
@@ -142,13 +150,13 @@ sounds: deps ## Make the sounds that are not speech again and compare them with 
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce sounds
 
-check: deps ## Verify every data file, and that every figure and number comes out as committed (12 min; with PUBLISHED=1 those of published models too, an hour more).
+check: deps ## Verify every data file, and that every figure and number comes out as committed (12 min; with PUBLISHED=1 those of published models too, three hours more).
 	@sha256sum --quiet -c data-manifests/SHA256SUMS && echo "data: all digests agree"
 	@swift build -c release
 	@mkdir -p build/check/paper && cp paper/numbers.tsv paper/accuracies.tsv build/check/paper/
 	@$(BIN)/reproduce evaluate --table build/check/paper/accuracies.tsv > /dev/null
 	@for experiment in e1-causal-map maps-by-model search-methods \
-	  $(if $(PUBLISHED),published-whisper published-hallucination); do \
+	  $(if $(PUBLISHED),published-whisper published-hallucination published-speech-lm published-subspace); do \
 	  $(BIN)/$$experiment $(FRESH) --out build/check || exit 1; \
 	done
 	@$(BIN)/reproduce compare build/check

@@ -43,6 +43,41 @@ extension Notebook {
     }
   }
 
+  /// A speech language model of the package that is put together of published halves, its projector and
+  /// the language model's file part of the stamp and of every key; the encoder's weights are an input of
+  /// their own (`published`).
+  ///
+  /// - Returns: nil, and a line that says so, where the projector or a half is not there
+  public func joined(_ name: String, languageModel: String) -> SpeechModel? {
+    let (root, half) = (root ?? ".", "build/models/\(languageModel)")
+    let folder = "artifacts/\(name)"
+    for (place, target) in [
+      ("\(half)/model.gguf", "published"), ("\(folder)/projector.safetensors", "models-published"),
+    ] where !FileManager.default.fileExists(atPath: "\(root)/\(place)") {
+      say(
+        "\(place) is not there, so \(self.name) is left out and its outputs stay as they are; run make "
+          + target)
+      return nil
+    }
+    return attempt {
+      let digest = try Digest(ofFile: "\(root)/\(half)/model.gguf")
+      let path = "data-manifests/published-models.json"
+      let listed = try readJSON("\(root)/\(path)")["models"]?.elements?
+        .first { $0["name"]?.string == languageModel }?["files"]?.elements?
+        .first { $0["name"]?.string == "model.gguf" }
+      guard listed?["sha256"]?.string == digest.description else {
+        throw CheckpointError(
+          "\(half)/model.gguf: is not the file that \(path) lists; remove the folder and run make "
+            + "published")
+      }
+      input(languageModel, digest: digest)
+      for file in ["config.json", "parts.json", "projector.safetensors"] {
+        input("\(name)/\(file)", digest: try Digest(ofFile: "\(root)/\(folder)/\(file)"))
+      }
+      return try SpeechModel(folder: "\(root)/\(folder)")
+    }
+  }
+
   /// The human recordings, which are no part of the package either; nil, and a line that says so, where
   /// they are not there. What is made of them is verified by its digest in the manifest.
   public func recordings() -> HumanRecordings? {

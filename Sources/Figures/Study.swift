@@ -103,9 +103,9 @@ extension Notebook {
   }
 }
 
-extension Array where Element == MinimalPair {
-  /// Every so many-th pair, the first among them.
-  public func every(_ step: Int) -> [MinimalPair] {
+extension Array {
+  /// Every so many-th element, the first among them.
+  public func every(_ step: Int) -> [Element] {
     indices.filter { $0 % step == 0 }.map { self[$0] }
   }
 }

@@ -170,12 +170,13 @@ class Hooked(time_maps.Hooked):
         self.modules = self.places()
 
 
-def chosen_pairs(manifest, count):
-    """Pairs of all voices in turn."""
+def chosen_pairs(manifest, count=None):
+    """So many pairs of all voices in turn, or all."""
     voices = {}
     for pair in manifest["pairs"]:
         voices.setdefault(pair["voice"], []).append(pair)
-    turns = [pairs[i * 7 % len(pairs)] for i in range(count) for pairs in voices.values()]
+    longest = max(map(len, voices.values()))
+    turns = [pairs[i * 7 % len(pairs)] for i in range(longest) for pairs in voices.values()]
     return turns[:count]
 
 
@@ -188,8 +189,10 @@ def compare_cells(folder, peer, options):
         f"decoder.{deep - 1}.cross.z"]
     work = BUILD / "cells"
     work.mkdir(exist_ok=True)
-    cells, worst, entered, moved = 0, 0.0, 0, 0
-    for pair in chosen_pairs(manifest, options.pairs):
+    cells, worst, done, entered, moved = 0, 0.0, 0, 0, 0
+    for pair in chosen_pairs(manifest):
+        if done == options.pairs:
+            break
         texts = []
         for name in "clean", "corrupt":
             said = dict(spoken[pair[name]]["questions"])["transcribe:"].split()
@@ -198,33 +201,37 @@ def compare_cells(folder, peer, options):
         tokens = [peer.tokenizer.encode(text, add_special_tokens=False).ids for text in texts]
         shared = len(os.path.commonprefix(tokens))
         files = {name: ROOT / spoken[pair[name]]["file"] for name in ("clean", "corrupt")}
+        hooked = Hooked(peer, files, peer.prompt + tokens[0][:shared])
+        answer, foil = tokens[0][shared], tokens[1][shared]
+        clean, corrupt = ((z[answer] - z[foil]).item() for z in (
+            hooked.trace(name)[0] for name in ("clean", "corrupt")))
+        if clean <= 0 or corrupt >= 0:
+            print(f"  {pair['id']}: not answered on both sides, left out", flush=True)
+            continue
+        done += 1
         table = work / "pairs.csv"
         table.write_text("audio_clean,audio_corrupt,prompt,answer,foil\n" + ",".join(
             [str(files["clean"]), str(files["corrupt"]), "", *(f'"{text}"' for text in texts)]) + "\n")
         subprocess.run([options.tap, "pairs", "--table", table, "--out", work / "pairs.json"],
                        check=True, stdout=subprocess.DEVNULL)
-        hooked = Hooked(peer, files, peer.prompt + tokens[0][:shared])
         length = 1000 * soundfile.info(files["corrupt"]).frames / RATE
         windows = [("time", start, start + 240.0)
                    for start in numpy.arange(0, length, 240.0).tolist()]
         windows += [("text", i - 4) for i in range(4)]
         job = {"width": 240, "text": 4, "families": sites, "windows": windows}
         _, found, _ = time_maps.tap_job(str(options.tap), work, job, model=folder)
-        answer, foil = tokens[0][shared], tokens[1][shared]
         values = {}
         for stage, reuse in ("encoder", False), ("decoder", True):
             values |= hooked.map(
                 [site for site in sites if site.startswith(stage)], windows,
                 time_maps.positions_of(hooked), answer, foil, batched=True, reuse=reuse)
-        clean, corrupt = ((z[answer] - z[foil]).item() for z in (
-            hooked.trace(name)[0] for name in ("clean", "corrupt")))
         off = time_maps.agreement(found, values, job)
         cells, worst = cells + len(values), max(worst, off)
         entered += clean > 1 and corrupt < -1
         moved += sum(abs(value - corrupt) > 0.1 for value in values.values())
         print(f"  {pair['id']}: {texts[0]!r} or {texts[1].split()[-1]!r}: clean {clean:+.2f}, corrupt "
               f"{corrupt:+.2f}; {len(values)} cells within {off:.1e} nats", flush=True)
-    print(f"{folder.name}: {cells} cells of {options.pairs} pairs within {worst:.1e} nats; {moved} cells "
+    print(f"{folder.name}: {cells} cells of {done} pairs within {worst:.1e} nats; {moved} cells "
           f"move the answer by more than 0.1; {entered} pairs are right on both sides by 1 nat")
     return cells > 0 and worst <= options.cells
 

@@ -109,20 +109,3 @@ struct JoinedFolder {
     ]
   }
 }
-
-/// The first projector: drawn so that its outputs are as large as the language model's own embeddings,
-/// for inputs of unit variance, as the encoder's final norm gives them.
-func drawnProjector(
-  _ config: Qwen2AudioConfig, languageModel: String, _ random: Random
-) throws -> Parameters {
-  // Every hundredth token tells how large embeddings are.
-  let some = try TextModel(folder: languageModel)
-    .embedded(Array(stride(from: 0, to: config.vocabulary, by: 100))).numbers
-  let squares = some.reduce(0.0) { $0 + Double($1) * Double($1) }
-  let deviation = (squares / Double(some.count) / Double(config.encoderWidth)).squareRoot()
-  return [
-    "multi_modal_projector.linear.weight": Tensor(
-      [config.width, config.encoderWidth], normal: deviation, random),
-    "multi_modal_projector.linear.bias": Tensor([config.width]),
-  ]
-}

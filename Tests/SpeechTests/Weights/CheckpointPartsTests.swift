@@ -119,6 +119,21 @@ import Testing
     #expect(try other.model.run(input, tap: nil).logits.numbers != a.numbers)
   }
 
+  @Test func aDrawnProjectorStandsBetweenTheSameHalves() throws {
+    let joined = try SpeechModel(folder: folder)
+    let clip = try joined.clip(Waveform(contentsOf: stored("whisper/base.wav")))
+    let input = ModelInput(clip: clip, tokens: try joined.tokens(for: "Hi.", clip: clip))
+    let random = Random(seed: 4)
+    let drawn = try joined.withDrawnProjector(random).model.run(input, tap: nil).logits.numbers
+    #expect(try drawn != joined.model.run(input, tap: nil).logits.numbers)
+    // As where it is the file's.
+    try write(drawnProjector(config, languageModel: stored("gguf/model"), random))
+    let read = try SpeechModel(folder: folder).model.run(input, tap: nil).logits.numbers
+    #expect(drawn == read)
+    try FileManager.default.removeItem(atPath: "\(folder)/parts.json")
+    refuses("parts.json") { _ = try joined.withDrawnProjector(random) }
+  }
+
   @Test func badIndices() throws {
     func refused(_ words: String..., index: [String: JSON]) throws {
       try writeIndex(index)
