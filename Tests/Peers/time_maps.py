@@ -280,7 +280,8 @@ def positions_of(hooked):
         if not is_text:
             return []
         text = [i for i in range(len(hooked.ids)) if i not in where]
-        return text[len(text) + window[1]:][:1]
+        # A short text has no fourth position from its end.
+        return text[window[1]:][:1] if len(text) + window[1] >= 0 else []
     return positions
 
 
