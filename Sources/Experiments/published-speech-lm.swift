@@ -27,10 +27,11 @@ let notebook = experiment("published-speech-lm")
 //
 // Rules, pairs, windows and the three claims were fixed in `paper/preregistration-speech-lm.json`
 // before the maps were computed, with what Figure S3 had shown of Whisper known: that much of what a
-// phone changes lies in the 120 ms behind it. Trial runs came behind the rules: on one pair that
-// synthesisers said and three of people, with a projector that was not trained to its end. So the *moment* of a change is the changed span (a phone,
-// or a digit) with those 120 ms. A whole run opens the test split under these rules, and that is logged;
-// a quick one does not.
+// phone changes lies in the 120 ms behind it. So the *moment* of a change is the changed span (a phone, or
+// a digit) with those 120 ms. Trial runs followed, which mapped one pair that synthesisers said, one of a
+// voice never heard and three of people, with projectors of 6 and of 70 steps of training. The first told
+// how long a map takes, and fewer pairs were asked for behind it; nothing else of the rules has been
+// changed. A whole run opens the test split under them, and that is logged; a quick one does not.
 //
 // Pairs are taken by count: every third of the suite's phoneme pairs, every sixth of those of voices that
 // no training has heard, every fifth of the strings of digits that people recorded. Each is asked, and
@@ -166,9 +167,9 @@ attempt {
 // Before the sound both runs are the same, and those cells must be 0.
 //
 // Beside each cell stands, on every second pair, the clean member of another one, its move rescaled to
-// the same length. On every fourth synthetic pair each head of the language model is patched by itself at the last position,
-// and it is repeated with the projector that training began from: the same halves, nothing
-// learnt between them.
+// the same length. On every fourth synthetic pair each head of the language model is patched by itself
+// at the last position, and it is repeated with the projector that training began from: the same halves,
+// nothing learnt between them.
 
 @MainActor func step(_ name: String) -> Int { attempt { try fixed.step(ofTurns: name) } }
 

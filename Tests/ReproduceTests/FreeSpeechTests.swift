@@ -53,6 +53,11 @@ import Testing
       #expect((4...9).contains(sentence.words.count))
       #expect(FreeSentence(text: sentence.text) == sentence)
       #expect(FreeSentence(text: sentence.text + " again") == nil)
+      for place in sentence.words.indices {
+        var words = sentence.words
+        words[place] = "again"
+        #expect(FreeSentence(text: words.joined(separator: " ")) == nil, "\(words)")
+      }
       #expect(Sentence(text: sentence.text) == nil)
     }
   }

@@ -54,9 +54,11 @@ struct Join: ParsableCommand {
       halves: halves, utterances: utterances, heard: heard, random: random, steps: steps,
       batch: batch,
       peakRate: rate, parameters: drawn)
+    // Runs of other settings go on beside each other; that of another executable is not taken up.
+    let settings = ["\(steps)", "\(batch)", "\(rate)"] + absent
     let state = TrainingState(
-      folder: repository.url("build"), name: JoinedFolder.name,
-      key: "\(steps) \(batch) \(rate) \(leaveOut) \(try Digest(ofFile: "/proc/self/exe"))")
+      folder: repository.url("build/joined"), name: settings.joined(separator: "-"),
+      key: "\(settings) \(try Digest(ofFile: "/proc/self/exe"))")
     var optimiser = AdamW(parameters: JoinedTraining.names.map { drawn[$0]! })
     var (first, log) = (0, ["step\tloss\tanswers\tcorrect"])
     if !fresh, let saved = try state.read(into: &training.parameters) {
