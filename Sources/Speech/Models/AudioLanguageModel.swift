@@ -147,11 +147,25 @@ public struct AudioLanguageModel: SpeechLanguageModel {
   ///
   /// - Throws: where a token is outside the vocabulary, as the placeholder of sound may be
   public func logits(ofText tokens: [Int], tap: Tap? = nil) throws -> Tensor {
+    try check(text: tokens)
+    return lm.logits(
+      ofEmbedded: gatherRows(lm.embeddings, tokens), rows: Array(tokens.indices), tap: tap)
+  }
+
+  /// What the language model says behind a text, with no sound at all, without the end token.
+  ///
+  /// - Throws: what `logits(ofText:)` throws
+  public func generate(afterText tokens: [Int], _ config: GenerationConfig) throws -> [Int] {
+    try check(text: tokens)
+    return lm.generate(
+      after: gatherRows(lm.embeddings, tokens), prompt: tokens, config, progress: { _ in }
+    ).tokens
+  }
+
+  private func check(text tokens: [Int]) throws {
     guard !tokens.isEmpty, tokens.allSatisfy((0..<vocabulary).contains) else {
       throw CheckpointError("a text without sound takes tokens of the vocabulary, one or more")
     }
-    return lm.logits(
-      ofEmbedded: gatherRows(lm.embeddings, tokens), rows: Array(tokens.indices), tap: tap)
   }
 
   /// Keys and values of a text with which prompts begin, before any sound.

@@ -118,15 +118,11 @@ extension SpeechModel {
     follows(answer, try model.logits(ofText: tokens + answer), from: tokens.count - 1)
   }
 
-  private func continuation(of tokens: [Int], limit: Int = 12) throws -> [Int] {
-    var said: [Int] = []
-    while said.count < limit {
-      let logits = try model.logits(ofText: tokens + said)
-      let next = logits.largest(inRow: logits.rows - 1)
-      if endTokens.contains(next) { break }
-      said.append(next)
-    }
-    return said
+  private func continuation(of tokens: [Int]) throws -> [Int] {
+    var config = GenerationConfig()
+    config.endTokens = endTokens
+    config.limit = 12
+    return try model.generate(afterText: tokens, config)
   }
 }
 

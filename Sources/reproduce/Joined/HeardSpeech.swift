@@ -13,8 +13,9 @@ struct HeardSpeech: Sendable {
   /// What `augmentedWave` is given at most, in samples.
   private static let longestLead = 4800
 
-  private let files: [Safetensors]
-  private let homes: [String: Int]
+  /// The file of each utterance. One is opened when it is read, and closed: what is mapped counts as
+  /// memory.
+  private let homes: [String: String]
 
   /// Opens the features, and computes those that are not there yet.
   ///
@@ -31,8 +32,11 @@ struct HeardSpeech: Sendable {
     let starts = Array(stride(from: 0, to: utterances.count, by: Self.chunk))
     let chunks = starts.map { Array(utterances[$0..<min($0 + Self.chunk, utterances.count)]) }
     let paths = chunks.map { chunk in
-      // By what it holds, whichever utterances stand before it.
-      let digest = Digest(ofParts: chunk.map(\.id))
+      // By what was said, whichever utterances stand before it.
+      let digest = Digest(
+        ofParts: chunk.flatMap { utterance in
+          [utterance.id, "\(Digest(of: utterance.samples.withUnsafeBytes { Array($0) }))"]
+        })
       return folder.appendingPathComponent("\("\(digest)".prefix(16)).safetensors").path
     }
     for (i, path) in paths.enumerated() where !FileManager.default.fileExists(atPath: path) {
@@ -40,13 +44,16 @@ struct HeardSpeech: Sendable {
       try Self.write(chunks[i], halves, random.split("heard"), to: path)
     }
     Progress.show("")
-    files = try paths.map { try Safetensors(path: $0) }
     homes = Dictionary(
-      uniqueKeysWithValues: chunks.enumerated().flatMap { i, chunk in chunk.map { ($0.id, i) } })
+      uniqueKeysWithValues: zip(chunks, paths).flatMap { chunk, path in
+        chunk.map { ($0.id, path) }
+      })
   }
 
   /// What the encoder makes of an utterance, pooled, [audio tokens, width].
-  func callAsFunction(_ id: String) throws -> Tensor { try files[homes[id]!].tensor(id) }
+  func callAsFunction(_ id: String) throws -> Tensor {
+    try Safetensors(path: homes[id]!).tensor(id)
+  }
 
   private static func write(
     _ utterances: [JoinedUtterance], _ halves: JoinedHalves, _ random: Random, to path: String

@@ -47,9 +47,9 @@ struct Join: ParsableCommand {
       config, languageModel: languageModel, random.split("projector"))
     let halves = try JoinedHalves(
       config, joined.model(config, drawn), Tokenizer(folder: languageModel))
-    let all = try JoinedCorpus.utterances(repository)
-    let heard = try HeardSpeech(repository, all, halves, random)
-    let utterances = all.filter { !absent.contains($0.speaker) }
+    var utterances = try JoinedCorpus.utterances(repository)
+    let heard = try HeardSpeech(repository, utterances, halves, random)
+    utterances = utterances.filter { !absent.contains($0.speaker) }.map(\.silent)
     var training = JoinedTraining(
       halves: halves, utterances: utterances, heard: heard, random: random, steps: steps,
       batch: batch,

@@ -14,6 +14,12 @@ struct JoinedUtterance: Sendable {
   let aboutVoice: [Question]
   /// 16 kHz.
   let samples: [Int16]
+
+  /// The same without its sound, which nobody needs once the encoder has heard it.
+  var silent: JoinedUtterance {
+    JoinedUtterance(
+      id: id, speaker: speaker, aboutWords: aboutWords, aboutVoice: aboutVoice, samples: [])
+  }
 }
 
 enum JoinedCorpus {
