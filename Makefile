@@ -93,11 +93,11 @@ figureS4: deps ## Figure S4: what published Whispers write where nobody speaks, 
 	@swift build -c release --product published-hallucination
 	@$(BIN)/published-hallucination $(FRESH)
 
-figure4: deps ## Figure 4: a speech LM of two published halves, after make published, data and models-published (60 min, 1.6 GiB).
+figure4: deps ## Figure 4: a speech LM of two published halves, after make published, data and models-published (not run whole yet; an hour by count).
 	@swift build -c release --product published-speech-lm
 	@$(BIN)/published-speech-lm $(FRESH)
 
-figureS5: deps ## Figure S5: directions of its projector's output that carry the answer, needing the same (60 min).
+figureS5: deps ## Figure S5: directions of its projector's output that carry the answer, needing the same (not run whole yet; an hour by count).
 	@swift build -c release --product published-subspace
 	@$(BIN)/published-subspace $(FRESH)
 
@@ -127,7 +127,7 @@ models: deps-all ## Train the four small checkpoints again, bit for bit (60 min;
 	@$(BIN)/reproduce corpus --part training
 	@$(BIN)/reproduce train
 
-models-published: deps-all ## Train the projector between two published halves again, bit for bit (2 h, 3 GiB, after make published; resumes).
+models-published: deps-all ## Train the projector between two published halves again, bit for bit (not run whole yet; 2 h by count, after make published; resumes).
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce data
 	@$(BIN)/reproduce corpus --part training
@@ -150,7 +150,7 @@ sounds: deps ## Make the sounds that are not speech again and compare them with 
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce sounds
 
-check: deps ## Verify every data file, and that every figure and number comes out as committed (12 min; with PUBLISHED=1 those of published models too, three hours more).
+check: deps ## Verify every data file, and that every figure and number comes out as committed (12 min; with PUBLISHED=1 those of published models too, an hour more, and two by count where a projector is trained).
 	@sha256sum --quiet -c data-manifests/SHA256SUMS && echo "data: all digests agree"
 	@swift build -c release
 	@mkdir -p build/check/paper && cp paper/numbers.tsv paper/accuracies.tsv build/check/paper/
@@ -165,7 +165,7 @@ evaluate: deps ## What the checkpoints transcribe, translate, answer and choose,
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce evaluate --table paper/accuracies.tsv
 
-evaluate-published: deps ## What is made of published weights writes, answers and chooses, after make published (1 h).
+evaluate-published: deps ## What is made of published weights writes, answers and chooses, after make published (30 min for recognisers; the speech LM's part is not run yet).
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce evaluate --published --table paper/accuracies.tsv
 
