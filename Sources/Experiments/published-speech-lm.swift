@@ -57,52 +57,15 @@ guard let whisper = notebook.published("whisper-base"),
 else { exit(0) }
 let grid = AskedGrid(model.model)
 
-struct Material: Sendable {
-  let name: String
-  let suite: PairSuite
-  let pairs: [MinimalPair]
-}
-
-@MainActor func material(_ name: String, _ suite: PairSuite) -> Material {
-  let asked = suite.pairs.filter { $0.spokenPrompt != nil && $0.transcript != nil }
-  return Material(
-    name: name, suite: suite, pairs: asked.every(attempt { try fixed.step(ofPairs: name) }))
-}
-
-@MainActor func material(_ name: String, _ manifest: String) -> Material {
-  let suite = notebook.tracked("data-manifests/\(manifest).json", as: name) {
-    try PairSuite(manifest: $0)
-  }
-  return material(name, suite)
-}
-
-let materials = [
-  material("synthetic", study.suite), material("never-heard", "never-heard"),
-  material("people", "human"),
-]
+let materials = notebook.materials(
+  study, where: { $0.spokenPrompt != nil && $0.transcript != nil },
+  step: fixed.step(ofPairs:))
 let (synthetic, people) = (0, 2)
-if notebook.options.quick == nil {
-  attempt {
-    let log = OpeningLog("\(root)/paper/openings.tsv")
-    for material in materials {
-      let split = try Splits(material.suite.pairs.map { SplitItem($0) })
-      try log.open(
-        "speech LM: \(material.name) \(rules.confirmSplit)",
-        items: split.digest(rules.confirmSplit), under: rules.digest, by: notebook.name)
-    }
-  }
-}
+if notebook.options.quick == nil { notebook.open(materials, of: study, for: "speech LM") }
 
 struct Item: Sendable {
   let material: Int
   let pair: MinimalPair
-}
-
-/// The pairs of all kinds, kinds taking turns.
-func taking<T>(turns lists: [[T]]) -> [T] {
-  (0..<(lists.map(\.count).max() ?? 0)).flatMap { i in
-    lists.compactMap { $0.indices.contains(i) ? $0[i] : nil }
-  }
 }
 
 let items = taking(

@@ -47,39 +47,9 @@ guard let base = notebook.published("whisper-base"),
   let tiny = notebook.published("whisper-tiny.en"), let recordings = notebook.recordings()
 else { exit(0) }
 
-struct Material: Sendable {
-  let name: String
-  let suite: PairSuite
-  let pairs: [MinimalPair]
-}
-
-@MainActor func material(_ name: String, _ suite: PairSuite) -> Material {
-  let worded = suite.pairs.filter { $0.transcript != nil }
-  return Material(
-    name: name, suite: suite, pairs: worded.every(attempt { try fixed.step(ofPairs: name) }))
-}
-
-@MainActor func material(_ name: String, _ manifest: String) -> Material {
-  let suite = notebook.tracked("data-manifests/\(manifest).json", as: name) {
-    try PairSuite(manifest: $0)
-  }
-  return material(name, suite)
-}
-
-let materials = [
-  material("synthetic", study.suite), material("never-heard", "never-heard"),
-  material("people", "human"),
-]
-attempt {
-  let log = OpeningLog("\(root)/paper/openings.tsv")
-  for material in materials {
-    let split = try Splits(material.suite.pairs.map { SplitItem($0) })
-    let name = "published: \(material.name) "
-    try log.open(
-      name + rules.confirmSplit, items: split.digest(rules.confirmSplit), under: rules.digest,
-      by: notebook.name)
-  }
-}
+let materials = notebook.materials(
+  study, where: { $0.transcript != nil }, step: fixed.step(ofPairs:))
+notebook.open(materials, of: study, for: "published")
 
 let (synthetic, people) = (0, 2)
 
@@ -95,16 +65,16 @@ struct Item: Sendable {
 
 /// All pairs, kinds taking turns, so that the first of them are of every kind.
 let items = attempt {
-  try (0..<(materials.map(\.pairs.count).max() ?? 0)).flatMap { i in
-    try materials.indices.filter { i < materials[$0].pairs.count }.map { m in
-      let pair = materials[m].pairs[i]
-      let isAligned = pair.alignment == .identity
-      return Item(
-        turn: i, material: m, pair: pair,
-        unrelated: isAligned ? try materials[m].suite.unrelated(to: pair) : nil,
-        isSearched: m == synthetic && pair.split == rules.confirmSplit)
-    }
-  }
+  taking(
+    turns: try materials.indices.map { m in
+      try materials[m].pairs.enumerated().map { i, pair in
+        let isAligned = pair.alignment == .identity
+        return Item(
+          turn: i, material: m, pair: pair,
+          unrelated: isAligned ? try materials[m].suite.unrelated(to: pair) : nil,
+          isSearched: m == synthetic && pair.split == rules.confirmSplit)
+      }
+    })
 }
 
 // ## The maps

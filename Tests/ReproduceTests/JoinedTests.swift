@@ -64,4 +64,35 @@ import Testing
     #expect(example.targets.map(\.token) == [30, 31, 5, 40, 5])
     #expect(example.prompt.positions == [0, 1, 2, 3, 4, 5, 6, 3, 4])
   }
+
+  @Test func whatIsReadStandsInThePlaceOfTheSound() throws {
+    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .appendingPathComponent("../../artifacts/qwen2-audio-small").standardized.path
+    let speech = try SpeechModel(folder: folder)
+    func logits(_ hearing: reproduce.Hearing, _ said: [Int] = []) throws -> [Float] {
+      try speech.nextLogits(to: "first thing:", saying: said, hearing: hearing)
+    }
+    let prompt = try PromptTemplate().tokens("first thing:", for: speech.config, speech.tokenizer)
+    let words = try speech.textTokens("red pat")
+    let place = try #require(prompt.firstIndex(of: speech.config.sound.placeholder))
+    let (before, behind) = (Array(prompt[..<place]), Array(prompt[(place + 1)...]))
+    func last(_ tokens: [Int]) throws -> [Float] {
+      let all = try speech.model.logits(ofText: tokens)
+      return gatherRows(all, [all.rows - 1]).numbers
+    }
+    #expect(try logits(.read("red pat")) == last(before + words + behind))
+    #expect(try logits(.read("red pat"), words) == last(before + words + behind + words))
+    #expect(try logits(.nothing) == last(before + behind))
+    #expect(try logits(.read("red pat")) != logits(.read("red bat")))
+  }
+
+  @Test func questionsOfTheSuiteAreAskedInTrainedAndInUnseenWordings() {
+    for question in questions {
+      let (trained, unseen) = (Asking.trained(question), Asking.unseen(question))
+      #expect(trained.answer == question.answer && unseen.kind == question.kind)
+      #expect(Wordings(question).trained.contains(trained.prompt))
+      #expect(Wordings(question).unseen.contains(unseen.prompt))
+      #expect(trained.prompt != unseen.prompt)
+    }
+  }
 }

@@ -164,11 +164,13 @@ private struct Asked {
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let root = URL(fileURLWithPath: Bench.checkpoint).deletingLastPathComponent()
       .appendingPathComponent("evaluation").path
-    let groups = (0..<4).map { ("g\($0)", "slt", "red") } + [("g4", "ked", "brown")]
-    let rows = groups.map {
-      "\($0),\(root)/\($1)/a-pat.flac,\(root)/\($1)/a-bat.flac,transcribe:,"
-        + "say the \($2) pat,say the \($2) bat"
+    func row(_ group: Int, _ other: String, _ foil: String) -> String {
+      "g\(group),\(root)/slt/a-pat.flac,\(root)/\(other)/a-bat.flac,transcribe:,say the red pat,"
+        + "say the \(foil) bat"
     }
+    // The last pair's answers part a word earlier, so that one of its recordings has the answer of the
+    // others behind a shorter beginning.
+    let rows = (0..<4).map { row($0, "slt", "red") } + [row(4, "awb", "blue")]
     try (["group,audio_clean,audio_corrupt,prompt,answer,foil"] + rows).joined(separator: "\n")
       .write(toFile: "\(folder)/table.csv", atomically: true, encoding: .utf8)
     try """

@@ -154,4 +154,29 @@ import Testing
     #expect(a.numbers.contains { abs($0) > 1e-4 })
     #expect(a.isIdentical(to: b))
   }
+
+  /// Without sound, with keys and values kept, what is said is what whole passes say.
+  @Test func textIsContinuedAsByWholePasses() throws {
+    let config = smallConfig()
+    let model = AudioLanguageModel(config, config.busyParameters(4))
+    var settings = GenerationConfig()
+    settings.limit = 9
+    for start in [[7, 5, 11], [8], Array(3..<29)] {
+      var said: [Int] = []
+      for _ in 0..<settings.limit {
+        let logits = try model.logits(ofText: start + said)
+        said.append(logits.largest(inRow: logits.rows - 1))
+      }
+      #expect(try model.generate(afterText: start, settings) == said)
+      // An end token ends it and is not said.
+      var ending = settings
+      ending.endTokens = [said[4]]
+      let first = said.firstIndex(of: said[4])!
+      #expect(try model.generate(afterText: start, ending) == Array(said[..<first]))
+    }
+    #expect(throws: CheckpointError.self) { try model.generate(afterText: [], settings) }
+    #expect(throws: CheckpointError.self) {
+      try model.generate(afterText: [config.vocabulary], settings)
+    }
+  }
 }
