@@ -19,7 +19,7 @@ let notebook = experiment("published-subspace")
 let study = notebook.study(rules: "paper/preregistration-speech-lm.json")
 let (rules, root) = (study.rules, study.root)
 let random = study.random("published subspace")
-guard notebook.published("whisper-base") != nil,
+guard notebook.publishedFolder("whisper-base") != nil,
   let model = notebook.joined("qwen2-audio-published", languageModel: "qwen2.5-coder-0.5b")
 else { exit(0) }
 

@@ -43,9 +43,9 @@ let study = notebook.study(rules: rulesFile)
 let (rules, root) = (study.rules, study.root)
 let fixed = attempt { try TranscriptRules("\(root)/\(rulesFile)") }
 let random = study.random("published whisper")
-guard let base = notebook.published("whisper-base"),
-  let tiny = notebook.published("whisper-tiny.en"), let recordings = notebook.recordings()
-else { exit(0) }
+let models = ["whisper-base", "whisper-tiny.en"]
+let folders = models.compactMap { notebook.publishedFolder($0) }
+guard folders.count == models.count, let recordings = notebook.recordings() else { exit(0) }
 
 let materials = notebook.materials(
   study, where: { $0.transcript != nil }, step: fixed.step(ofPairs:))
@@ -144,8 +144,11 @@ struct Reading {
     reasons: reasons)
 }
 
-let readings = [("whisper-base", base), ("whisper-tiny.en", tiny)].map { name, model in
-  read(name, model, items.filter { $0.turn % step(name) == 0 })
+// One model after the other is opened, read and let go.
+
+let readings = zip(models, folders).map { name, folder in
+  read(
+    name, attempt { try Recogniser(folder: folder) }, items.filter { $0.turn % step(name) == 0 })
 }
 
 // The small checkpoint of Figure 2 on the same pairs, in its own encoder and with its own question.

@@ -17,6 +17,12 @@ extension Notebook {
   ///
   /// - Returns: nil, and a line that says so, where the folder or one of its files is not there
   public func published(_ name: String) -> Recogniser? {
+    publishedFolder(name).map { folder in attempt { try Recogniser(folder: folder) } }
+  }
+
+  /// The folder of a published recogniser, verified as ``published(_:)`` does, for who opens it later or
+  /// needs it to be there.
+  public func publishedFolder(_ name: String) -> String? {
     let folder = "\(root ?? ".")/build/models/\(name)"
     let missing = ["config.json", "tokenizer.json"].first {
       !FileManager.default.fileExists(atPath: "\(folder)/\($0)")
@@ -39,7 +45,7 @@ extension Notebook {
       }
       // The same in whichever form the weights were fetched.
       input(name, digest: digest)
-      return try Recogniser(folder: folder)
+      return folder
     }
   }
 
