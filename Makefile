@@ -165,7 +165,7 @@ evaluate: deps ## What the checkpoints transcribe, translate, answer and choose,
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce evaluate --table paper/accuracies.tsv
 
-evaluate-published: deps ## What is made of published weights writes, answers and chooses, after make published (30 min for recognisers; the speech LM's part is not run yet).
+evaluate-published: deps ## What is made of published weights writes, answers and chooses, after make published (30 min for recognisers; the speech LM's part is not run yet; resumes).
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce evaluate --published --table paper/accuracies.tsv
 

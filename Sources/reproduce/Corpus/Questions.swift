@@ -5,7 +5,7 @@
 /// A text prompt and the words that answer it.
 struct Question: Equatable {
   /// What an answer takes: hearing alone, or also putting words together or knowing something.
-  enum Kind: String, CaseIterable {
+  enum Kind: String, CaseIterable, Codable {
     case transcription, translation, position
     /// Which colour or number goes with which thing.
     case colourOf = "binding: what colour"

@@ -6,7 +6,7 @@ import Speech
 import Tensor
 
 /// A question with what was said to it.
-struct Answer: Sendable {
+struct Answer: Codable, Sendable {
   let kind: Question.Kind
   let prompt: String
   let expected: String

@@ -115,19 +115,24 @@ extension ScoredSuite {
       print("\(name): not there, its rows stay as they were; run \(remedy)")
     }
     var rows = AccuracyTable(keeping: earlier, but: there)
+    var journals: [ScoreJournal] = []
     for name in there {
       print("# \(name)\n")
+      let parts = name == JoinedFolder.name ? ["\(root)/build/models/\(JoinedFolder.encoder)"] : []
+      let journal = try ScoreJournal(name, root: root, folders: [folder(name)] + parts)
+      journals.append(journal)
       let card =
         name == JoinedFolder.name
         ? try score(
           joined: SpeechModel(folder: folder(name)),
-          free: FreeSpeech(Repository(root: URL(fileURLWithPath: root))).testUtterances())
-        : try score(Recogniser(folder: folder(name)), minimumGap: minimumGap)
+          free: FreeSpeech(Repository(root: URL(fileURLWithPath: root))).testUtterances(), journal)
+        : try score(Recogniser(folder: folder(name)), minimumGap: minimumGap, journal)
       rows.add(name, card, earlier: earlier)
       print("\(card.table(brief: brief))\n")
       if recordings == nil { print("human | \(HumanRecordings.absent)\n") }
     }
     if let table, !there.isEmpty { try writeAtomically(rows.text, to: table.path) }
+    for journal in journals { journal.remove() }
   }
 }
 

@@ -12,12 +12,16 @@ extension ScoredSuite {
 
   /// Everything that one recogniser is asked.
   ///
-  /// - Parameter minimumGap: the gap in nats from which a pair enters (`paper/definitions.md`, D17)
-  func score(_ recogniser: Recogniser, minimumGap: Double) throws -> Scorecard {
+  /// - Parameters:
+  ///   - minimumGap: the gap in nats from which a pair enters (`paper/definitions.md`, D17)
+  ///   - journal: what an interrupted evaluation has kept
+  func score(_ recogniser: Recogniser, minimumGap: Double, _ journal: ScoreJournal) throws
+    -> Scorecard
+  {
     var card = Scorecard(architecture: "Whisper")
     for (set, suite) in sets where Self.wording.contains(set) {
-      try enter(recogniser, set, suite, minimumGap, &card)
-      try transcribe(recogniser, set, suite, &card)
+      try enter(recogniser, set, suite, minimumGap, journal, &card)
+      try transcribe(recogniser, set, suite, journal, &card)
     }
     return card
   }
@@ -25,23 +29,22 @@ extension ScoredSuite {
   /// Whether either member's word is the more probable one, and whether the pair enters.
   private func enter(
     _ recogniser: Recogniser, _ set: String, _ suite: PairSuite, _ minimumGap: Double,
-    _ card: inout Scorecard
+    _ journal: ScoreJournal, _ card: inout Scorecard
   ) throws {
     let pairs = suite.pairs.filter { $0.transcript != nil }
     let filter = PairFilter(minimumGap: minimumGap)
-    let said = try mapInParallel(pairs.count) { i in
-      let questions = try recogniser.questions(
-        for: pairs[i], root: root, recordings: recordings)
-      return (
-        clean: try recogniser.model.trace(questions.clean).logitDifference,
-        corrupt: try recogniser.model.trace(questions.corrupt).logitDifference
-      )
+    let differences = try journal("\(set), choice", pairs, key: \.id) { pair in
+      let questions = try recogniser.questions(for: pair, root: root, recordings: recordings)
+      return try [questions.clean, questions.corrupt].map {
+        try recogniser.model.trace($0).logitDifference
+      }
     }
-    for (pair, said) in zip(pairs, said) {
-      let enters = filter.reason(clean: said.clean, corrupt: said.corrupt) == nil
+    for (pair, difference) in zip(pairs, differences) {
+      let (clean, corrupt) = (difference[0], difference[1])
+      let enters = filter.reason(clean: clean, corrupt: corrupt) == nil
       for group in ["all voices", pair.voice] {
-        card.add(said.clean > 0, to: "\(set) | \(group) | choice")
-        card.add(said.corrupt < 0, to: "\(set) | \(group) | choice")
+        card.add(clean > 0, to: "\(set) | \(group) | choice")
+        card.add(corrupt < 0, to: "\(set) | \(group) | choice")
         card.add(enters, to: "\(set) | \(group) | pairs that enter")
       }
     }
@@ -49,11 +52,12 @@ extension ScoredSuite {
 
   /// Every fourth utterance, written down.
   private func transcribe(
-    _ recogniser: Recogniser, _ set: String, _ suite: PairSuite, _ card: inout Scorecard
+    _ recogniser: Recogniser, _ set: String, _ suite: PairSuite, _ journal: ScoreJournal,
+    _ card: inout Scorecard
   ) throws {
     let some = stride(from: 0, to: suite.utterances.count, by: 4).map { suite.utterances[$0] }
-    let written = try mapInParallel(some.count) { i in
-      let wave = try some[i].waveform(root: root, recordings: recordings)
+    let written = try journal(set, some, key: \.id) { utterance in
+      let wave = try utterance.waveform(root: root, recordings: recordings)
       return try recogniser.transcript(of: recogniser.model.clip(wave), limit: 48).text
     }
     for (utterance, text) in zip(some, written) {

@@ -9,6 +9,9 @@ struct FreeUtterance {
   let voice: Voice
   let manner: Manner
   let samples: [Int16]
+
+  /// What tells it from all others.
+  var id: String { "\(voice): \(sentence.text)" }
 }
 
 struct FreeSpeech {

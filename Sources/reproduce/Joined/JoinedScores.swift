@@ -29,31 +29,35 @@ extension ScoredSuite {
 
   /// Everything that the model is asked.
   ///
-  /// - Parameter free: sentences with words never in training audio
-  func score(joined speech: SpeechModel, free: [FreeUtterance]) throws -> Scorecard {
+  /// - Parameters:
+  ///   - free: sentences with words never in training audio
+  ///   - journal: what an interrupted evaluation has kept
+  func score(joined speech: SpeechModel, free: [FreeUtterance], _ journal: ScoreJournal) throws
+    -> Scorecard
+  {
     var card = Scorecard(architecture: speech.config.architecture)
     for (set, suite) in sets {
       guard let every = Self.every[set] else { continue }
       let some = stride(from: 0, to: suite.utterances.count, by: every).map {
         suite.utterances[$0]
       }
-      try ask(speech, some, set, Asking.trained, &card)
-      try choose(speech, set, suite, &card)
+      try ask(speech, some, set, Asking.trained, journal, &card)
+      try choose(speech, set, suite, journal, &card)
     }
     let suite = sets[0].suite
     let few = stride(from: 0, to: suite.utterances.count, by: 12).map { suite.utterances[$0] }
-    try ask(speech, few, "evaluation", .unseen, &card)
-    try ask(speech, few, "evaluation with no audio", .trained, &card) { _ in .nothing }
-    try ask(speech, few, "evaluation with silence", .trained, &card) { _ in
+    try ask(speech, few, "evaluation", .unseen, journal, &card)
+    try ask(speech, few, "evaluation with no audio", .trained, journal, &card) { _ in .nothing }
+    try ask(speech, few, "evaluation with silence", .trained, journal, &card) { _ in
       .silence(seconds: 1.5)
     }
-    try ask(speech, few, "evaluation, read by the language model", .trained, &card) {
+    try ask(speech, few, "evaluation, read by the language model", .trained, journal, &card) {
       .read($0.text)
     }
     let noise = try PairSuite(manifest: "\(root)/data-manifests/noise.json").pairs
     let noisy = stride(from: 0, to: noise.count, by: 15).map { noise[$0].corrupt }
-    try ask(speech, noisy, "in noise", .trained, &card)
-    try ask(speech, free, &card)
+    try ask(speech, noisy, "in noise", .trained, journal, &card)
+    try ask(speech, free, journal, &card)
     return card
   }
 
@@ -61,17 +65,17 @@ extension ScoredSuite {
   /// between them, so that what reads the transcript is judged alike.
   private func ask(
     _ speech: SpeechModel, _ utterances: [Utterance], _ set: String, _ asking: Asking,
-    _ card: inout Scorecard, hearing: (@Sendable (Utterance) throws -> Hearing)? = nil
+    _ journal: ScoreJournal, _ card: inout Scorecard,
+    hearing: (@Sendable (Utterance) throws -> Hearing)? = nil
   ) throws {
-    let heard = try mapInParallel(utterances.count) { i in
-      let utterance = utterances[i]
+    let name = set + asking.rawValue
+    let heard = try journal(name, utterances, key: \.id) { utterance in
       let hearing =
         try hearing?(utterance)
         ?? .sound(utterance.waveform(root: root, recordings: recordings))
       return try speech.answers(utterance.asked.map { asking($0) }, hearing: hearing)
         .map(\.inWords)
     }
-    let name = set + asking.rawValue
     for (utterance, answers) in zip(utterances, heard) {
       for answer in answers {
         card.add(answer, to: "\(name) | all voices")
@@ -85,15 +89,16 @@ extension ScoredSuite {
   /// Free speech, every fourth sentence: what was said, short answers, and how many of the words that
   /// were never in training audio are written.
   private func ask(
-    _ speech: SpeechModel, _ utterances: [FreeUtterance], _ card: inout Scorecard
+    _ speech: SpeechModel, _ utterances: [FreeUtterance], _ journal: ScoreJournal,
+    _ card: inout Scorecard
   ) throws {
     let set = "words never in training"
     let some = stride(from: 0, to: utterances.count, by: 4).map { utterances[$0] }
-    let heard = try mapInParallel(some.count) { i in
+    let heard = try journal(set, some, key: \.id) { utterance in
       try speech.answers(
-        some[i].sentence.questions.map { Asking.trained($0) },
+        utterance.sentence.questions.map { Asking.trained($0) },
         hearing: .sound(
-          Waveform(samples: some[i].samples.map { Float($0) / 32768 })))
+          Waveform(samples: utterance.samples.map { Float($0) / 32768 })))
     }
     for (utterance, answers) in zip(some, heard) {
       for answer in answers { card.add(answer.inWords, to: "\(set) | all voices") }
@@ -106,11 +111,11 @@ extension ScoredSuite {
 
   /// Which of the two words of a pair is the more probable one, for either member.
   private func choose(
-    _ speech: SpeechModel, _ set: String, _ suite: PairSuite, _ card: inout Scorecard
+    _ speech: SpeechModel, _ set: String, _ suite: PairSuite, _ journal: ScoreJournal,
+    _ card: inout Scorecard
   ) throws {
     let pairs = suite.pairs.filter { $0.factor.changesText }
-    let chosen = try mapInParallel(pairs.count) { i -> [Bool] in
-      let pair = pairs[i]
+    let chosen = try journal("\(set), choice", pairs, key: \.id) { pair -> [Bool] in
       let words = (pair.answers.clean, pair.answers.corrupt)
       guard let kind = Question.Kind(prompt: pair.prompt) else { return [] }
       let prompt = Asking.trained(Question(kind: kind, prompt: pair.prompt, answer: "")).prompt
