@@ -54,6 +54,13 @@ sxy, sy = centred.T @ y / (samples - 1), np.cov(other, rowvar=False)
 top = scipy.linalg.eig(inverse @ sxy @ np.linalg.inv(sy) @ sxy.T)
 first = np.real(top[1][:, np.argsort(np.real(top[0]))[::-1][0]])
 
+# Linear discriminant analysis with a covariance moved by a fifth towards a multiple of the identity.
+within = x - class_means[labels]
+pooled = within.T @ within / (samples - 1)
+shrunk = 0.8 * pooled + 0.2 * np.trace(pooled) / width * np.eye(width)
+weights = np.linalg.solve(shrunk, class_means.T)
+offsets = np.log(onehot.mean(0)) - np.einsum("cw,wc->c", class_means, weights) / 2
+
 golden = {
     "samples": x.tolist(),
     "labels": [f"class {c}" for c in labels],
@@ -68,6 +75,7 @@ golden = {
     "mahalanobis": mahalanobis,
     "angleCosines": np.cos(
         scipy.linalg.subspace_angles(vectors[:, order[:2]], span))[::-1].tolist(),
+    "probeScores": (x @ weights + offsets).tolist(),
 }
 path = pathlib.Path(__file__).parent.parent / "InterventionsTests/Fixtures/subspaces.json"
 path.write_text(json.dumps(golden) + "\n")

@@ -55,7 +55,7 @@ extension SpeechLanguageModel {
     return results.map { $0! }
   }
 
-  private func check(_ patch: Patch, in base: Trace) throws {
+  func check(_ patch: Patch, in base: Trace) throws {
     try check(patch.site)
     let place = try base.place(of: patch.site)
     guard patch.positions.allSatisfy(place.rows.indices.contains) else {
@@ -113,6 +113,11 @@ struct Order {
     }
     self.before = before
     places = Dictionary(uniqueKeysWithValues: model.sites.enumerated().map { ($1, $0) })
+  }
+
+  /// Whether a site's positions are those of the text, which grow with every token that is said.
+  func isSaid(_ site: Site) -> Bool {
+    site.stage == text && site.activation != .crossK && site.activation != .crossV
   }
 
   /// The last cut that a run passes before it computes a site, or that is the site.

@@ -99,6 +99,28 @@ public struct Generated: Sendable, Equatable {
   }
 }
 
+/// What changes activations while a model speaks.
+///
+/// What is said is computed in passes: the whole prompt, then with each token the last block of
+/// positions again, behind the keys and values of those before it.
+public struct SpeakingTap {
+  public let sites: Set<Site>
+  private let body: (_ site: Site, _ x: Tensor, _ positions: Range<Int>?) -> Tensor
+
+  /// - Parameter body: returns what takes the place of an activation, whose rows hold `positions`, and
+  ///   padding behind them; nil where a pass computes all that there is, of what is not said
+  public init(
+    _ sites: Set<Site>,
+    _ body: @escaping (_ site: Site, _ x: Tensor, _ positions: Range<Int>?) -> Tensor
+  ) {
+    (self.sites, self.body) = (sites, body)
+  }
+
+  func tap(_ positions: Range<Int>?) -> Tap {
+    Tap(sites) { [body] site, x in body(site, x, positions) }
+  }
+}
+
 /// The logits of one row, from the input of a layout's rows and the keys and values before them; its
 /// tap must be called with the layout's keys and values at every layer.
 typealias StepLogits = (
@@ -125,7 +147,9 @@ struct Continuation {
   mutating func append(_ embedded: Tensor) { stream = joiningRows([stream, embedded]) }
 
   /// The logits of the last position.
-  mutating func step(_ logits: StepLogits) -> Tensor {
+  ///
+  /// - Parameter changing: what changes activations on the way
+  mutating func step(changing: SpeakingTap? = nil, _ logits: StepLogits) -> Tensor {
     let layout = Layout(counts: [count], visible: [.causal], firsts: [cached])
     var (keys, values): ([Tensor], [Tensor]) = ([], [])
     // Keys are kept as they are compared: behind the rotary positions, where there are such.
@@ -134,7 +158,7 @@ struct Continuation {
     let row = logits(
       gatherRows(stream, layout.stacked { _, t in t }), layout,
       layout.sequences[0].row(of: count - 1), cached > 0 ? cache : nil,
-      .keeping(Set(kept), behind: nil) { site, x in
+      .keeping(Set(kept), behind: changing?.tap(cached..<count)) { site, x in
         if site.activation == key { keys.append(x) } else { values.append(x) }
       })
     let whole = count / rowBlock * rowBlock
@@ -154,23 +178,27 @@ extension GenerationConfig {
   ///   - prompt: the tokens that a repetition penalty counts as said
   ///   - stage: the stage that says them, and its number of layers
   ///   - embedding: the input of a token at a position, [1, width]
+  ///   - changing: what changes activations of that stage
   ///   - said: called with each token
   ///   - logits: the logits of the last row
   func generate(
     after embedded: Tensor, prompt: [Int], at stage: Site.Stage, layers: Int,
-    embedding: (_ token: Int, _ position: Int) -> Tensor,
+    embedding: (_ token: Int, _ position: Int) -> Tensor, changing: SpeakingTap? = nil,
     said progress: (Int) -> Void, logits: StepLogits
   ) -> Generated {
     var continuation = Continuation(embedded, at: stage, layers: layers)
     var heard = Set(prompt)
     var said: [Int] = []
     while said.count < limit {
-      let token = next(continuation.step(logits), after: heard, isFirst: said.isEmpty)
+      let token = next(
+        continuation.step(changing: changing, logits), after: heard, isFirst: said.isEmpty)
       if endTokens.contains(token) { return Generated(tokens: said, ended: true) }
       said.append(token)
       heard.insert(token)
       progress(token)
-      continuation.append(embedding(token, continuation.count))
+      let x = embedding(token, continuation.count)
+      let place = continuation.count..<continuation.count + 1
+      continuation.append(changing?.tap(place)(Site(stage, .embed), x) ?? x)
     }
     return Generated(tokens: said, ended: false)
   }
@@ -194,14 +222,15 @@ extension KeyValueCache {
 extension AudioLanguageModel {
   /// The most probable continuation of a prompt, without the end token.
   public func generate(
-    _ input: ModelInput, _ config: GenerationConfig, progress: (Int) -> Void
+    _ input: ModelInput, _ config: GenerationConfig, changing: SpeakingTap?,
+    progress: (Int) -> Void
   ) throws -> Generated {
-    let (x, batch) = try entered(input)
+    let (x, batch) = try entered(input, tap: changing?.tap(nil))
     let count = batch.lm.sequences[0].count
     var limited = config
     limited.limit = min(config.limit, self.config.sound.maxTokens - count)
     return lm.generate(
       after: gatherRows(x, Array(batch.lm.sequences[0].range)), prompt: batch.prompts[0].tokens,
-      limited, progress: progress)
+      limited, changing: changing, progress: progress)
   }
 }

@@ -31,8 +31,22 @@ public protocol SpeechLanguageModel: Sendable {
   func begin(_ input: ModelInput, remembering: Bool, tap: Tap?) throws -> any RunState
 
   /// The most probable continuation, token by token; `progress` is called with each.
-  func generate(_ input: ModelInput, _ config: GenerationConfig, progress: (Int) -> Void) throws
-    -> Generated
+  ///
+  /// - Parameter changing: what changes activations on the way
+  /// - Throws: what the input's errors are, and where a model that speaks while it hears is to be changed
+  func generate(
+    _ input: ModelInput, _ config: GenerationConfig, changing: SpeakingTap?,
+    progress: (Int) -> Void
+  ) throws -> Generated
+}
+
+extension SpeechLanguageModel {
+  /// The most probable continuation of what the model computes by itself.
+  public func generate(
+    _ input: ModelInput, _ config: GenerationConfig, progress: (Int) -> Void
+  ) throws -> Generated {
+    try generate(input, config, changing: nil, progress: progress)
+  }
 }
 
 /// What a model is run on once.

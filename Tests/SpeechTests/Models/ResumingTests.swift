@@ -9,34 +9,36 @@ import Speech
 import Tensor
 import Testing
 
-@Suite struct ResumingTests {
-  private func question(_ folder: String, _ run: String, _ model: any SpeechLanguageModel) throws
-    -> Question
-  {
-    let inputs = try readJSON(stored("\(folder)/inputs.json"))
-    func list(_ key: String) -> [Int]? {
-      (inputs[key]?.elements ?? inputs[key]?["base"]?.elements)?.compactMap(\.int)
-    }
-    let tokens: [Int]
-    if let before = list("prompt_ids_before"), let after = list("prompt_ids_after") {
-      tokens = [1] + before + [spokenPlaceholder] + after
-    } else if let whole = list("decoder_input_ids") ?? list("text_stream") {
-      tokens = whole
-    } else if let placeholder = model.placeholder {
-      // One placeholder, as runs of other recordings have other numbers of tokens.
-      let given = list("input_ids") ?? list("prompt_ids") ?? []
-      let first = given.firstIndex(of: placeholder)!
-      tokens = given[...first] + given[(first + 1)...].filter { $0 != placeholder }
-    } else {
-      tokens = []
-    }
-    // A codec has neither text nor answers: two numbers of its latents stand for them.
-    let metric = inputs["metric"] ?? ["a": 5, "b": 9]
-    let clip = try model.clip(try Waveform(contentsOf: stored("\(folder)/\(run).wav")))
-    return Question(
-      clip: clip, tokens: Array(tokens), answer: metric["a"]!.int!, foil: metric["b"]!.int!)
+/// What the golden run of a folder is asked: its prompt, with one placeholder where it has one, and its
+/// metric's tokens as answers.
+func goldenQuestion(_ folder: String, _ run: String, _ model: any SpeechLanguageModel) throws
+  -> Question
+{
+  let inputs = try readJSON(stored("\(folder)/inputs.json"))
+  func list(_ key: String) -> [Int]? {
+    (inputs[key]?.elements ?? inputs[key]?["base"]?.elements)?.compactMap(\.int)
   }
+  let tokens: [Int]
+  if let before = list("prompt_ids_before"), let after = list("prompt_ids_after") {
+    tokens = [1] + before + [spokenPlaceholder] + after
+  } else if let whole = list("decoder_input_ids") ?? list("text_stream") {
+    tokens = whole
+  } else if let placeholder = model.placeholder {
+    // One placeholder, as runs of other recordings have other numbers of tokens.
+    let given = list("input_ids") ?? list("prompt_ids") ?? []
+    let first = given.firstIndex(of: placeholder)!
+    tokens = given[...first] + given[(first + 1)...].filter { $0 != placeholder }
+  } else {
+    tokens = []
+  }
+  // A codec has neither text nor answers: two numbers of its latents stand for them.
+  let metric = inputs["metric"] ?? ["a": 5, "b": 9]
+  let clip = try model.clip(try Waveform(contentsOf: stored("\(folder)/\(run).wav")))
+  return Question(
+    clip: clip, tokens: Array(tokens), answer: metric["a"]!.int!, foil: metric["b"]!.int!)
+}
 
+@Suite struct ResumingTests {
   static let folders = [
     "whisper", "qwen2-audio", "salmonn", "soundwave", "llama-omni", "moshi", "mimi",
   ]
@@ -67,8 +69,8 @@ import Testing
 
   @Test(arguments: folders) func resumedEqualsPlain(_ folder: String) throws {
     let model = try openModel(folder: stored(folder))
-    let base = try model.trace(try question(folder, "base", model), keeping: sites(model))
-    let source = try model.trace(try question(folder, "source", model), keeping: sites(model))
+    let base = try model.trace(try goldenQuestion(folder, "base", model), keeping: sites(model))
+    let source = try model.trace(try goldenQuestion(folder, "source", model), keeping: sites(model))
     let alone = try patches(model, base, source)
     // Two together, far apart, and the runs of one group differ in where they begin.
     let pairs = alone.indices.map { alone[$0] + alone[(5 * $0 + 7) % alone.count] }
@@ -88,7 +90,7 @@ import Testing
   /// A run that goes on from a cut computes the sites behind it, and none before.
   @Test(arguments: folders) func nothingBeforeTheCutIsComputed(_ folder: String) throws {
     let model = try openModel(folder: stored(folder))
-    let question = try question(folder, "base", model)
+    let question = try goldenQuestion(folder, "base", model)
     let order = sites(model)
     #expect(Set(model.cuts.map(\.site)).isSubset(of: model.sites))
     var state = try model.begin(question.input, remembering: true, tap: nil)
@@ -110,7 +112,7 @@ import Testing
   /// Behind the logits too: units of LLaMA-Omni's generator, codes of Moshi's depth transformer.
   @Test(arguments: ["llama-omni", "moshi"]) func whatIsSpokenGoesOn(_ folder: String) throws {
     let model = try openModel(folder: stored(folder))
-    var input = try question(folder, "base", model).input
+    var input = try goldenQuestion(folder, "base", model).input
     if folder == "llama-omni" { input.response = 3 }
     let name = folder == "moshi" ? "depth" : "gen"
     func listening(_ body: (Tap) throws -> Void) rethrows -> [Site: Tensor] {
@@ -128,7 +130,7 @@ import Testing
     #expect(spoken.count > 1)
     var state = try model.begin(input, remembering: true, tap: nil)
     var before = 0
-    _ = try listening { tap in
+    _ = listening { tap in
       while state.advance(tap: tap) {
         if !spoken.contains(state.cut) {
           before += 1
@@ -155,10 +157,10 @@ import Testing
     let model = try openModel(folder: stored(folder))
     let branch = model.branchSites
     #expect(branch.count == (folder == "salmonn" ? 1 : 0))
-    let own = try question(folder, "base", model)
+    let own = try goldenQuestion(folder, "base", model)
     let first = try model.trace(own)
     let base = try model.trace(own.keepingFrames(of: first), keeping: branch)
-    let asked = try question(folder, "source_eq", model).keepingFrames(of: first)
+    let asked = try goldenQuestion(folder, "source_eq", model).keepingFrames(of: first)
     let source = try model.trace(asked, keeping: branch)
     #expect(source.logitDifference != base.logitDifference)
     let sites = model.residualSites
@@ -178,8 +180,8 @@ import Testing
   @Test(arguments: ["whisper", "moshi"]) func everySiteCanBePatched(_ folder: String) throws {
     let model = try openModel(folder: stored(folder))
     let sites = model.sites.filter { ![.logits].contains($0.activation) }
-    let base = try model.trace(try question(folder, "base", model), keeping: sites)
-    let source = try model.trace(try question(folder, "source", model), keeping: sites)
+    let base = try model.trace(try goldenQuestion(folder, "base", model), keeping: sites)
+    let source = try model.trace(try goldenQuestion(folder, "source", model), keeping: sites)
     var (own, other): ([[Patch]], [[Patch]]) = ([], [])
     for site in sites {
       let (here, there) = (try base.place(of: site), try source.place(of: site))
@@ -212,8 +214,8 @@ import Testing
       $0.activation != .logits && $0.stage.rawValue != "ctc"
         && !$0.activation.rawValue.hasSuffix("pattern")
     }
-    let question = try question(folder, "base", model)
-    let source = try self.question(folder, "source_eq", model)
+    let question = try goldenQuestion(folder, "base", model)
+    let source = try goldenQuestion(folder, "source_eq", model)
     for method in [SearchMethod.attribution, .relevance(freezingPatterns: false), .gradDrop] {
       var options = SearchOptions(method, sites: sites)
       options.alignment = .linear(base: 1000, source: 1000)
@@ -240,8 +242,8 @@ import Testing
       return $0.activation != .logits && !["gen", "ctc", "depth"].contains(stage)
         && !stage.hasPrefix("mimi") && !$0.activation.rawValue.hasSuffix("pattern")
     }
-    let question = try question(folder, "base", model)
-    let source = try self.question(folder, "source_eq", model)
+    let question = try goldenQuestion(folder, "base", model)
+    let source = try goldenQuestion(folder, "source_eq", model)
     for method in [SearchMethod.attribution, .attributionQK, .conductance(steps: 2)] {
       var options = SearchOptions(method, sites: sites)
       options.alignment = .linear(base: 1000, source: 1000)

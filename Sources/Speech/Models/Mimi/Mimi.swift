@@ -209,7 +209,8 @@ extension Mimi: SpeechLanguageModel {
   }
 
   public func generate(
-    _ input: ModelInput, _ config: GenerationConfig, progress: (Int) -> Void
+    _ input: ModelInput, _ config: GenerationConfig, changing: SpeakingTap?,
+    progress: (Int) -> Void
   ) throws -> Generated {
     throw CheckpointError("Mimi is a codec and says nothing; give a folder of Moshi")
   }

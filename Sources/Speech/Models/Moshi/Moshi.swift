@@ -104,8 +104,14 @@ public struct Moshi: SpeechLanguageModel {
   /// The text stream, a token for each frame of the clip, with the model's own voice said greedily
   /// beside it.
   public func generate(
-    _ input: ModelInput, _ generation: GenerationConfig, progress: (Int) -> Void
+    _ input: ModelInput, _ generation: GenerationConfig, changing: SpeakingTap?,
+    progress: (Int) -> Void
   ) throws -> Generated {
+    guard changing == nil else {
+      throw CheckpointError(
+        "Moshi speaks while it hears, so that what it says has no prompt to be changed; patch one run "
+          + "of a text that is given (tap patch)")
+    }
     let user = Array(mimi.encode(input.clip.samples).codes.prefix(config.codebooks))
     let count = user[0].count
     try check(input.tokens, user, count, of: count)

@@ -93,7 +93,8 @@ extension Decoder {
   ///   - embedded: the input of the prompt's positions, [positions, width]
   ///   - prompt: the tokens that a repetition penalty counts as said
   func generate(
-    after embedded: Tensor, prompt: [Int], _ config: GenerationConfig, progress: (Int) -> Void
+    after embedded: Tensor, prompt: [Int], _ config: GenerationConfig,
+    changing: SpeakingTap? = nil, progress: (Int) -> Void
   ) -> Generated {
     let step: StepLogits = { x, layout, row, prefix, tap in
       logits(
@@ -102,6 +103,7 @@ extension Decoder {
     }
     return config.generate(
       after: embedded, prompt: prompt, at: stage, layers: blocks.count,
-      embedding: { token, _ in gatherRows(embeddings, [token]) }, said: progress, logits: step)
+      embedding: { token, _ in gatherRows(embeddings, [token]) }, changing: changing,
+      said: progress, logits: step)
   }
 }

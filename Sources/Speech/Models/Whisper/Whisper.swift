@@ -117,25 +117,29 @@ public struct Whisper: SpeechLanguageModel {
 
   /// - Parameter input: its tokens are what is said so far, from the start of the transcript on
   public func generate(
-    _ input: ModelInput, _ config: GenerationConfig, progress: (Int) -> Void
+    _ input: ModelInput, _ config: GenerationConfig, changing: SpeakingTap?,
+    progress: (Int) -> Void
   ) throws -> Generated {
     let said = try decoder.checked(input).tokens
-    return generate(said, hearing: try heard(input.clip), config, progress: progress)
+    let sound = try heard(input.clip, tap: changing?.tap(nil))
+    return generate(said, hearing: sound, config, changing: changing, progress: progress)
   }
 
   /// What the decoder attends to of a clip, and in which rows.
-  func heard(_ clip: Clip) throws -> (sound: HeardSound, layout: Layout) {
+  func heard(_ clip: Clip, tap: Tap? = nil) throws -> (sound: HeardSound, layout: Layout) {
     let sound = try SoundBatch(config.encoder, clips: [clip])
-    let memory = encoder.norm(encoder(encoder.embedded(sound), layout: sound.encoder, tap: nil))
-    return (decoder.heard(memory), sound.encoder)
+    let memory = encoder.norm(encoder(encoder.embedded(sound), layout: sound.encoder, tap: tap))
+    return (decoder.heard(tap?(Site(.encoder, .final), memory) ?? memory), sound.encoder)
   }
 
   /// - Parameters:
   ///   - said: what is said so far
+  ///   - changing: what changes activations of the decoder
   ///   - reading: called with the logits that each token is chosen from, [1, vocabulary]
   func generate(
     _ said: [Int], hearing heard: (sound: HeardSound, layout: Layout), _ config: GenerationConfig,
-    progress: (Int) -> Void, reading: @escaping (Tensor) -> Void = { _ in }
+    changing: SpeakingTap? = nil, progress: (Int) -> Void,
+    reading: @escaping (Tensor) -> Void = { _ in }
   ) -> Generated {
     var limited = config
     limited.limit = min(config.limit, self.config.maxPositions - said.count)
@@ -146,8 +150,10 @@ public struct Whisper: SpeechLanguageModel {
       reading(logits)
       return logits
     }
+    let x = decoder.embedded(said)
     return limited.generate(
-      after: decoder.embedded(said), prompt: said, at: .decoder, layers: decoder.layers,
-      embedding: { decoder.embedded([$0], from: $1) }, said: progress, logits: step)
+      after: changing?.tap(0..<said.count)(Site(.decoder, .embed), x) ?? x, prompt: said,
+      at: .decoder, layers: decoder.layers, embedding: { decoder.embedded([$0], from: $1) },
+      changing: changing, said: progress, logits: step)
   }
 }
