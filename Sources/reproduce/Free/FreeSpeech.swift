@@ -5,13 +5,12 @@ import Foundation
 
 /// One spoken sentence of free speech, 16 kHz.
 struct FreeUtterance {
+  /// Its voice and its place in the manifest, as "rms/12": a voice may say a sentence twice.
+  let id: String
   let sentence: FreeSentence
   let voice: Voice
   let manner: Manner
   let samples: [Int16]
-
-  /// What tells it from all others.
-  var id: String { "\(voice): \(sentence.text)" }
 }
 
 struct FreeSpeech {
@@ -47,9 +46,10 @@ struct FreeSpeech {
     let parts = try readManifest()
     try check(parts)
     return try parts.flatMap { part in
-      try set.read(part).map { row, spoken in
-        FreeUtterance(
-          sentence: FreeSentence(text: row.text)!, voice: part.voice,
+      try set.read(part).enumerated().map { place, spoken in
+        let (row, spoken) = spoken
+        return FreeUtterance(
+          id: "\(part.voice)/\(place)", sentence: FreeSentence(text: row.text)!, voice: part.voice,
           manner: Manner(speaker: part.voice.speaker, isAsking: false, rate: row.delivery.rate),
           samples: spoken.samples)
       }

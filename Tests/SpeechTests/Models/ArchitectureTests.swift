@@ -18,21 +18,11 @@ private struct Golden {
 
   init(_ folder: String) throws {
     model = try openModel(folder: stored(folder))
+    input = try goldenQuestion(folder, "base", model).input
     let inputs = try readJSON(stored("\(folder)/inputs.json"))
-    func list(_ key: String) -> [Int]? {
-      (inputs[key]?.elements ?? inputs[key]?["base"]?.elements)?.compactMap(\.int)
-    }
-    let tokens: [Int]
-    if let before = list("prompt_ids_before"), let after = list("prompt_ids_after") {
-      tokens = [1] + before + [spokenPlaceholder] + after
-    } else {
-      tokens =
-        list("decoder_input_ids") ?? list("input_ids") ?? list("prompt_ids") ?? list("text_stream")
-        ?? []
-    }
-    let wave = try Waveform(contentsOf: stored("\(folder)/base.wav"))
-    input = ModelInput(clip: try model.clip(wave), tokens: tokens)
-    input.response = list("response_ids")?.count
+    input.response =
+      (inputs["response_ids"]?.elements ?? inputs["response_ids"]?["base"]?.elements)?
+      .count
   }
 
   func states() throws -> (run: ModelRun, order: [Site], kept: [Site: Tensor]) {

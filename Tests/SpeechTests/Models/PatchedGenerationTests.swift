@@ -81,12 +81,18 @@ import Testing
     }
   }
 
-  @Test(arguments: folders) func everyTokenIsThatOfAPatchedRun(_ folder: String) throws {
+  private func traced(_ folder: String) throws -> (
+    model: any SpeechLanguageModel, base: Trace, source: Trace
+  ) {
     let model = try openModel(folder: stored(folder))
-    let base = try model.trace(
-      try goldenQuestion(folder, "base", model), keeping: model.sites)
-    let source = try model.trace(
-      try goldenQuestion(folder, "source", model), keeping: model.sites)
+    let runs = try ["base", "source"].map { run in
+      try model.trace(goldenQuestion(folder, run, model), keeping: model.sites)
+    }
+    return (model, runs[0], runs[1])
+  }
+
+  @Test(arguments: folders) func everyTokenIsThatOfAPatchedRun(_ folder: String) throws {
+    let (model, base, source) = try traced(folder)
     let plain = try model.generate(base.question.input, limit(model)) { _ in }.tokens
     #expect(plain.count == limit(model).limit)
     #expect(try model.generate(base, [], limit(model)).tokens == plain)
@@ -107,11 +113,7 @@ import Testing
   }
 
   @Test(arguments: folders) func stepsActWhereTokensAreSaid(_ folder: String) throws {
-    let model = try openModel(folder: stored(folder))
-    let base = try model.trace(
-      try goldenQuestion(folder, "base", model), keeping: model.sites)
-    let source = try model.trace(
-      try goldenQuestion(folder, "source", model), keeping: model.sites)
+    let (model, base, source) = try traced(folder)
     let plain = try model.generate(base, [], limit(model)).tokens
     let all = try sites(model, base)
     let patch = try patches([all.last { !isSaid($0) }!], base, source)
