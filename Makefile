@@ -29,8 +29,9 @@ LIBRARIES := Interventions Speech Corpus Plot Notebook
 GOLDEN := $(addprefix Tests/SpeechTests/Fixtures/, \
   logmel whisper qwen2-audio salmonn soundwave llama-omni mimi moshi)
 
-# `make -B figure2` also forgets what an interrupted run has stored.
+# `make -B figure2` forgets what an earlier run has stored; `make figure2 FROM=CELL` computes from a cell on.
 FRESH := $(if $(findstring B,$(firstword -$(MAKEFLAGS))),--fresh)
+RUN := $(FRESH) $(if $(FROM),--from "$(FROM)")
 
 .PHONY: help deps deps-fetch deps-all build figure2 figure4 figureS1 figureS2 figureS3 figureS4 figureS5 \
   test models models-published data published corpus sounds check evaluate evaluate-published parity oracles \
@@ -75,31 +76,31 @@ build: deps ## Build everything in release mode (3 min the first time).
 
 figure2: deps ## Figure 2, its table and its numbers: when and where a sound becomes the answer (2 min).
 	@swift build -c release --product e1-causal-map
-	@$(BIN)/e1-causal-map $(FRESH)
+	@$(BIN)/e1-causal-map $(RUN)
 
 figureS1: deps ## Figure S1: the maps of four checkpoints, by training and connector (3 min).
 	@swift build -c release --product maps-by-model
-	@$(BIN)/maps-by-model $(FRESH)
+	@$(BIN)/maps-by-model $(RUN)
 
 figureS2: deps ## Figure S2: search methods against exact patching in three models (5 min).
 	@swift build -c release --product search-methods
-	@$(BIN)/search-methods $(FRESH)
+	@$(BIN)/search-methods $(RUN)
 
 figureS3: deps ## Figure S3: the published Whisper base and tiny.en, after make published and data (30 min).
 	@swift build -c release --product published-whisper
-	@$(BIN)/published-whisper $(FRESH)
+	@$(BIN)/published-whisper $(RUN)
 
 figureS4: deps ## Figure S4: what published Whispers write where nobody speaks, and why (16 min, 2.3 GiB; needs make published).
 	@swift build -c release --product published-hallucination
-	@$(BIN)/published-hallucination $(FRESH)
+	@$(BIN)/published-hallucination $(RUN)
 
 figure4: deps ## Figure 4: a speech LM of two published halves, after make published, data and models-published (not run whole yet; an hour by count).
 	@swift build -c release --product published-speech-lm
-	@$(BIN)/published-speech-lm $(FRESH)
+	@$(BIN)/published-speech-lm $(RUN)
 
 figureS5: deps ## Figure S5: directions of its projector's output that carry the answer, needing the same (not run whole yet; an hour by count).
 	@swift build -c release --product published-subspace
-	@$(BIN)/published-subspace $(FRESH)
+	@$(BIN)/published-subspace $(RUN)
 
 test: deps-all ## All tests (1 min); ends with how many passed and failed.
 	@swift build -c release --build-tests
@@ -155,10 +156,12 @@ check: deps ## Verify every data file, and that every figure and number comes ou
 	@swift build -c release
 	@mkdir -p build/check/paper && cp paper/numbers.tsv paper/accuracies.tsv build/check/paper/
 	@$(BIN)/reproduce evaluate --table build/check/paper/accuracies.tsv > /dev/null
+	@# What other runs have stored does not count; what an interrupted check has stored does.
 	@for experiment in e1-causal-map maps-by-model search-methods \
 	  $(if $(PUBLISHED),published-whisper published-hallucination published-speech-lm published-subspace); do \
-	  $(BIN)/$$experiment $(FRESH) --out build/check || exit 1; \
+	  TAP_CELLS=build/check/cells $(BIN)/$$experiment $(FRESH) --out build/check || exit 1; \
 	done
+	@rm -rf build/check/cells
 	@$(BIN)/reproduce compare build/check
 
 evaluate: deps ## What the checkpoints transcribe, translate, answer and choose, with floors (6 min).

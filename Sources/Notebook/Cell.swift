@@ -1,4 +1,4 @@
-// Cells: the parts of an experiment that take time, item by item, in parallel, resumable.
+// Cells: the parts of an experiment that take time, item by item, in parallel, stored.
 
 import Dispatch
 import Glibc
@@ -8,9 +8,8 @@ extension Notebook {
   /// Computes a value for each item and gives them in the order of the items.
   ///
   /// Items are spread over the cores, each computed by one call of `body` on one core, so the
-  /// values do not depend on how many cores there are. Each value is stored when it is there; if
-  /// the run is interrupted, the next run of the same program on the same inputs takes it from
-  /// there. What comes back has always been through the store's encoding, computed now or before.
+  /// values do not depend on how many cores there are. Each value is stored when it is there, and
+  /// the next run of the same program on the same inputs takes it from there. What comes back has always been through the store's encoding, computed now or before.
   /// An error ends the program, and what is done is stored.
   ///
   /// `[Float]` and `[Double]` are stored as their memory. Anything else is stored as JSON, which
@@ -46,8 +45,11 @@ extension Notebook {
       throw Failure("cell \"\(name)\" has two items \"\(twice)\"; keys must differ")
     }
     let digests = keys.map { digest(ofCell: name, item: $0) }
-    let journal = try journalFolder.map {
-      try Journal(at: "\($0)/\(Notebook.journalName(of: name))", program: program)
+    isPastFrom = isPastFrom || name == options.from
+    let journal = try journalFolder.map { folder in
+      let path = "\(folder)/\(Notebook.journalName(of: name))"
+      if isPastFrom { removeJournal(at: path) }
+      return try Journal(at: path, program: program)
     }
 
     let (values, resumed, seconds) = try storedValues(

@@ -27,6 +27,9 @@ public final class Notebook {
   var facts: [String: JSON] = [:]
   private var outputs: [Output] = []
 
+  /// Whether the cell that `--from` names has been reached.
+  var isPastFrom = false
+
   let program: Digest
   let started = now()
 
@@ -161,15 +164,18 @@ public final class Notebook {
   /// Writes figures, tables and ledger, all of them or none, and the record of the run.
   ///
   /// If a control failed, nothing is replaced and the program ends with status 1. In both cases the
-  /// stored values are removed: the experiment has been run to its end, and the next run computes
-  /// everything.
+  /// stored values stay: the next run of the same program on the same inputs takes them.
   public func finish() {
     attempt {
+      if let from = options.from, !isPastFrom {
+        throw Failure(
+          "there is no cell \"\(from)\", so nothing was computed again or written; there are "
+            + cells.map { "\"\($0.name)\"" }.joined(separator: ", "), status: 64)
+      }
       let failed = findings.filter { $0.kind == .control && !$0.holds }.map { "\"\($0.name)\"" }
       if failed.isEmpty { try publishAll() }
       let record = "\(destination)/build/\(name).run.json"
       try writeAtomically(runRecord(published: failed.isEmpty).text, to: record)
-      if let journalFolder { removeFiles(in: journalFolder) }
       guard failed.isEmpty else {
         throw Failure(
           "\(counted(failed.count, "control")) failed (\(failed.joined(separator: ", ")));"
@@ -178,6 +184,12 @@ public final class Notebook {
     }
     let controls = findings.count { $0.kind == .control }
     let refuted = findings.count { $0.kind == .claim && !$0.holds }
+    let taken = cells.reduce(0) { $0 + $1.resumed }
+    if taken > 0 {
+      say(
+        "\(counted(taken, "value")) of an earlier run of this program on these inputs; --fresh computes "
+          + "everything")
+    }
     let mark = options.quick.map { "quick run (\($0) items a cell), not the paper's: " } ?? ""
     say(
       "\(mark)\(counted(controls, "control")) passed, \(counted(refuted, "claim")) refuted;"

@@ -8,6 +8,9 @@ public struct Options: Equatable, Sendable {
   /// Where outputs go instead of the repository.
   public var out: String?
 
+  /// Computes this cell and those behind it again, and takes the others' values from the last run.
+  public var from: String?
+
   /// Takes only so many items of each cell.
   public var quick: Int?
 
@@ -28,6 +31,7 @@ public struct Options: Equatable, Sendable {
       }
       switch name {
       case "--out": out = try value("a folder")
+      case "--from": from = try value("the name of a cell")
       case "--quick":
         let text = try value("a number of items")
         guard let count = Int(text), count > 0 else {
@@ -49,15 +53,16 @@ public struct Options: Equatable, Sendable {
   /// One line for each option.
   static func usage(_ name: String) -> String {
     """
-    usage: \(name) [--fresh] [--out DIR] [--quick N] [--list] [--help]
+    usage: \(name) [--fresh] [--from CELL] [--out DIR] [--quick N] [--list] [--help]
 
-      --fresh     compute everything, even what an interrupted run has stored
+      --fresh     compute everything, even what an earlier run has stored
+      --from CELL compute this cell and those behind it; --list names them
       --out DIR   put figures/ and paper/ below DIR, not in the repository
       --quick N   take only the first N items of each cell; outputs go to build/quick, marked
       --list      print the cells, controls, claims, numbers and outputs, and what is stored
       --help      print this
 
-    QUIET=1 hides the progress; TAP_CELLS=DIR keeps the stored values of unfinished runs in DIR.
+    QUIET=1 hides the progress; TAP_CELLS=DIR keeps the stored values in DIR.
     """
   }
 }

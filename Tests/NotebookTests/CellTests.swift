@@ -31,11 +31,40 @@ struct CellTests {
     #expect(again.values == (0..<20).map { Double($0 * $0) })
   }
 
-  @Test func aFinishedRunIsComputedAgain() {
+  @Test func aFinishedRunIsNotComputedAgain() {
     _ = squares()
     checkout.notebook().finish()
-    #expect(checkout.journals == [])
-    #expect(squares().computed == 20)
+    #expect(checkout.journals.count == 1)
+    #expect(squares().computed == 0)
+  }
+
+  @Test func fromACellOnEverythingIsComputedAgain() async {
+    func run(_ arguments: String...) -> [Int] {
+      let notebook = Checkout.notebook(in: checkout.root, arguments)
+      return ["a", "b", "c"].map { name in
+        let computed = Count()
+        _ = notebook.cell(name, over: 0..<3, key: \.description) { i in
+          computed.add()
+          return i
+        }
+        return computed.value
+      }
+    }
+    #expect(run() == [3, 3, 3])
+    #expect(run() == [0, 0, 0])
+    #expect(run("--from", "b") == [0, 3, 3])
+    #expect(run("--from=c") == [0, 0, 3])
+    let child = await #expect(
+      processExitsWith: .exitCode(64), observing: [\.standardErrorContent]
+    ) { [root = checkout.root as String] in
+      let notebook = Checkout.notebook(in: root, ["--from", "d"])
+      _ = notebook.cell("a") { 1 }
+      notebook.number("n", 1)
+      notebook.finish()
+    }
+    #expect(child.standardError.contains("there is no cell \"d\""))
+    #expect(child.standardError.contains("there are \"a\""))
+    #expect(checkout.files("paper") == [])
   }
 
   @Test func freshIgnoresWhatIsStored() {
@@ -197,8 +226,8 @@ struct CellTests {
     #expect(first.cell("a") { 1 } == 1)
     #expect(second.cell("a") { 2 } == 2)
     second.finish()
-    #expect(checkout.journals.count == 1)
     first.finish()
-    #expect(checkout.journals == [])
+    #expect(checkout.journals.count == 1)
+    #expect(checkout.notebook().cell("a") { 3 } == 1)
   }
 }

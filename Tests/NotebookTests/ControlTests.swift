@@ -56,7 +56,6 @@ struct ControlTests {
         "e: 1 control failed (\"self-patch\"); figures and ledger are left as they were\n"))
     #expect(checkout.read("figures/f.tsv") == "old figure")
     #expect(checkout.read("paper/numbers.tsv") == "old ledger")
-    #expect(checkout.journals == [])
     #expect(checkout.read("build/e.run.json")?.contains("\"published\": false") == true)
   }
 
