@@ -33,7 +33,7 @@ GOLDEN := $(addprefix Tests/SpeechTests/Fixtures/, \
 FRESH := $(if $(findstring B,$(firstword -$(MAKEFLAGS))),--fresh)
 RUN := $(FRESH) $(if $(FROM),--from "$(FROM)")
 
-.PHONY: help deps deps-fetch deps-all build figure2 figure4 figureS1 figureS2 figureS3 figureS4 figureS5 \
+.PHONY: help deps deps-fetch deps-all build figure1 figure2 figure4 figureS1 figureS2 figureS3 figureS4 figureS5 \
   test models models-published data published corpus sounds check evaluate evaluate-published parity oracles \
   tour pages docs fuzz lint clean
 
@@ -73,6 +73,10 @@ deps-all:
 
 build: deps ## Build everything in release mode (3 min the first time).
 	@swift build -c release
+
+figure1: deps ## Figure 1: the method on one pair, from the waveform to its causal map (15 s).
+	@swift build -c release --product method-on-one-pair
+	@$(BIN)/method-on-one-pair $(RUN)
 
 figure2: deps ## Figure 2, its table and its numbers: when and where a sound becomes the answer (2 min).
 	@swift build -c release --product e1-causal-map
@@ -157,7 +161,7 @@ check: deps ## Verify every data file, and that every figure and number comes ou
 	@mkdir -p build/check/paper && cp paper/numbers.tsv paper/accuracies.tsv build/check/paper/
 	@$(BIN)/reproduce evaluate --table build/check/paper/accuracies.tsv > /dev/null
 	@# What other runs have stored does not count; what an interrupted check has stored does.
-	@for experiment in e1-causal-map maps-by-model search-methods \
+	@for experiment in method-on-one-pair e1-causal-map maps-by-model search-methods \
 	  $(if $(PUBLISHED),published-whisper published-hallucination published-speech-lm published-subspace); do \
 	  TAP_CELLS=build/check/cells $(BIN)/$$experiment $(FRESH) --out build/check || exit 1; \
 	done

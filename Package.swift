@@ -9,7 +9,7 @@ func system(_ name: String, _ pkgConfig: String?, apt package: String) -> Target
 
 /// One executable a file of Sources/Experiments.
 let experiments = [
-  "e1-causal-map", "maps-by-model", "search-methods", "published-whisper",
+  "method-on-one-pair", "e1-causal-map", "maps-by-model", "search-methods", "published-whisper",
   "published-hallucination", "published-speech-lm", "published-subspace",
 ]
 

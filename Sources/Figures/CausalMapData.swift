@@ -19,6 +19,8 @@ public struct Profile: Sendable {
 public struct MapCell: Hashable, Sendable {
   public let site: Int
   public let window: Int
+
+  public init(site: Int, window: Int) { (self.site, self.window) = (site, window) }
 }
 
 /// A phone under a time axis, in milliseconds from the onset of the changed phone.

@@ -29,10 +29,14 @@ extension Figure {
   ///   - named: whether the names of the sites are written beside it
   ///   - labels: names of the text positions
   ///   - marks: cells to put a dot on
+  ///   - outlined: a cell of sound to put a frame around
+  ///   - smallest: the size, in points, below which a phone has no label
+  ///   - time: the title of the axis of time
   mutating func addMap(
     _ letter: String, _ title: String, _ values: [[Double?]], of sites: [Site],
     _ windows: LockedWindows, in outer: Rect, _ colors: ColorScale, named: Bool,
-    phones: [PhoneSpan], text labels: [String], marks: [MapCell]
+    phones: [PhoneSpan], text labels: [String], marks: [MapCell], outlined: MapCell? = nil,
+    smallest: Double = 4, time: String = "Time from the onset of the changed phone (ms)"
   ) -> [HeatMap] {
     let count = windows.fixed.count
     let edges = (0...count).map { windows.width * Double(windows.fixed.lowerBound + $0) }
@@ -51,13 +55,15 @@ extension Figure {
     margins.bottom = 13
     let areas = outer.inset(by: margins).columns([Double(count), 4.5], gap: 1.5)
     let names = siteAxis(sites)
-    let track = PhoneTrack(
+    var track = PhoneTrack(
       phones.compactMap { phone in
         let (start, end) = (max(phone.start, first), min(phone.end, last))
         guard end - start > 1, !phone.label.isEmpty else { return nil }
         return .init(phone.label, start, end, highlighted: phone.changed)
       })
+    track.smallest = smallest
     margins.right = outer.right - areas[0].right
+    let frames = outlined.map { [Plot.Cell(row: $0.site, column: $0.window - 1)] } ?? []
     let soundMarks = marks.filter { (1...count).contains($0.window) }
       .map { Plot.Cell(row: $0.site, column: $0.window - 1) }
     let textMarks = marks.filter { $0.window > count + 1 }
@@ -66,12 +72,13 @@ extension Figure {
       Panel(
         letter, title, in: outer, margins: margins,
         x: Axis(
-          "Time from the onset of the changed phone (ms)", first...last,
-          ticks: ticks(in: -600...600, about: 6)),
+          time, first...last,
+          // None at the end, where the names of the text begin.
+          ticks: every200(in: max(first, -600)...min(last - 1, 600))),
         y: named ? names : names.unlabelled, track: track,
         [
           left, ReferenceLine.vertical(0, Pen(.ink, width: 0.5)),
-          CellMarks(soundMarks, of: speech, .dot),
+          CellMarks(frames, of: speech, .outline), CellMarks(soundMarks, of: speech, .dot),
         ]))
     margins.left = areas[1].left - outer.left
     margins.right = outer.right - areas[1].right
@@ -82,6 +89,12 @@ extension Figure {
         y: names.unlabelled, [right, CellMarks(textMarks, of: text, .dot)]))
     return [left, right]
   }
+}
+
+/// Ticks of an axis of time, about 200 ms apart.
+private func every200(in range: ClosedRange<Double>) -> [Tick] {
+  let steps = ((range.upperBound - range.lowerBound) / 200).rounded()
+  return ticks(in: range, about: max(1, Int(steps)))
 }
 
 /// Curves along depth with interval bands; the first is the finding, the others its controls.

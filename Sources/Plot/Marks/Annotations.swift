@@ -73,6 +73,8 @@ public struct PhoneTrack: Mark {
 
   public var phones: [Phone]
   public var accent: Color
+  /// The size of the smallest label, in points.
+  public var smallest = 4.0
 
   public init(_ phones: [Phone], accent: Color = Palette.categories[1]) {
     self.phones = phones
@@ -80,7 +82,7 @@ public struct PhoneTrack: Mark {
   }
 
   /// Draws the phones over the whole height of the frame, cut at its ends. A label is set smaller,
-  /// down to 4 points, where its phone is narrow, and left out where even that is too wide.
+  /// down to the smallest size, where its phone is narrow, and left out where even that is too wide.
   public func draw(on canvas: Canvas, in frame: Frame) {
     for phone in phones where phone.end > frame.x.lower && phone.start < frame.x.upper {
       let left = frame.x(max(phone.start, frame.x.lower))
@@ -91,7 +93,9 @@ public struct PhoneTrack: Mark {
       var style = Style.small
       style.color = phone.highlighted ? .white : .ink
       style.weight = phone.highlighted ? .bold : .regular
-      while style.size > 4, canvas.width(of: phone.label, style) > box.width { style.size -= 0.5 }
+      while style.size > smallest, canvas.width(of: phone.label, style) > box.width {
+        style.size -= 0.5
+      }
       if canvas.width(of: phone.label, style) <= box.width {
         canvas.text(phone.label, at: box.center, style, align: .center, .middle)
       }

@@ -109,6 +109,7 @@ public struct CellMarks: Mark {
   }
 
   public func draw(on canvas: Canvas, in frame: Frame) {
+    if cells.isEmpty { return }
     switch shape {
     case .outline:
       let path = border(in: frame)
