@@ -33,7 +33,7 @@ GOLDEN := $(addprefix Tests/SpeechTests/Fixtures/, \
 FRESH := $(if $(findstring B,$(firstword -$(MAKEFLAGS))),--fresh)
 RUN := $(FRESH) $(if $(FROM),--from "$(FROM)")
 
-.PHONY: help deps deps-fetch deps-all build figure1 figure2 figure4 figureS1 figureS2 figureS3 figureS4 figureS5 \
+.PHONY: help deps deps-fetch deps-all build figure1 figure2 figure3 figure4 figureS1 figureS2 figureS3 figureS4 figureS5 \
   test models models-published data published corpus sounds check evaluate evaluate-published parity oracles \
   tour pages docs fuzz lint clean
 
@@ -82,6 +82,10 @@ figure2: deps ## Figure 2, its table and its numbers: when and where a sound bec
 	@swift build -c release --product e1-causal-map
 	@$(BIN)/e1-causal-map $(RUN)
 
+figure3: deps ## Figure 3: whether what is said transfers to another speaker's run, and the speaker stays (MINUTES).
+	@swift build -c release --product causal-transfer
+	@$(BIN)/causal-transfer $(RUN)
+
 figureS1: deps ## Figure S1: the maps of four checkpoints, by training and connector (3 min).
 	@swift build -c release --product maps-by-model
 	@$(BIN)/maps-by-model $(RUN)
@@ -98,7 +102,7 @@ figureS4: deps ## Figure S4: what published Whispers write where nobody speaks, 
 	@swift build -c release --product published-hallucination
 	@$(BIN)/published-hallucination $(RUN)
 
-figure4: deps ## Figure 4: a speech LM of two published halves, after make published, data and models-published (not run whole yet; an hour by count).
+figure4: deps ## Figure 4: a speech LM of two published halves, after make published and data (52 min, 2.8 GiB).
 	@swift build -c release --product published-speech-lm
 	@$(BIN)/published-speech-lm $(RUN)
 
@@ -132,7 +136,7 @@ models: deps-all ## Train the four small checkpoints again, bit for bit (60 min;
 	@$(BIN)/reproduce corpus --part training
 	@$(BIN)/reproduce train
 
-models-published: deps-all ## Train the projector between two published halves again, bit for bit (not run whole yet; 2 h by count, after make published; resumes).
+models-published: deps-all ## Train the projector between two published halves again, bit for bit (2 h, 3.1 GiB, after make published; resumes).
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce data
 	@$(BIN)/reproduce corpus --part training
@@ -155,13 +159,13 @@ sounds: deps ## Make the sounds that are not speech again and compare them with 
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce sounds
 
-check: deps ## Verify every data file, and that every figure and number comes out as committed (12 min; with PUBLISHED=1 those of published models too, an hour more, and two by count where a projector is trained).
+check: deps ## Verify every data file, and that every figure and number comes out as committed (12 min; with PUBLISHED=1 those of published models too, two hours more, and Figure S5, which has not been run whole yet).
 	@sha256sum --quiet -c data-manifests/SHA256SUMS && echo "data: all digests agree"
 	@swift build -c release
 	@mkdir -p build/check/paper && cp paper/numbers.tsv paper/accuracies.tsv build/check/paper/
 	@$(BIN)/reproduce evaluate --table build/check/paper/accuracies.tsv > /dev/null
 	@# What other runs have stored does not count; what an interrupted check has stored does.
-	@for experiment in method-on-one-pair e1-causal-map maps-by-model search-methods \
+	@for experiment in method-on-one-pair e1-causal-map maps-by-model search-methods causal-transfer \
 	  $(if $(PUBLISHED),published-whisper published-hallucination published-speech-lm published-subspace); do \
 	  TAP_CELLS=build/check/cells $(BIN)/$$experiment $(FRESH) --out build/check || exit 1; \
 	done

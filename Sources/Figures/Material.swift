@@ -52,6 +52,29 @@ extension Notebook {
   }
 }
 
+extension Notebook {
+  /// Logs that the split that is confirmed on has been opened, of suites one of whose speakers is in both
+  /// of the other splits: it shares no sentence and no speaker with either of them.
+  public func open(_ suites: [(name: String, suite: PairSuite)], of study: Study, for title: String)
+  {
+    let rules = study.rules
+    attempt {
+      let log = OpeningLog("\(study.root)/paper/openings.tsv")
+      for (name, suite) in suites {
+        let items = suite.pairs.map { pair -> SplitItem in
+          let item = SplitItem(pair)
+          return SplitItem(
+            id: item.id, split: item.split == rules.confirmSplit ? item.split : "before it",
+            group: item.group, sentences: item.sentences, speakers: item.speakers)
+        }
+        try log.open(
+          "\(title): \(name) \(rules.confirmSplit)",
+          items: Splits(items).digest(rules.confirmSplit), under: rules.digest, by: self.name)
+      }
+    }
+  }
+}
+
 /// The elements of several lists, the lists taking turns, so that the first of them are of every list.
 public func taking<T>(turns lists: [[T]]) -> [T] {
   (0..<(lists.map(\.count).max() ?? 0)).flatMap { i in

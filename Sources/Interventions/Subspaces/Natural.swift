@@ -5,7 +5,7 @@
 import Tensor
 
 /// Mean and covariance of activations, the covariance by its eigenvectors.
-public struct Natural: Sendable {
+public struct Natural: Codable, Sendable {
   /// How many activations it was estimated from.
   public let count: Int
   public let mean: [Double]

@@ -9,7 +9,7 @@ import Speech
 import Tensor
 
 /// A subspace of activations of `width` numbers, with `rank` directions in order of importance.
-public struct Subspace: Sendable {
+public struct Subspace: Codable, Sendable {
   /// [width, rank].
   public let patterns: DoubleMatrix
   /// [width, rank]; readouts^T patterns is the identity.

@@ -22,7 +22,7 @@ public struct SubspaceReport: Sendable {
 }
 
 /// A subspace's part in the row space of its readers and in their null space, and what each does.
-public struct IllusionCheck: Sendable {
+public struct IllusionCheck: Codable, Sendable {
   /// How much of the directions' squared length nothing behind the site reads.
   public let nullShare: Double
   /// Recoveries of patches of either part alone; 0 where a part is empty.
@@ -106,7 +106,7 @@ extension SubspaceStudy {
         })
   }
 
-  private func illusion(_ readers: ReaderSpace, _ subspace: Subspace, _ test: [Exchange]) throws
+  func illusion(_ readers: ReaderSpace, _ subspace: Subspace, _ test: [Exchange]) throws
     -> IllusionCheck
   {
     let split = readers.split(subspace)

@@ -2,7 +2,7 @@
 // projectors. Activations themselves stay Float32.
 
 /// A row-major matrix of Double.
-public struct DoubleMatrix: Sendable, Equatable {
+public struct DoubleMatrix: Codable, Sendable, Equatable {
   public let rows: Int
   public let columns: Int
   public var numbers: [Double]

@@ -1,0 +1,108 @@
+// What was fixed beforehand about transfer: what counts as compact, as preserved and as separable, how
+// much is drawn, and what is claimed.
+
+import JSON
+import Speech
+import Tensor
+
+/// The part "transfer" of a preregistration, such as `paper/preregistration-transfer.json`.
+public struct TransferRules: Sendable {
+  /// The largest share of an activation's numbers that a compact subspace has.
+  public let compactShare: Double
+  /// By how much the share of runs whose speaker is named right may fall.
+  public let preserved: Double
+  /// The harmonic mean of Cause and Isolate from which on subspaces are separable.
+  public let separable: Double
+  /// Width of the changed moment in milliseconds, and the noise of a condition in dB.
+  public let moment: Double
+  public let noise: Double
+  /// Random orders of components, and draws of each random family.
+  public let orders: Int
+  public let families: Int
+  /// The K that subspaces are trained for, and passes over the pairs.
+  public let trainedSizes: [Int]
+  public let epochs: Int
+  private let path: String
+  private let claims: JSON
+
+  /// - Throws: an error that names the file and the entry that is missing or out of range.
+  public init(_ path: String) throws {
+    self.path = path
+    let rules = try readJSON(path)["transfer"] ?? [:]
+    func positive(_ group: JSON?, _ key: String, upTo most: Double) throws -> Double {
+      guard let value = group?[key]?.double, value > 0, value <= most else {
+        throw CheckpointError(
+          "\(path): \"transfer\" needs a number above 0 and up to \(most) for \"\(key)\"")
+      }
+      return value
+    }
+    compactShare = try positive(rules, "compactShare", upTo: 1)
+    preserved = try positive(rules, "preserved", upTo: 1)
+    separable = try positive(rules, "separable", upTo: 1)
+    moment = try positive(rules, "moment", upTo: 1000)
+    noise = try positive(rules, "noise", upTo: 60)
+    orders = Int(try positive(rules["draws"], "orders", upTo: 10_000))
+    families = Int(try positive(rules["draws"], "families", upTo: 10_000))
+    epochs = Int(try positive(rules["trained"], "epochs", upTo: 1000))
+    trainedSizes = rules["trained"]?["sizes"]?.elements?.compactMap(\.int) ?? []
+    try checkCounts(trainedSizes, dimension: .max, of: "dimensions")
+    claims = rules["claims"] ?? [:]
+  }
+
+  /// What a claim says.
+  public func statement(_ claim: String) throws -> String {
+    guard let text = claims[claim]?.string, !text.isEmpty else {
+      throw CheckpointError("\(path): \"transfer.claims\" has no claim \(claim)")
+    }
+    return text
+  }
+}
+
+/// What the claims about transfer come to for one model (`paper/definitions.md`, D117).
+public struct TransferVerdicts: Sendable {
+  public var lexical: PartStudy
+  /// The unpatched base run, the lexical subspace, and another item's part in it.
+  public var base: TransferShares
+  public var patched: TransferShares
+  public var wrong: TransferShares
+  /// Harmonic means of Cause and Isolate of both parts.
+  public var separations: [Estimate]
+
+  public init(
+    lexical: PartStudy, base: TransferShares, patched: TransferShares, wrong: TransferShares,
+    separations: [Estimate]
+  ) {
+    (self.lexical, self.base, self.patched) = (lexical, base, patched)
+    (self.wrong, self.separations) = (wrong, separations)
+  }
+
+  /// Each claim, and whether it holds.
+  public func claims(_ rules: Preregistration, _ transfer: TransferRules) -> [(String, Bool)] {
+    let (curve, controls) = (lexical.curve, lexical.controls)
+    let chosen = curve.choice.chosen.index
+    let sufficiency = curve.sufficiency[chosen]
+    let wrongItem = controls.chosen.wrongItem ?? 0
+    let isCompact = curve.k90.map {
+      Double($0) <= transfer.compactShare * Double(curve.width)
+    }
+    return [
+      (
+        "T1",
+        isCompact == true && controls.overShuffled.low > 0 && controls.overNorm.low > 0
+      ),
+      (
+        "T2",
+        sufficiency.low >= rules.bottleneckRecovery
+          && curve.necessity[chosen].low >= rules.bottleneckRecovery
+          && wrongItem < rules.bottleneckRecovery && wrongItem < sufficiency.low
+      ),
+      (
+        "T3",
+        patched.sourceText.low >= rules.bottleneckRecovery
+          && patched.sourceText.low > wrong.sourceText.high
+          && base.baseVoice.value - patched.baseVoice.value <= transfer.preserved
+      ),
+      ("T4", separations.allSatisfy { $0.low >= transfer.separable }),
+    ]
+  }
+}

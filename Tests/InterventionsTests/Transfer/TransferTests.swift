@@ -1,0 +1,165 @@
+// Transfers on the shipped checkpoint: whole subspaces do what whole activations do, nothing does nothing,
+// and shares are counted as they are defined.
+
+import Corpus
+import Foundation
+import Interventions
+import Speech
+import Tensor
+import Testing
+
+private let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+  .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
+
+/// Every direction of an activation, and natural activations of all directions.
+private func everything(_ width: Int) throws -> (subspace: Subspace, natural: Natural) {
+  var identity = DoubleMatrix(rows: width, columns: width)
+  for i in 0..<width { identity[i, i] = 1 }
+  return (
+    Subspace(orthonormal: identity),
+    try Natural(DoubleMatrix(rows: 2 * width, columns: width, normal: Random(seed: 1)))
+  )
+}
+
+@Suite struct TransferTests {
+  let model: SpeechModel
+  let suite: PairSuite
+  let pair: MinimalPair
+
+  init() throws {
+    model = try SpeechModel(folder: "\(root)/artifacts/qwen2-audio-small")
+    suite = try PairSuite(manifest: "\(root)/data-manifests/factorial.json")
+    pair = suite.pairs.first { $0.split == "validation" }!
+  }
+
+  @Test func bothDirectionsHaveTheirCounterfactuals() throws {
+    let crossings = try Crossing.both(of: pair)
+    for crossing in crossings {
+      #expect(crossing.text.text == crossing.source.text)
+      #expect(crossing.text.voice == crossing.base.voice)
+      #expect(crossing.speaker.text == crossing.base.text)
+      #expect(crossing.speaker.voice == crossing.source.voice)
+      #expect(crossing.voices.source == crossing.source.voice)
+      #expect(crossing.source.text.contains(crossing.words.source))
+    }
+    #expect(crossings[0].source.id == crossings[1].base.id)
+    let plain = try PairSuite(manifest: "\(root)/data-manifests/evaluation.json").pairs[0]
+    #expect(throws: CheckpointError.self) { try Crossing.both(of: plain) }
+  }
+
+  @Test func aWholeSubspaceIsTheWholeActivation() throws {
+    let crossings = try Crossing.both(of: pair)
+    let others = try Crossing.both(of: suite.unrelated(to: pair))
+    let (whole, natural) = try everything(128)
+    let subspaces = TransferSubspaces(
+      lexical: whole, voice: whole, lexicalNatural: natural, voiceNatural: natural)
+    for (crossing, stranger) in zip(crossings, others) {
+      let said = try #require(
+        try model.transfer(
+          crossing, subspaces, stranger: stranger, moment: 120, root: root, Random(seed: 2)))
+      func arm(_ arm: TransferArm) -> Said { said.arms[arm.rawValue]! }
+      #expect(arm(.own) == said.base)
+      #expect(arm(.sound) == said.source)
+      // Rounded once more on the way.
+      for (part, all) in [(TransferArm.lexical, TransferArm.moment), (.everywhere, .sound)] {
+        #expect(abs(arm(part).content - arm(all).content) < 1e-3)
+        #expect(arm(part).transcript == arm(all).transcript)
+      }
+      #expect(arm(.besideLexical) == said.base && arm(.besideVoice) == said.base)
+      #expect(arm(.lexical).content != said.base.content)
+      #expect(said.base.transcript == crossing.base.text)
+      #expect(said.text.transcript == crossing.text.text)
+      #expect(said.base.speaker == crossing.base.voice)
+      #expect(said.source.content > 0 && said.base.content < 0)
+      #expect(arm(.wrongItem) != arm(.lexical))
+    }
+  }
+
+  @Test func conditionsMeetAtTheCornersOfTheSimplex() throws {
+    let (whole, _) = try everything(128)
+    let map = try #require(
+      try model.conditions(of: pair, lexical: whole, moment: 120, noise: 10, root: root))
+    #expect(map.cells.count == 18)
+    for cell in map.cells { #expect(abs(cell.lexical - cell.whole) < 1e-3) }
+    for (c, condition) in [Condition.clean, .noise, .speaker].enumerated() {
+      let corner = try #require(map.simplex.first { $0.weights[c] == 1 })
+      let cell = try #require(
+        map.cells.first {
+          $0.source == condition && $0.base == .clean && $0.direction == "sufficiency"
+        })
+      #expect(abs(corner.patched - cell.whole) < 1e-3)
+    }
+    #expect(map.simplex.count == 15 && map.path.count == conditionSteps - 1)
+    #expect(map.simplex.allSatisfy { abs($0.weights.reduce(0, +) - 1) < 1e-12 })
+    let noisy = map.cells.first { $0.base == .noise }!
+    #expect(map.cells.first { $0.base == .clean }!.baseRun != noisy.baseRun)
+    let matrix = [map].matrix(with: [], \.whole)
+    #expect(matrix[3].allSatisfy { $0 == nil } && matrix[0][0] != nil)
+    #expect([map].path.count == conditionSteps + 1)
+  }
+
+  @Test func probesReadWhoSpeaks() throws {
+    let utterances = try PairSuite(manifest: "\(root)/data-manifests/evaluation.json").utterances
+      .filter { $0.split == "discovery" }
+    let (first, rest) = (utterances.prefix(80), utterances.dropFirst(80))
+    let train = Array(first.prefix(40)) + rest.suffix(40)
+    let held = Array(first.suffix(10)) + rest.dropLast(40).suffix(10)
+    #expect(Set(train.map(\.voice)).count == 2 && Set(held.map(\.voice)).count == 2)
+    let prompt = "who is speaking:"
+    let probes = try model.voiceProbes(on: train, prompt: prompt, shrinkage: 0.1, root: root)
+    let read = try model.voices(of: held, prompt: prompt, by: probes, root: root)
+    #expect(read.count == 2)
+    for site in read { #expect(zip(site, held).count { $0 == $1.voice } >= 18) }
+    // One label for both voices alike, so that there is nothing to read.
+    let labels = train.indices.map { $0 % 2 == 0 ? "one" : "two" }
+    let none = try model.voiceProbes(
+      on: train, prompt: prompt, labels: labels, shrinkage: 0.1, root: root)
+    let guessed = try model.voices(of: held, prompt: prompt, by: none, root: root)
+    #expect(Set(guessed.joined()).isSubset(of: ["one", "two"]))
+  }
+}
+
+@Suite struct TransferShareTests {
+  private func said(_ transcript: String, _ word: String, _ speaker: String, _ content: Double)
+    -> Said
+  {
+    Said(content: content, voice: 0, word: word, transcript: transcript, speaker: speaker)
+  }
+
+  private func item(_ group: String, lexical: Said) -> Transferred {
+    Transferred(
+      group: group, texts: .init(source: "red bat", base: "red pat"),
+      words: .init(source: "bat", base: "pat"), voices: .init(source: "ann", base: "bob"),
+      arms: [
+        "base": said("red pat", "pat", "bob", -4), "lexical": lexical,
+        "voice": said("red pat", "pat", "ann", -4),
+      ],
+      source: said("red bat", "bat", "ann", 4), text: said("red bat", "bat", "bob", 4),
+      speaker: said("red pat", "pat", "ann", -4))
+  }
+
+  @Test func sharesAreCounted() throws {
+    let items = [
+      item("a", lexical: said("red bat", "bat", "bob", 4)),
+      item("b", lexical: said("Red  bat.", "bat", "ann", 2)),
+      item("c", lexical: said("red pat", "pat", "bob", 0)),
+      item("d", lexical: said("blue hat", "hat", "bob", -4)),
+    ]
+    let shares = try #require(
+      items.shares("lexical", draws: 100, Random(seed: 1)) { $0.arms["lexical"] })
+    #expect(shares.sourceText.value == 0.5 && shares.baseText.value == 0.25)
+    #expect(shares.sourceWord.value == 0.5)
+    #expect(shares.baseVoice.value == 0.75 && shares.sourceVoice.value == 0.25)
+    // Errors: 0, 0, 1 and 2 of 2 words each.
+    #expect(shares.errors.value == 3.0 / 8)
+    // Moves of 8, 6, 4 and 0 of 8 nats.
+    #expect(shares.content.value == 18.0 / 32)
+    #expect(items.shares("none", draws: 10, Random(seed: 1)) { $0.arms["none"] } == nil)
+    let lexical = items.separation(.lexical, draws: 100, Random(seed: 2))
+    #expect(lexical.cause.value == 0.5 && lexical.isolate.value == 0.75)
+    #expect(abs(lexical.mean.value - 0.6) < 1e-12)
+    let voice = items.separation(.voice, draws: 100, Random(seed: 2))
+    #expect(voice.mean.value == 1)
+    #expect(items.entering(minimumGap: 9).isEmpty && items.entering(minimumGap: 8).count == 4)
+  }
+}
