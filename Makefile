@@ -33,7 +33,7 @@ GOLDEN := $(addprefix Tests/SpeechTests/Fixtures/, \
 FRESH := $(if $(findstring B,$(firstword -$(MAKEFLAGS))),--fresh)
 
 .PHONY: help deps deps-fetch deps-all build figure2 figure4 figureS1 figureS2 figureS3 figureS4 figureS5 \
-  test models models-published data published corpus sounds check evaluate evaluate-published parity oracles \
+  sanity test models models-published data published corpus sounds check evaluate evaluate-published parity oracles \
   tour pages docs fuzz lint clean
 
 help: ## This list.
@@ -101,6 +101,10 @@ figureS5: deps ## Figure S5: directions of its projector's output that carry the
 	@swift build -c release --product published-subspace
 	@$(BIN)/published-subspace $(FRESH)
 
+sanity: deps ## Figure S6: what would fool us, and whether it does; ends with status 1 where a check fails (TIME).
+	@swift build -c release --product sanity-checks
+	@$(BIN)/sanity-checks $(FRESH)
+
 test: deps-all ## All tests (1 min); ends with how many passed and failed.
 	@swift build -c release --build-tests
 	@mkdir -p build
@@ -155,7 +159,7 @@ check: deps ## Verify every data file, and that every figure and number comes ou
 	@swift build -c release
 	@mkdir -p build/check/paper && cp paper/numbers.tsv paper/accuracies.tsv build/check/paper/
 	@$(BIN)/reproduce evaluate --table build/check/paper/accuracies.tsv > /dev/null
-	@for experiment in e1-causal-map maps-by-model search-methods \
+	@for experiment in e1-causal-map maps-by-model search-methods sanity-checks \
 	  $(if $(PUBLISHED),published-whisper published-hallucination published-speech-lm published-subspace); do \
 	  $(BIN)/$$experiment $(FRESH) --out build/check || exit 1; \
 	done
