@@ -24,8 +24,7 @@ public func sanityFigure(_ rows: [SanityRow], checkpoints: [String]) -> DrawnFig
       AxisGroup(item, (checks.count - members.upperBound)..<(checks.count - members.lowerBound))
     }
     let names = Axis.categories("", checks.reversed().map(\.label), groups: groups)
-    var margins = Insets(left: labelled ? labels : 1.5, right: 4.5, top: 5.5, bottom: 9.5)
-    if labelled, letter == "b" { margins.right = 4.5 }
+    let margins = Insets(left: labelled ? labels : 1.5, right: 4.5, top: 5.5, bottom: 9.5)
     return Panel(
       letter, title, in: area, margins: margins, x: .linear(quantity, axis, ticks: 3),
       y: labelled ? names : bare(names),
@@ -42,15 +41,20 @@ public func sanityFigure(_ rows: [SanityRow], checkpoints: [String]) -> DrawnFig
   for (c, checkpoint) in checkpoints.enumerated() {
     figure.add(
       panel(
-        c == 0 ? "a" : "", checkpoint, asked, checkpoint, in: columns[c], labelled: c == 0,
-        quantity: "Share"))
+        c == 0 ? "a" : "", c == 0 ? "Four checkpoints" : "", asked, checkpoint, in: columns[c],
+        labelled: c == 0, quantity: "Share"))
+    let middle = columns[c].right - (unit + 3) / 2
+    figure.draw { canvas in
+      canvas.text(
+        checkpoint, at: Point(middle, bands[0].top + 1.6), Style.medium, align: .center, .middle)
+    }
   }
   let below = Rect(
     left: bands[1].left, top: bands[1].top, width: columns.first?.width ?? bands[1].width,
     height: bands[1].height)
   figure.add(
-    panel("b", "No checkpoint", others, nil, in: below, labelled: true, quantity: "Share"))
-  figure.draw(key(at: Point(below.right + 6, below.top + 8)))
+    panel("b", "Planted models", others, nil, in: below, labelled: true, quantity: "Share"))
+  figure.draw(key(at: Point(below.right + 6, below.top + 16)))
   return DrawnFigure(drawing: figure, table: rows.table, caption: caption)
 }
 
