@@ -101,7 +101,7 @@ figureS5: deps ## Figure S5: directions of its projector's output that carry the
 	@swift build -c release --product published-subspace
 	@$(BIN)/published-subspace $(FRESH)
 
-sanity: deps ## Figure S6: what would fool us, and whether it does; ends with status 1 where a check fails (TIME).
+sanity: deps ## Figure S6: what would fool us, and whether it does; ends with status 1 where a check fails (3 min by count; not timed alone yet).
 	@swift build -c release --product sanity-checks
 	@$(BIN)/sanity-checks $(FRESH)
 
