@@ -154,7 +154,7 @@ sounds: deps ## Make the sounds that are not speech again and compare them with 
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce sounds
 
-check: deps ## Verify every data file, and that every figure and number comes out as committed (12 min; with PUBLISHED=1 those of published models too, an hour more, and two by count where a projector is trained).
+check: deps ## Verify every data file, and that every figure and number comes out as committed (15 min; with PUBLISHED=1 those of published models too, an hour more, and two by count where a projector is trained).
 	@sha256sum --quiet -c data-manifests/SHA256SUMS && echo "data: all digests agree"
 	@swift build -c release
 	@mkdir -p build/check/paper && cp paper/numbers.tsv paper/accuracies.tsv build/check/paper/

@@ -91,7 +91,7 @@ for subject in subjects {
 // as the source's, and the right answer must not come back. By which number? Not by LD: the move erases
 // the wrong answer, which alone takes LD to zero, half of the gap. Not by log p of the right answer
 // either, though it leaves out the wrong one: what that loses is shared among all words, so that log p
-// rises by up to half of its gap. The words that no one has said, the **bystanders**, rise with it. So the
+// rises by up to 0.45 of its gap. The words that no one has said, the **bystanders**, rise with it. So the
 // number is what the right answer gains on them,
 //
 // $$ A = \log p(y_\text{clean}) - \frac1B \sum_b \log p(y_b), $$
