@@ -252,9 +252,9 @@ if notebook.options.quick == nil {
 let plants = sanity.plants.flatMap { seed in
   Plant.Kind.allCases.map { Plant($0, seed: seed) }
 }
-let searched = notebook.cell("planted", over: plants, key: { "\($0.kind.rawValue) \($0.seed)" }) {
-  PlantedOutcome(try plantedTrial($0))
-}
+let searched = notebook.cell(
+  "planted", over: plants, key: { "\($0.kind.rawValue) \($0.seed)" },
+  { PlantedOutcome(try plantedTrial($0)) })
 state("planted.cell", searched.share(of: .bottleneck) { $0.foundCell })
 state("planted.dimension", searched.share(of: .bottleneck) { $0.foundRank })
 state("planted.diffuse", searched.share(of: .diffuse) { $0.foundSomething })
