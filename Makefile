@@ -34,7 +34,7 @@ FRESH := $(if $(findstring B,$(firstword -$(MAKEFLAGS))),--fresh)
 RUN := $(FRESH) $(if $(FROM),--from "$(FROM)")
 
 .PHONY: help deps deps-fetch deps-all build figure1 figure2 figure3 figure4 figureS1 figureS2 figureS3 figureS4 figureS5 \
-  test models models-published data published corpus sounds check evaluate evaluate-published parity oracles \
+  sanity test models models-published data published corpus sounds check evaluate evaluate-published parity oracles \
   tour pages docs fuzz lint clean
 
 help: ## This list.
@@ -110,6 +110,10 @@ figureS5: deps ## Figure S5: directions of its projector's output that carry the
 	@swift build -c release --product published-subspace
 	@$(BIN)/published-subspace $(RUN)
 
+sanity: deps ## Figure S6: what would fool us, and whether it does; ends with status 1 where a check fails (3 min by count; not timed alone yet).
+	@swift build -c release --product sanity-checks
+	@$(BIN)/sanity-checks $(RUN)
+
 test: deps-all ## All tests (1 min); ends with how many passed and failed.
 	@swift build -c release --build-tests
 	@mkdir -p build
@@ -159,13 +163,13 @@ sounds: deps ## Make the sounds that are not speech again and compare them with 
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce sounds
 
-check: deps ## Verify every data file, and that every figure and number comes out as committed (12 min; with PUBLISHED=1 those of published models too, two hours more, and Figure S5, which has not been run whole yet).
+check: deps ## Verify every data file, and that every figure and number comes out as committed (half an hour; with PUBLISHED=1 those of published models too, two hours more, and Figure S5, which has not been run whole yet).
 	@sha256sum --quiet -c data-manifests/SHA256SUMS && echo "data: all digests agree"
 	@swift build -c release
 	@mkdir -p build/check/paper && cp paper/numbers.tsv paper/accuracies.tsv build/check/paper/
 	@$(BIN)/reproduce evaluate --table build/check/paper/accuracies.tsv > /dev/null
 	@# What other runs have stored does not count; what an interrupted check has stored does.
-	@for experiment in method-on-one-pair e1-causal-map maps-by-model search-methods causal-transfer \
+	@for experiment in method-on-one-pair e1-causal-map maps-by-model search-methods causal-transfer sanity-checks \
 	  $(if $(PUBLISHED),published-whisper published-hallucination published-speech-lm published-subspace); do \
 	  TAP_CELLS=build/check/cells $(BIN)/$$experiment $(FRESH) --out build/check || exit 1; \
 	done

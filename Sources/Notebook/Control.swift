@@ -77,6 +77,19 @@ extension Notebook {
     add(.contrast, name, bounds(low, high), of: values) { low < $0 && $0 < high }
   }
 
+  /// Demands, or of a contrast reports, what the caller has tested by a rule of its own.
+  ///
+  /// - Parameters:
+  ///   - expectation: the rule in words
+  ///   - measured: what was tested by it
+  @discardableResult
+  public func test(
+    _ kind: Finding.Kind, _ name: String, _ expectation: String, measured: String, holds: Bool
+  ) -> Bool {
+    precondition(kind != .claim, "a claim has a row of the ledger; use claim")
+    return add(kind, name, expectation, measured: measured, holds: holds)
+  }
+
   /// Reports a claim of the paper, with a row `claim.ID` of the ledger: 1 where it holds, 0 where
   /// the numbers refute it.
   @discardableResult

@@ -53,7 +53,7 @@ struct ScrubVerb: ParsableCommand {
     }
     let trials: [Trial] = [
       Trial("hypothesis", claim, items),
-      Trial("shuffled features", claim, shuffled(items, random.split("shuffled"))),
+      Trial("shuffled features", claim, items.shufflingFeatures(random.split("shuffled"))),
       Trial("elsewhere", claim.elsewhere, items),
     ].filter { $0.name != "elsewhere" || claim.followsChange }
     if !entered.json { print("\(pairs.summary); \(items.count) recordings\n\(claim.name)") }
@@ -123,22 +123,6 @@ struct ScrubVerb: ParsableCommand {
           "group": pair.pair.group, "recording": isClean ? pair.pair.clean : pair.pair.corrupt,
         ], trace: try model.trace(question).reduced(to: sites),
         changed: pair.pair.changed.map { isClean ? $0.clean : $0.corrupt })
-    }
-  }
-
-  /// The same items with the features of another of their stratum.
-  private func shuffled(_ items: [ScrubItem], _ random: Random) -> [ScrubItem] {
-    var features = items.map(\.features)
-    let strata = Dictionary(grouping: items.indices, by: { items[$0].stratum })
-    for (name, members) in strata {
-      var stream = random.split(name)
-      let order = stream.permutation(members.count)
-      for (i, other) in zip(members, order) { features[i] = items[members[other]].features }
-    }
-    return zip(items, features).map { item, features in
-      ScrubItem(
-        id: item.id, group: item.group, stratum: item.stratum, features: features,
-        trace: item.trace, changed: item.changed)
     }
   }
 }

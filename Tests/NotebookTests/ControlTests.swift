@@ -22,6 +22,29 @@ struct ControlTests {
     #expect(notebook.contrast("difference", low: -0.1, high: 1, excludes: 0) == false)
   }
 
+  @Test func aTestByTheCallerIsAControlOrAContrast() {
+    let notebook = checkout.notebook()
+    #expect(notebook.test(.control, "rule", "above 0", measured: "[1, 2]", holds: true))
+    #expect(notebook.test(.contrast, "rule", "above 0", measured: "[-1, 2]", holds: false) == false)
+  }
+
+  @Test func aFailedTestByTheCallerWritesNothing() async {
+    checkout.write("paper/numbers.tsv", "old ledger")
+    let child = await #expect(
+      processExitsWith: .exitCode(1), observing: [\.standardErrorContent, \.standardOutputContent]
+    ) { [root = checkout.root as String] in
+      let notebook = Checkout.notebook(in: root)
+      notebook.number("n", 1)
+      notebook.test(.contrast, "reported", "above 0", measured: "-2", holds: false)
+      notebook.test(.control, "demanded", "above 0", measured: "-1", holds: false)
+      notebook.finish()
+    }
+    #expect(child.standardOutput.contains("contrast 1  reported  does not hold  above 0: -2\n"))
+    #expect(child.standardOutput.contains("control 1  demanded  FAIL  above 0: -1\n"))
+    #expect(child.standardError.contains("1 control failed (\"demanded\")"))
+    #expect(checkout.read("paper/numbers.tsv") == "old ledger")
+  }
+
   @Test func neitherNothingNorNaNPasses() {
     let notebook = checkout.notebook()
     #expect(notebook.control("none", equals: 0, of: [Double]()) == false)

@@ -26,6 +26,30 @@ public struct PlantedTrial: Sendable {
   public var isFalsePositive: Bool { plant.kind != .bottleneck && !finding.bottleneck.isEmpty }
 }
 
+/// What a trial came to, without what it found on the way.
+public struct PlantedOutcome: Codable, Sendable {
+  public let kind: Plant.Kind
+  public let foundCell: Bool
+  public let foundRank: Bool
+  public let foundSomething: Bool
+  /// The smallest cosine between the found subspace and the planted one, as in `PlantedTrial`.
+  public let alignment: Double?
+
+  public init(_ trial: PlantedTrial) {
+    (kind, foundCell, foundRank) = (trial.plant.kind, trial.foundCell, trial.foundRank)
+    (foundSomething, alignment) = (!trial.finding.bottleneck.isEmpty, trial.alignment)
+  }
+}
+
+extension Array where Element == PlantedOutcome {
+  /// The share of the models of one kind of which something holds, with its exact interval.
+  public func share(of kind: Plant.Kind, where test: (PlantedOutcome) -> Bool) -> SanityEvidence {
+    let own = filter { $0.kind == kind }
+    if own.isEmpty { return SanityEvidence(every: []) }
+    return SanityEvidence(clopperPearson(own.count(where: test), of: own.count), count: own.count)
+  }
+}
+
 /// The procedure on one plant: 12 voices of two pairs a split, cells of all residual sites by all
 /// windows of the sound, sizes 1 to 8.
 public func plantedTrial(_ plant: Plant) throws -> PlantedTrial {
