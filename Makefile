@@ -29,7 +29,7 @@ LIBRARIES := Interventions Speech Corpus Plot Notebook
 GOLDEN := $(addprefix Tests/SpeechTests/Fixtures/, \
   logmel whisper qwen2-audio salmonn soundwave llama-omni mimi moshi)
 
-# `make -B figure2` forgets what an earlier run has stored; `make figure2 FROM=CELL` computes from a cell on.
+# `make -B figure2` forgets what an earlier run has stored; `make figure3 FROM=CELL` computes from a cell on.
 FRESH := $(if $(findstring B,$(firstword -$(MAKEFLAGS))),--fresh)
 RUN := $(FRESH) $(if $(FROM),--from "$(FROM)")
 
@@ -82,7 +82,7 @@ figure2: deps ## Figure 2, its table and its numbers: when and where a sound bec
 	@swift build -c release --product e1-causal-map
 	@$(BIN)/e1-causal-map $(RUN)
 
-figure3: deps ## Figure 3: whether what is said transfers to another speaker's run, and the speaker stays (MINUTES).
+figure3: deps ## Figure 3: whether what is said transfers to another speaker's run, and the speaker stays (10 min).
 	@swift build -c release --product causal-transfer
 	@$(BIN)/causal-transfer $(RUN)
 

@@ -32,8 +32,8 @@ private let symbols: [Symbol] = [.circle, .square, .diamond, .hollowCircle]
 /// directions, with its controls, and what conditions do.
 public func transferFigure(_ models: [TransferPanel]) -> DrawnFigure {
   let arms = models.first?.shares.map(\.0) ?? []
-  var figure = Figure(width: Figure.full, height: 5.2 * Double(arms.count) + 26 + 56)
-  let rows = figure.area.rows([5.2 * Double(arms.count) + 24, 56], gap: 1)
+  var figure = Figure(width: Figure.full, height: 4.8 * Double(arms.count) + 30 + 56)
+  let rows = figure.area.rows([4.8 * Double(arms.count) + 24, 56], gap: 3)
   addShares(models, arms, to: &figure, in: rows[0])
   let below = rows[1].columns([46, 46, 46, 40], gap: 1)
   if let first = models.first {
@@ -54,14 +54,15 @@ private let caption =
 private func addShares(
   _ models: [TransferPanel], _ arms: [String], to figure: inout Figure, in area: Rect
 ) {
-  let columns = area.columns([85, 45, 45], gap: 1)
+  let panels = Rect(left: area.left, top: area.top, width: area.width, height: area.height - 6)
+  let columns = panels.columns([85, 45, 45], gap: 1)
   let names = Axis.categories("", arms.reversed())
-  let panels: [(String, String, KeyPath<TransferShares, Estimate>)] = [
+  let readings: [(String, String, KeyPath<TransferShares, Estimate>)] = [
     ("a", "Writes the source's text", \.sourceText),
     ("b", "Names the base's speaker", \.baseVoice),
     ("c", "Names the source's speaker", \.sourceVoice),
   ]
-  for (i, (letter, title, value)) in panels.enumerated() {
+  for (i, (letter, title, value)) in readings.enumerated() {
     var marks: [any Mark] = [0.0, 0.5, 1.0].map { ReferenceLine.vertical($0) }
     for (m, model) in models.enumerated() {
       let color = Palette.categories[m]

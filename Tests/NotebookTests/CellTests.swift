@@ -228,6 +228,5 @@ struct CellTests {
     second.finish()
     first.finish()
     #expect(checkout.journals.count == 1)
-    #expect(checkout.notebook().cell("a") { 3 } == 1)
   }
 }

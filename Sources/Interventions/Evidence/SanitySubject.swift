@@ -87,7 +87,7 @@ public struct SanitySubject: Sendable {
   public var details: [(name: String, number: Estimate)] {
     let shams = Sham.allCases.flatMap { sham -> [(String, Estimate)] in
       let name = sham.rawValue.hyphenated
-      func share(_ what: String, _ quantity: (Said) -> Double) -> (String, Estimate) {
+      func share(_ what: String, _ quantity: (ShamReading) -> Double) -> (String, Estimate) {
         let evidence = mean("\(name) \(what)", over: { $0.shams.gap(quantity) }) {
           $0.shams.change(by: sham, quantity)
         }

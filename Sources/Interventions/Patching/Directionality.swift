@@ -20,6 +20,10 @@ public struct Followed: Codable, Sendable, Equatable {
   /// The short answer, and the whole transcript where it was asked for.
   public let answer: Bool
   public let transcript: Bool?
+
+  public init(answer: Bool, transcript: Bool?) {
+    (self.answer, self.transcript) = (answer, transcript)
+  }
 }
 
 /// One pair, directed towards its corrupt member.

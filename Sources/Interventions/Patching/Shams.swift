@@ -17,7 +17,7 @@ public enum Sham: String, Codable, Sendable, CaseIterable {
 }
 
 /// What a run says at the position where the answers differ.
-public struct Said: Codable, Sendable, Equatable {
+public struct ShamReading: Codable, Sendable, Equatable {
   /// log p of the pair's two answers, in nats.
   public let clean: Double
   public let corrupt: Double
@@ -26,6 +26,10 @@ public struct Said: Codable, Sendable, Equatable {
   public let bystanders: Double
   /// The most probable token.
   public let token: Int
+
+  public init(clean: Double, corrupt: Double, bystanders: Double, token: Int) {
+    (self.clean, self.corrupt, self.bystanders, self.token) = (clean, corrupt, bystanders, token)
+  }
 
   /// LD, the logit difference of the two answers.
   public var difference: Double { clean - corrupt }
@@ -36,20 +40,22 @@ public struct Said: Codable, Sendable, Equatable {
 
 /// What shams do to one pair.
 public struct ShamPair: Codable, Sendable {
-  public let clean: Said
-  public let corrupt: Said
+  public let clean: ShamReading
+  public let corrupt: ShamReading
   /// The corrupt run with each sham of the clean one, in the order of `Sham.allCases`.
-  public let patched: [Said]
+  public let patched: [ShamReading]
   /// The token of the clean answer.
   public let answer: Int
 
-  public subscript(sham: Sham) -> Said { patched[Sham.allCases.firstIndex(of: sham)!] }
+  public subscript(sham: Sham) -> ShamReading { patched[Sham.allCases.firstIndex(of: sham)!] }
 
   /// How far the clean run lies from the corrupt one.
-  public func gap(_ quantity: (Said) -> Double) -> Double { quantity(clean) - quantity(corrupt) }
+  public func gap(_ quantity: (ShamReading) -> Double) -> Double {
+    quantity(clean) - quantity(corrupt)
+  }
 
   /// How far a sham moves the corrupt run.
-  public func change(by sham: Sham, _ quantity: (Said) -> Double) -> Double {
+  public func change(by sham: Sham, _ quantity: (ShamReading) -> Double) -> Double {
     quantity(self[sham]) - quantity(corrupt)
   }
 
@@ -147,11 +153,11 @@ extension SpeechModel {
       return [Patch(pair.site, positions: pair.positions, taking: rows)]
     }
     let question = pair.corrupt.question
-    func said(_ logits: Tensor) -> Said {
+    func said(_ logits: Tensor) -> ShamReading {
       let row = question.answers.shared.count
       let log = LogProbabilities(logits, row: row)
       let best = (1..<logits.width).reduce(0) { logits[row, $1] > logits[row, $0] ? $1 : $0 }
-      return Said(
+      return ShamReading(
         clean: log[question.answer], corrupt: log[question.foil],
         bystanders: others.reduce(0) { $0 + log[$1] } / Double(others.count), token: best)
     }

@@ -20,8 +20,13 @@ extension [ConditionMap] {
           $0.source == source && $0.base == base
             && (direction == nil || $0.direction == direction!.rawValue)
         }
-        let gap = own.reduce(0) { $0 + $1.sourceRun - $1.baseRun }
-        return own.isEmpty ? nil : own.reduce(0) { $0 + value($1) - $1.baseRun } / gap
+        // Both towards the source's word.
+        let gap = own.reduce(0) { $0 + abs($1.sourceRun - $1.baseRun) }
+        let moved = own.reduce(0) { sum, cell in
+          let move = value(cell) - cell.baseRun
+          return sum + (cell.sourceRun > cell.baseRun ? move : -move)
+        }
+        return own.isEmpty || gap == 0 ? nil : moved / gap
       }
     }
   }

@@ -74,15 +74,15 @@ import Testing
     }
     let bystanders = words.subtracting(own)
     #expect(bystanders.count == 20)
-    func said(_ logits: [Double]) -> Said {
+    func said(_ logits: [Double]) -> ShamReading {
       let top = logits.max()!
       let normaliser = top + log(logits.reduce(0) { $0 + exp($1 - top) })
-      return Said(
+      return ShamReading(
         clean: logits[own[0]] - normaliser, corrupt: logits[own[1]] - normaliser,
         bystanders: bystanders.reduce(0) { $0 + logits[$1] - normaliser } / 20,
         token: logits.firstIndex(of: top)!)
     }
-    func expectEqual(_ a: Said, _ b: Said, _ name: String) {
+    func expectEqual(_ a: ShamReading, _ b: ShamReading, _ name: String) {
       #expect(abs(a.clean - b.clean) < 1e-4 && abs(a.corrupt - b.corrupt) < 1e-4, "\(name)")
       #expect(abs(a.bystanders - b.bystanders) < 1e-4 && a.token == b.token, "\(name)")
     }
@@ -93,7 +93,7 @@ import Testing
     let wanted = (source - base).norm
     expectEqual(found.corrupt, said(try logits(runs.corrupt, base)), "unpatched")
     expectEqual(found[.source], said(try logits(runs.corrupt, source)), "source")
-    func sham(_ theirs: Tensor) throws -> Said {
+    func sham(_ theirs: Tensor) throws -> ShamReading {
       let move = theirs - base
       return said(try logits(runs.corrupt, base + move * Float(wanted / move.norm)))
     }

@@ -94,22 +94,28 @@ private func everything(_ width: Int) throws -> (subspace: Subspace, natural: Na
     let noisy = map.cells.first { $0.base == .noise }!
     #expect(map.cells.first { $0.base == .clean }!.baseRun != noisy.baseRun)
     let matrix = [map].matrix(with: [], \.whole)
-    #expect(matrix[3].allSatisfy { $0 == nil } && matrix[0][0] != nil)
+    #expect(matrix[3].allSatisfy { $0 == nil })
+    // Both directions count towards their own source, so that they do not cancel.
+    let clean = map.cells.filter { $0.source == .clean && $0.base == .clean }
+    let recoveries = clean.map { ($0.whole - $0.baseRun) / ($0.sourceRun - $0.baseRun) }
+    let mean = try #require(matrix[0][0])
+    #expect(recoveries.count == 2 && recoveries.min()! <= mean && mean <= recoveries.max()!)
     #expect([map].path.count == conditionSteps + 1)
   }
 
   @Test func probesReadWhoSpeaks() throws {
     let utterances = try PairSuite(manifest: "\(root)/data-manifests/evaluation.json").utterances
       .filter { $0.split == "discovery" }
-    let (first, rest) = (utterances.prefix(80), utterances.dropFirst(80))
-    let train = Array(first.prefix(40)) + rest.suffix(40)
-    let held = Array(first.suffix(10)) + rest.dropLast(40).suffix(10)
-    #expect(Set(train.map(\.voice)).count == 2 && Set(held.map(\.voice)).count == 2)
+    // Every second sentence of either voice.
+    let train = utterances.indices.filter { $0 % 2 == 0 }.map { utterances[$0] }
+    let held = utterances.indices.filter { $0 % 2 == 1 }.map { utterances[$0] }
+    #expect(Set(train.map(\.voice)).count == 2)
+    #expect(Set(train.map(\.text)).isDisjoint(with: held.map(\.text)))
     let prompt = "who is speaking:"
     let probes = try model.voiceProbes(on: train, prompt: prompt, shrinkage: 0.1, root: root)
     let read = try model.voices(of: held, prompt: prompt, by: probes, root: root)
     #expect(read.count == 2)
-    for site in read { #expect(zip(site, held).count { $0 == $1.voice } >= 18) }
+    for site in read { #expect(zip(site, held).count { $0 == $1.voice } > held.count * 9 / 10) }
     // One label for both voices alike, so that there is nothing to read.
     let labels = train.indices.map { $0 % 2 == 0 ? "one" : "two" }
     let none = try model.voiceProbes(
