@@ -110,7 +110,7 @@ figureS5: deps ## Figure S5: directions of its projector's output that carry the
 	@swift build -c release --product published-subspace
 	@$(BIN)/published-subspace $(RUN)
 
-sanity: deps ## Figure S6: what would fool us, and whether it does; ends with status 1 where a check fails (3 min by count; not timed alone yet).
+sanity: deps ## Figure S6: what would fool us, and whether it does; ends with status 1 where a check fails (3 min).
 	@swift build -c release --product sanity-checks
 	@$(BIN)/sanity-checks $(RUN)
 
