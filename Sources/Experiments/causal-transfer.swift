@@ -50,8 +50,10 @@ let (factorial, speakers, prosody) = (suites[0], suites[1], suites[2])
 let confirmSplit = notebook.options.quick == nil ? rules.confirmSplit : rules.selectionSplit
 if notebook.options.quick == nil {
   notebook.open(
-    [("phoneme", study.suite), ("speaker", speakers), ("factorial", factorial)], of: study,
-    for: "transfer")
+    [
+      ("phoneme", study.suite), ("speaker", speakers), ("factorial", factorial),
+      ("prosody", prosody),
+    ], of: study, for: "transfer")
 }
 
 /// The pairs of discovery, validation and test.
