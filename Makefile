@@ -33,7 +33,7 @@ GOLDEN := $(addprefix Tests/SpeechTests/Fixtures/, \
 FRESH := $(if $(findstring B,$(firstword -$(MAKEFLAGS))),--fresh)
 RUN := $(FRESH) $(if $(FROM),--from "$(FROM)")
 
-.PHONY: help deps deps-fetch deps-all build figure1 figure2 figure3 figure4 figureS1 figureS2 figureS3 figureS4 figureS5 \
+.PHONY: help deps deps-fetch deps-all build figure1 figure2 e1 figure3 figure4 figureS1 figureS2 figureS3 figureS4 figureS5 \
   sanity test models models-published data published corpus sounds check evaluate evaluate-published parity oracles \
   tour pages docs fuzz lint clean
 
@@ -85,6 +85,12 @@ figure2: deps ## Figure 2, its table and its numbers: when and where a sound bec
 figure3: deps ## Figure 3: whether what is said transfers to another speaker's run, and the speaker stays (10 min).
 	@swift build -c release --product causal-transfer
 	@$(BIN)/causal-transfer $(RUN)
+
+e1: deps-fetch ## Figure S7: experiment E1 across models, tasks, voices and other factors (TIME).
+	@swift build -c release --product reproduce
+	@swift build -c release --product e1-across-models
+	@$(BIN)/reproduce data
+	@$(BIN)/e1-across-models $(RUN)
 
 figureS1: deps ## Figure S1: the maps of four checkpoints, by training and connector (3 min).
 	@swift build -c release --product maps-by-model
@@ -169,7 +175,7 @@ check: deps ## Verify every data file, and that every figure and number comes ou
 	@mkdir -p build/check/paper && cp paper/numbers.tsv paper/accuracies.tsv build/check/paper/
 	@$(BIN)/reproduce evaluate --table build/check/paper/accuracies.tsv > /dev/null
 	@# What other runs have stored does not count; what an interrupted check has stored does.
-	@for experiment in method-on-one-pair e1-causal-map maps-by-model search-methods causal-transfer sanity-checks \
+	@for experiment in method-on-one-pair e1-causal-map maps-by-model search-methods e1-across-models causal-transfer sanity-checks \
 	  $(if $(PUBLISHED),published-whisper published-hallucination published-speech-lm published-subspace); do \
 	  TAP_CELLS=build/check/cells $(BIN)/$$experiment $(FRESH) --out build/check || exit 1; \
 	done

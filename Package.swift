@@ -9,7 +9,8 @@ func system(_ name: String, _ pkgConfig: String?, apt package: String) -> Target
 
 /// One executable a file of Sources/Experiments.
 let experiments = [
-  "method-on-one-pair", "e1-causal-map", "maps-by-model", "search-methods", "causal-transfer",
+  "method-on-one-pair", "e1-causal-map", "maps-by-model", "search-methods", "e1-across-models",
+  "causal-transfer",
   "sanity-checks", "published-whisper", "published-hallucination", "published-speech-lm",
   "published-subspace",
 ]

@@ -125,7 +125,7 @@ struct Order {
 
   /// The cut from which a run with these patches goes on; nil where it needs a full run.
   func start(of patches: [Patch], _ base: Trace) -> Int? {
-    let entries = patches.map { before[$0.site] }
+    let entries = patches.map { entry(of: $0.site, base) }
     // Of the logits only those that are read are there in a run that is resumed.
     guard !entries.contains(nil), !patches.contains(where: { $0.site == Site(text, .logits) }),
       let first = entries.compactMap({ $0 }).min(),
@@ -133,6 +133,16 @@ struct Order {
       !patches.contains(where: { base.states[first].isLaidOutAhead($0.site) })
     else { return nil }
     return first
+  }
+
+  /// The last cut at which a site's activation can still be changed: the one before it, or a later one
+  /// beside which it passes unread.
+  private func entry(of site: Site, _ base: Trace) -> Int? {
+    guard var cut = before[site] else { return nil }
+    while cut + 1 < base.states.count, base.states[cut + 1].stream(waiting: site) != nil {
+      cut += 1
+    }
+    return cut
   }
 
   /// Whether no logit reads what a patch changes: what lies behind the logits, and positions behind

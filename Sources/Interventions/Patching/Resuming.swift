@@ -82,8 +82,8 @@ extension SpeechLanguageModel {
     }
     var waiting: [Site: Int] = [:]
     for site in sites {
-      if site == order.cuts[start].site {
-        state.streams[0] = patched(state.streams[0], at: site, of: state, interventions)
+      if let stream = state.stream(waiting: site) {
+        state.streams[stream] = patched(state.streams[stream], at: site, of: state, interventions)
       } else {
         waiting[site] = order.cut(before: site)
       }

@@ -64,6 +64,9 @@ public protocol RunState: Sendable {
   var streams: [Tensor] { get set }
   /// The activation that a stream is; nil for what is the same in all runs of a question.
   func site(ofStream index: Int) -> Site?
+  /// The stream that holds a site's activation while nothing has read it yet, so that it can still be
+  /// changed here; nil where the activation is ahead or has been read.
+  func stream(waiting site: Site) -> Int?
   /// What the runs have computed so far that runs like them need not compute again.
   var memory: RunMemory { get }
 
@@ -112,6 +115,10 @@ public protocol RunState: Sendable {
 
 extension RunState {
   public func prepared() -> RunMemory { RunMemory() }
+
+  public func stream(waiting site: Site) -> Int? {
+    !streams.isEmpty && self.site(ofStream: 0) == site ? 0 : nil
+  }
 }
 
 extension SpeechLanguageModel {

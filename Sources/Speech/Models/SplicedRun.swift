@@ -88,6 +88,15 @@ struct SplicedRun: RecordedRun {
     index == 0 ? model.cuts[cut].site : model.connector.secondEncoder?.output
   }
 
+  func stream(waiting site: Site) -> Int? {
+    if !streams.isEmpty, self.site(ofStream: 0) == site { return 0 }
+    // What the second encoder heard is read behind the encoder's last layer.
+    guard case .encoder = standing, streams.count > 1, self.site(ofStream: 1) == site else {
+      return nil
+    }
+    return 1
+  }
+
   func stacked(_ copies: Int, knowing memory: RunMemory) -> SplicedRun {
     var run = self
     run.record = record.stacked(copies, knowing: memory)
