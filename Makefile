@@ -86,7 +86,7 @@ figure3: deps ## Figure 3: whether what is said transfers to another speaker's r
 	@swift build -c release --product causal-transfer
 	@$(BIN)/causal-transfer $(RUN)
 
-e1: deps-fetch ## Figure S7: experiment E1 across models, tasks, voices and other factors (TIME).
+e1: deps-fetch ## Figure S7: experiment E1 across models, tasks, voices and other factors, after make data (9 min).
 	@swift build -c release --product reproduce
 	@swift build -c release --product e1-across-models
 	@$(BIN)/reproduce data
@@ -169,7 +169,7 @@ sounds: deps ## Make the sounds that are not speech again and compare them with 
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce sounds
 
-check: deps ## Verify every data file, and that every figure and number comes out as committed (half an hour; with PUBLISHED=1 those of published models too, two hours more, and Figure S5, which has not been run whole yet).
+check: deps ## Verify every data file, and that every figure and number comes out as committed (40 minutes; with PUBLISHED=1 those of published models too, two hours more, and Figure S5, which has not been run whole yet).
 	@sha256sum --quiet -c data-manifests/SHA256SUMS && echo "data: all digests agree"
 	@swift build -c release
 	@mkdir -p build/check/paper && cp paper/numbers.tsv paper/accuracies.tsv build/check/paper/

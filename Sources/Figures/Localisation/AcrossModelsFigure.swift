@@ -21,11 +21,12 @@ public func acrossModelsFigure(_ results: [TaskResult], _ factors: [FactorResult
   let rows = figure.area.rows(
     [height * Double(models.count) + 6, 9, 56, 5], gap: 0)
   addMaps(results, models, columns, to: &figure, in: rows[0], bar: rows[1])
-  let below = rows[2].columns([40, 47, 50, 41], gap: 1)
+  let below = rows[2].columns([34, 41, 24, 43, 36], gap: 0.5)
   figure.add(leakagePanel(factors, in: below[0]))
   figure.add(stabilityPanel(factors, in: below[1]))
-  figure.add(preservingPanel(factors, in: below[2]))
-  figure.add(noisePanel(factors, in: below[3]))
+  figure.add(shiftPanel(factors, in: below[2]))
+  figure.add(preservingPanel(factors, in: below[3]))
+  figure.add(noisePanel(factors, in: below[4]))
   let key = rows[3]
   figure.draw { canvas in
     var x = key.left + 20
@@ -147,7 +148,7 @@ private func leakagePanel(_ factors: [FactorResult], in area: Rect) -> Panel {
     ]
   }
   return Panel(
-    "e", "Spread in the encoder", in: area, x: .linear("Distance (ms)", 0...800, ticks: 4),
+    "e", "Encoder's spread", in: area, x: .linear("Distance (ms)", 0...800, ticks: 2),
     y: .linear("Move, over that inside", -0.02...1.05, ticks: 4), marks)
 }
 
@@ -184,9 +185,17 @@ private func forest(
 private func stabilityPanel(_ factors: [FactorResult], in area: Rect) -> Panel {
   let names = ["in noise", "other speaker", "other text,\nown moment", "other text,\nby the clock"]
   return forest(
-    "f", "Are maps alike?", names, .linear("Spearman, cell by cell", -0.2...1, ticks: 3), left: 17,
+    "f", "Are maps alike?", names, .linear("Spearman", 0...1, ticks: 2), left: 17,
     in: area, factors
   ) { factor, i in factor.stability.first { $0.name == stabilityNames[i] }?.spearman }
+}
+
+/// Beside `stabilityPanel`, of the same rows.
+private func shiftPanel(_ factors: [FactorResult], in area: Rect) -> Panel {
+  forest(
+    "", "", stabilityNames.map { _ in "" }, .linear("Centres apart (ms)", 0...200, ticks: 2),
+    left: 2, in: area, factors
+  ) { factor, i in factor.stability.first { $0.name == stabilityNames[i] }?.shift }
 }
 
 private func preservingPanel(_ factors: [FactorResult], in area: Rect) -> Panel {
@@ -194,7 +203,7 @@ private func preservingPanel(_ factors: [FactorResult], in area: Rect) -> Panel 
     "text moved", "text stays", "voice moved", "text moved,\nprosody", "text stays,\nprosody",
   ]
   return forest(
-    "g", "Another speaker's sound", names, .linear("Share", -0.1...1.3, ticks: 3), left: 17,
+    "g", "Words kept", names, .linear("Share", -0.1...1.3, ticks: 3), left: 17,
     in: area, factors
   ) { factor, i in
     let reading = factor.preserving.first { $0.factor == (i < 3 ? "speaker" : "prosody") }?.reading
@@ -206,11 +215,11 @@ private func preservingPanel(_ factors: [FactorResult], in area: Rect) -> Panel 
   }
 }
 
-/// By site of the first model's family: the ends of the chain differ little, so that sites are named.
+/// Recoveries at the connector of noisy runs whose answer is wrong.
 private func noisePanel(_ factors: [FactorResult], in area: Rect) -> Panel {
   forest(
     "h", "Mistakes in noise", ["clean sound", "clean moment", "unrelated\nmoment"],
-    .linear("Recovery at the connector", -0.3...1.2, ticks: 3), left: 14, in: area, factors
+    .linear("Recovery, connector", -0.3...1.2, ticks: 3), left: 14, in: area, factors
   ) { factor, i in
     [factor.noise.whole, factor.noise.moment, factor.noise.unrelated][i][factor.connector]
   }

@@ -20,17 +20,20 @@ public func acrossModelsTable(
       + ["cells", "family", "significant", "block", "block_share", "qualifying_share", "verdict"])
       .joined(separator: "\t")
   ]
-  let none = ["NA", "NA", "NA"]
+  func triple(_ value: Estimate?) -> [String] {
+    value.map { ["\($0.value)", "\($0.low)", "\($0.high)"] } ?? ["NA", "NA", "NA"]
+  }
   for row in published {
-    // Of a published model the committed table has no intervals; its own experiment gives them.
     let values = estimates.flatMap { name -> [String] in
       switch name {
-      case "sufficiency": ["\(row.changed + row.next)", "NA", "NA"]
+      case "sufficiency": triple(row.sufficiency)
+      case "necessity": triple(row.necessity)
+      case "unrelated": triple(row.unrelated)
       case "near": ["\(row.near)", "NA", "NA"]
-      default: none
+      default: triple(nil)
       }
     }
-    let start = [row.model, row.voices, row.task, "\(row.figure) at \(row.site)", "NA", "NA"]
+    let start = [row.model, row.voices, row.task, row.source, "NA", "NA"]
     lines.append((start + values + Array(repeating: "NA", count: 7)).joined(separator: "\t"))
   }
   for result in results {
@@ -55,9 +58,7 @@ public func acrossModelsTable(
         result.model, result.voices, result.task.title, "this run", "\(reading.asked)",
         "\(reading.entering)",
       ]
-      + values.flatMap { value in
-        value.map { ["\($0.value)", "\($0.low)", "\($0.high)"] } ?? none
-      }
+      + values.flatMap(triple)
       + [
         "\(verdict.cells)", "\(verdict.significance.family)",
         "\(verdict.significance.significant())", block ?? "none", "\(verdict.blockShare)",
