@@ -30,10 +30,16 @@ GOLDEN := $(addprefix Tests/SpeechTests/Fixtures/, \
   logmel whisper qwen2-audio salmonn soundwave llama-omni mimi moshi)
 
 # `make -B figure2` forgets what an earlier run has stored; `make figure3 FROM=CELL` computes from a cell on.
+# `make figure2 MODEL=DIR PAIRS=FILE` asks a checkpoint or pairs of your own; its outputs go to build/own.
 FRESH := $(if $(findstring B,$(firstword -$(MAKEFLAGS))),--fresh)
-RUN := $(FRESH) $(if $(FROM),--from "$(FROM)")
+OWN := $(if $(MODEL),--model "$(MODEL)") $(if $(PAIRS),--pairs "$(PAIRS)")
+RUN := $(FRESH) $(if $(FROM),--from "$(FROM)") $(OWN)
+# What `make quick` runs, and on how many items a cell: as few as give every interval six groups.
+QUICK := method-on-one-pair:12 e1-causal-map:24 maps-by-model:12 search-methods:6 e1-across-models:6 \
+  causal-transfer:1 sanity-checks:12
 
-.PHONY: help deps deps-fetch deps-all build figure1 figure2 e1 figure3 figure4 figureS1 figureS2 figureS3 figureS4 figureS5 \
+.PHONY: help deps deps-fetch deps-all build quick figure1 figure2 e1 figure3 figure4 figureS1 figureS2 figureS3 \
+  figureS4 figureS5 \
   sanity test models models-published data published corpus sounds check evaluate evaluate-published parity oracles \
   tour pages docs fuzz lint clean
 
@@ -73,6 +79,22 @@ deps-all:
 
 build: deps ## Build everything in release mode (3 min the first time).
 	@swift build -c release
+
+quick: deps ## The experiments of the small checkpoints on a few pairs each, into build/quick, marked (4 min).
+	@$(if $(strip $(OWN)),$(error make quick takes no MODEL and no PAIRS; say make figure2 MODEL=DIR PAIRS=FILE))
+	@mkdir -p build/quick
+	@for run in $(QUICK); do swift build -c release --product $${run%:*} || exit 1; done
+	@failed=""; \
+	for run in $(QUICK); do \
+	  name=$${run%:*}; log=build/quick/$$name.log; began=$$SECONDS; printf '%s: ' $$name; \
+	  if $(BIN)/$$name --quick $${run#*:} $(FRESH) > $$log 2>&1; then \
+	    echo "$$((SECONDS - began)) s, $$(tail -n 1 $$log)"; \
+	  else \
+	    echo "FAILED after $$((SECONDS - began)) s, see $$log"; tail -n 3 $$log; failed="$$failed $$name"; \
+	  fi; \
+	done; \
+	echo "$$SECONDS s; figures in build/quick/figures, marked: they are not the paper's"; \
+	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 
 figure1: deps ## Figure 1: the method on one pair, from the waveform to its causal map (15 s).
 	@swift build -c release --product method-on-one-pair

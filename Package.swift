@@ -98,6 +98,9 @@ let package = Package(
       dependencies: ["Interventions", "Corpus", "Speech", "Tensor", "JSON", "Notebook"],
       resources: [.copy("Fixtures")]),
     .testTarget(name: "PlotTests", dependencies: ["Plot"]),
+    .testTarget(
+      name: "FiguresTests",
+      dependencies: ["Figures", "Interventions", "Speech", "Plot", "Notebook"]),
     .testTarget(name: "NotebookTests", dependencies: ["Notebook", "JSON"]),
     .testTarget(
       name: "ReproduceTests",

@@ -18,7 +18,11 @@ import Notebook
 import Speech
 import Tensor
 
-let notebook = experiment("e1-across-models")
+let notebook = experiment(
+  "e1-across-models", takes: [.model],
+  instead:
+    "it compares suites of six factors; e1-causal-map and maps-by-model (make figure2 figureS1) take "
+    + "pairs of your own")
 
 // ## What is run, and on what
 //
@@ -39,9 +43,8 @@ let (factorial, speakers, prosody, noise, people) = (
   suites[0], suites[1], suites[2], suites[3], suites[4]
 )
 guard let recordings = notebook.recordings() else { exit(0) }
-let isQuick = notebook.options.quick != nil
-let split = isQuick ? rules.selectionSplit : rules.confirmSplit
-if !isQuick {
+let split = notebook.options.quick == nil ? rules.confirmSplit : rules.selectionSplit
+if notebook.options.marks.isEmpty {
   notebook.open(
     [
       ("phoneme", study.suite), ("factorial", factorial), ("speaker", speakers),
@@ -196,7 +199,8 @@ struct Mistake: Sendable {
 
 var results: [TaskResult] = []
 var changed: [FactorResult] = []
-for name in ["qwen2-audio-small", "qwen2-audio-ctc-small", "salmonn-small", "soundwave-small"] {
+let names = ["qwen2-audio-small", "qwen2-audio-ctc-small", "salmonn-small", "soundwave-small"]
+for name in notebook.checkpoints(names) {
   let model = notebook.checkpoint(name)
   results += tasks(model, name, random.split(name))
   changed.append(factors(model, name, random.split(name)))
@@ -227,11 +231,12 @@ notebook.output(
 for result in results { notebook.numbers(of: result) }
 for result in changed { notebook.numbers(of: result) }
 for (claim, holds) in claims(results, changed, rules, fixed) {
-  let verdict = Verdict(holds.map(\.holds))
   let statement = attempt { try fixed.statement(claim) }
   for one in holds {
     notebook.claim("\(claim).\(one.of)", "\(statement) (\(one.of))", holds: one.holds)
   }
-  notebook.say("\(claim), \(statement): \(verdict.rawValue)")
+  if notebook.options.marks.isEmpty {
+    notebook.say("\(claim), \(statement): \(Verdict(holds.map(\.holds)).rawValue)")
+  }
 }
 notebook.finish()

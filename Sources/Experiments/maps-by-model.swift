@@ -21,17 +21,18 @@ import Notebook
 import Speech
 import Tensor
 
-let notebook = experiment("maps-by-model")
+let notebook = experiment("maps-by-model", takes: [.model, .pairs])
 
 // ## What is run, and on what
 //
-// Every third pair of the suite, the same for all models. Windows are 120 ms wide, as wide as what
-// the coarsest connector reads at a time, and begin with the changed phone.
+// Every third pair of the suite, the same for all models (all pairs, where they are the reader's own).
+// Windows are 120 ms wide, as wide as what the coarsest connector reads at a time, and begin with the
+// changed phone.
 
 let study = notebook.study()
 let (rules, root) = (study.rules, study.root)
 let random = study.random("maps by model")
-let third = study.suite.pairs.every(3)
+let third = study.sample(3)
 let windows = LockedWindows(width: 120, fixed: -5..<8, phones: -2...2, text: 4)
 
 struct Checkpoint {
@@ -39,12 +40,15 @@ struct Checkpoint {
   let name: String
 }
 
-let checkpoints = [
+let shipped = [
   Checkpoint(folder: "qwen2-audio-small", name: "Qwen2-Audio connector, frame labels"),
   Checkpoint(folder: "qwen2-audio-ctc-small", name: "Qwen2-Audio connector, no frame labels (CTC)"),
   Checkpoint(folder: "salmonn-small", name: "SALMONN connector, frame labels"),
   Checkpoint(folder: "soundwave-small", name: "Soundwave connector, CTC"),
 ]
+let checkpoints = notebook.checkpoints(shipped.map(\.folder)).map { folder in
+  shipped.first { $0.folder == folder } ?? Checkpoint(folder: folder, name: folder)
+}
 
 /// One pair in one model: logit differences in nats.
 struct Measured: Codable, Sendable {
@@ -114,6 +118,7 @@ struct Reading {
 
 @MainActor func read(_ checkpoint: Checkpoint) -> Reading {
   let speech = notebook.checkpoint(checkpoint.folder)
+  notebook.askFirst(speech, third, of: study, as: checkpoint.folder)
   let measured = notebook.cell(checkpoint.folder, over: third, key: \.id) {
     try measure(speech, $0)
   }
@@ -186,7 +191,16 @@ for reading in readings {
     notebook.number("\(name).connector.\(part)", estimate, claim: "S1")
   }
 }
+
+// The claim is about the checkpoint without frame labels; of a reader's own model, however it was trained,
+// the same is asked.
+
+let unlabelled = readings.first { $0.checkpoint.folder == "qwen2-audio-ctc-small" }
+let asked = unlabelled ?? readings[0]
 notebook.claim(
-  "S1", "without frame labels the changed phone's 120 ms of the connector are sufficient too",
-  holds: (readings[1].connector[0]?.low ?? 0) >= rules.bottleneckRecovery)
+  "S1",
+  unlabelled == nil
+    ? "the changed phone's 120 ms of the connector are sufficient"
+    : "without frame labels the changed phone's 120 ms of the connector are sufficient too",
+  holds: (asked.connector[0]?.low ?? 0) >= rules.bottleneckRecovery)
 notebook.finish()

@@ -12,11 +12,11 @@ import Notebook
 import Speech
 import Tensor
 
-let notebook = experiment("method-on-one-pair")
-let speech = notebook.checkpoint("qwen2-audio-small", as: "model")
-let study = notebook.study()
+let notebook = experiment("method-on-one-pair", takes: [.model, .pairs])
+let speech = notebook.checkpoint("qwen2-audio-small", as: "model", isSinglePath: true)
+let study = notebook.study(needing: [\.searchSplit])
 let (rules, root) = (study.rules, study.root)
-let model = speech.model
+let (model, name) = (speech.model, notebook.checkpoints(["qwen2-audio-small"])[0])
 let random = study.random("figure 1")
 
 // ## Which pair
@@ -32,7 +32,7 @@ let asked = notebook.cell("answers", over: discovery, key: \.id) { pair in
     try model.trace(questions.corrupt).logitDifference,
   ]
 }
-let kept = notebook.entering(study, asked.map { ($0[0], $0[1]) }, of: "qwen2-audio-small")
+let kept = notebook.entering(study, asked.map { ($0[0], $0[1]) }, of: name)
 let ranked = kept.sorted { (asked[$0][0] - asked[$0][1], $0) < (asked[$1][0] - asked[$1][1], $1) }
 let pair = discovery[ranked[ranked.count / 2]]
 notebook.say("the pair: \(pair.id), \"\(pair.clean.text)\" against \"\(pair.corrupt.text)\"")
@@ -178,7 +178,7 @@ let exactMap = [map].recovery(.sufficiency, \.sufficiency)
 let searchMap = [map].searchRecovery(.sufficiency, \.searchSufficiency)
 let proposed = strongestCells(rules.searchK, of: searchMap)
 let found = strongestCells(rules.searchK, of: exactMap)
-let data = attempt {
+var data = attempt {
   MethodData(
     scheme: try model.scheme(
       speech.config.stages, of: model.trace(speech.questions(for: pair, root: root).clean)),
@@ -187,6 +187,7 @@ let data = attempt {
     windows: windows, exact: exactMap, search: searchMap, proposed: proposed, chosen: chosen,
     outcomes: outcomes)
 }
+data.textIsWords = notebook.options.own.isEmpty
 notebook.figure(
   "figures/figure1", methodFigure(data), title: "Figure 1: temporal attribution patching")
 

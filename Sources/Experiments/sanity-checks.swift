@@ -19,7 +19,10 @@ import Notebook
 import Speech
 import Tensor
 
-let notebook = experiment("sanity-checks")
+let notebook = experiment(
+  "sanity-checks", takes: [.model],
+  instead: "its rules are of the package's pairs, their homophones and words; e1-causal-map and "
+    + "maps-by-model (make figure2 figureS1) take your own")
 let path = "paper/preregistration-sanity.json"
 let study = notebook.study(rules: path)
 let homophones = notebook.tracked("data-manifests/homophone.json", as: "homophones") {
@@ -31,11 +34,13 @@ let sanity = attempt { try SanityRules("\(root)/\(path)") }
 let random = study.random("sanity")
 
 let split = rules.confirmSplit
-attempt {
-  for (name, all) in [("sanity: ", suite), ("sanity: homophone ", homophones)] {
-    try OpeningLog("\(root)/paper/openings.tsv").open(
-      name + split, items: Splits(all.pairs.map { SplitItem($0) }).digest(split),
-      under: rules.digest, by: notebook.name)
+if notebook.options.own.isEmpty {
+  attempt {
+    for (name, all) in [("sanity: ", suite), ("sanity: homophone ", homophones)] {
+      try OpeningLog("\(root)/paper/openings.tsv").open(
+        name + split, items: Splits(all.pairs.map { SplitItem($0) }).digest(split),
+        under: rules.digest, by: notebook.name)
+    }
   }
 }
 
@@ -43,16 +48,16 @@ attempt {
 // either side of it. All pairs of the first checkpoint, which Figure 2 explains, are measured, and every
 // second or third of the others. Intervals draw groups, sentence by speaker, 10,000 times.
 
-let checkpoints = [
-  "qwen2-audio-small", "qwen2-audio-ctc-small", "salmonn-small", "soundwave-small",
-]
+let checkpoints = notebook.checkpoints(
+  ["qwen2-audio-small", "qwen2-audio-ctc-small", "salmonn-small", "soundwave-small"])
 let site = Site(.connector, .out)
 let window = sanity.window
 let tested = suite.pairs.filter { $0.split == split }
 
 @MainActor func measure(_ name: String) -> SanitySubject {
   let speech = notebook.checkpoint(name)
-  let pairs = tested.every(attempt { try sanity.step(ofPairs: name) })
+  let step = notebook.options.model == nil ? attempt { try sanity.step(ofPairs: name) } : 1
+  let pairs = tested.every(step)
   let answers = attempt { try speech.firstTokens(ofAnswersIn: suite) }
   let draw = random.split(name)
   let measured = notebook.cell("\(name), pairs", over: pairs, key: \.id) {
@@ -225,7 +230,9 @@ for subject in subjects {
 let learned = heard(suite.pairs.filter { $0.split == rules.searchSplit }, rules.searchSplit)
 let tried = heard(tested, split)
 // A quick run has no recording of some words.
-if notebook.options.quick == nil {
+if notebook.options.quick != nil {
+  notebook.say("38, the probe is left out: a quick run has no recording of some of its words")
+} else {
   let probe = attempt {
     try ProbeControl(
       fit: learned, test: tried, shrinkage: sanity.probeShrinkage, shuffles: sanity.probeShuffles,

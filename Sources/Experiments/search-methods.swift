@@ -18,7 +18,7 @@ import Notebook
 import Speech
 import Tensor
 
-let notebook = experiment("search-methods")
+let notebook = experiment("search-methods", takes: [.model, .pairs])
 
 // ## What is run, and on what
 //
@@ -26,10 +26,10 @@ let notebook = experiment("search-methods")
 // those that each remedy is meant for: the residual stream and what the MLPs write (RelP), heads'
 // outputs, and queries and keys head by head (QK-fix), of the encoder and the language model.
 
-let study = notebook.study()
+let study = notebook.study(needing: [\.searchSplit])
 let (rules, root) = (study.rules, study.root)
 let random = study.random("search methods")
-let pairs = study.suite.pairs.filter { $0.split != rules.confirmSplit }.every(5)
+let pairs = study.sample(5, without: rules.confirmSplit)
 let windows = LockedWindows(width: 120, fixed: -5..<8, phones: 0...0, text: 4)
 let steps = 16
 let families = ["residual", "mlp", "heads", "queries", "keys"]
@@ -37,7 +37,7 @@ let methods: [SearchMethod] = [
   .attribution, .relevance(freezingPatterns: false), .attributionQK, .conductance(steps: steps),
   .integratedGradients(steps: steps), .gradDrop,
 ]
-let folders = ["qwen2-audio-small", "salmonn-small", "soundwave-small"]
+let folders = notebook.checkpoints(["qwen2-audio-small", "salmonn-small", "soundwave-small"])
 
 /// One pair in one model: by family exact effects, and by family and method their estimates, all in
 /// nats by [row][window].
@@ -118,6 +118,7 @@ struct Agreement {
 /// One model's agreements, and what conductance misses at each depth, as a share of the effect.
 @MainActor func agreements(_ folder: String) -> (list: [Agreement], missing: [Double]) {
   let speech = notebook.checkpoint(folder)
+  notebook.askFirst(speech, pairs, of: study, as: folder)
   let measured = notebook.cell(folder, over: pairs, key: \.id) { try measure(speech, $0) }
   let kept = notebook.entering(study, measured.map { ($0.clean, $0.corrupt) }, of: folder)
   notebook.number("s2.\(folder).pairsKept", Double(kept.count))
@@ -192,9 +193,11 @@ for (claim, name, method, sites) in [
       )
       for (label, certificate) in [("attribution", plain), (name, other)] {
         for (kind, estimate) in [
-          ("pearson", certificate.intervals!.pearson),
-          ("spearman", certificate.intervals!.spearman),
+          ("pearson", certificate.intervals?.pearson),
+          ("spearman", certificate.intervals?.spearman),
         ] {
+          // A model without such sites, or whose cells do not vary, has no correlation.
+          guard let estimate, estimate.value.isFinite else { continue }
           notebook.number(
             "s2.\(folder).\(family).\(label).\(kind)", estimate, claim: claim)
         }

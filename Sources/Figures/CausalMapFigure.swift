@@ -13,11 +13,14 @@ public struct DrawnFigure {
 }
 
 /// Figure 2 on a full page width.
-public func causalMapFigure(_ data: CausalMapData) -> DrawnFigure {
+///
+/// - Parameter text: names of the last text positions, the answer's the last
+public func causalMapFigure(
+  _ data: CausalMapData, text: [String] = ["audio end", "ordinal", "thing", "answer"]
+) -> DrawnFigure {
   var figure = Figure(width: Figure.full, height: 170)
   let rows = figure.area.rows([64, 52, 7, 45], gap: 0.5)
   let colors = ColorScale.diverging(limit: 1)
-  let text = ["audio end", "ordinal", "thing", "answer"]
 
   let top = rows[0].columns([97, 80], gap: 1)
   var drawn = figure.addMap(

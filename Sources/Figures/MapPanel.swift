@@ -21,6 +21,12 @@ func siteAxis(_ sites: [Site]) -> Axis {
       .map { AxisGroup($1, range($0)) })
 }
 
+extension LockedWindows {
+  /// Names of the last text positions where nothing is known of the prompt: counted from its end, at
+  /// which the answer is read.
+  public var textPlaces: [String] { (1...text).reversed().map { $0 == 1 ? "answer" : signed(-$0) } }
+}
+
 extension Figure {
   /// A map over time, with a second panel for the text positions. Returns the two heat maps.
   ///

@@ -35,7 +35,7 @@ public func modelMapsFigure(
     let letter = { (offset: Int) in "\(Character(UnicodeScalar(UInt8(97 + 2 * i + offset))))" }
     drawn += figure.addMap(
       letter(0), model.name, model.values, of: model.sites, windows, in: columns[0], colors,
-      named: true, phones: phones, text: ["\u{2212}4", "\u{2212}3", "\u{2212}2", "answer"],
+      named: true, phones: phones, text: windows.textPlaces,
       marks: [])
     figure.add(
       depthPanel(

@@ -33,7 +33,7 @@ public func searchMethodsFigure(_ all: [MethodAgreement]) -> DrawnFigure {
   let lowest =
     all.flatMap { agreement in
       correlations.compactMap { agreement.certificate.intervals?[keyPath: $0.1].low }
-    }.min() ?? 0
+    }.filter(\.isFinite).min() ?? 0
   for (r, (name, correlation)) in correlations.enumerated() {
     for (c, (model, area)) in zip(models, bands[r].columns(models.map { _ in 1.0 }, gap: 2))
       .enumerated()
@@ -48,7 +48,7 @@ public func searchMethodsFigure(_ all: [MethodAgreement]) -> DrawnFigure {
             estimate.value.isFinite
           else { return nil }
           let x = Double(f) + 0.5 + (Double(m) - Double(methods.count - 1) / 2) * 0.13
-          return Datum(x, estimate.value, estimate.low...max(estimate.low, estimate.high))
+          return Datum(x, estimate.value, estimate.interval)
         }
         let color = Palette.categories[m]
         marks += [Whiskers(data, Pen(color, width: 0.6)), Points(data, .circle, color, size: 1.5)]

@@ -6,7 +6,11 @@
 
 /// The outcome of a control, a contrast or a claim.
 public struct Finding: Equatable, Sendable {
-  public enum Kind: String, Sendable { case control, contrast, claim }
+  public enum Kind: String, Sendable {
+    case control, contrast, claim
+    /// A claim in a run that cannot decide it.
+    case exploratory
+  }
 
   public let kind: Kind
   public let name: String
@@ -14,7 +18,7 @@ public struct Finding: Equatable, Sendable {
   /// What was expected, or what the claim says.
   public let expectation: String
 
-  /// What was measured; empty for a claim.
+  /// What was measured; empty for a claim, and why it is none for an exploratory one.
   public let measured: String
 
   public let holds: Bool
@@ -23,7 +27,7 @@ public struct Finding: Equatable, Sendable {
   public var verdict: String {
     switch kind {
     case .control: holds ? "PASS" : "FAIL"
-    case .contrast: holds ? "holds" : "does not hold"
+    case .contrast, .exploratory: holds ? "holds" : "does not hold"
     case .claim: holds ? "holds" : "REFUTED"
     }
   }
@@ -86,14 +90,20 @@ extension Notebook {
   public func test(
     _ kind: Finding.Kind, _ name: String, _ expectation: String, measured: String, holds: Bool
   ) -> Bool {
-    precondition(kind != .claim, "a claim has a row of the ledger; use claim")
+    precondition(
+      kind == .control || kind == .contrast, "a claim has a row of the ledger; use claim")
     return add(kind, name, expectation, measured: measured, holds: holds)
   }
 
   /// Reports a claim of the paper, with a row `claim.ID` of the ledger: 1 where it holds, 0 where
-  /// the numbers refute it.
+  /// the numbers refute it. A quick run, and one on the reader's own model or pairs, decides none.
   @discardableResult
   public func claim(_ id: String, _ text: String, holds: Bool) -> Bool {
+    if let reason = options.exploratory {
+      let verdict = holds ? "holds" : "does not hold"
+      number("claim.\(id)", holds ? 1 : 0, claim: "exploratory, \(verdict): \(text)")
+      return add(.exploratory, id, text, measured: reason, holds: holds)
+    }
     number("claim.\(id)", holds ? 1 : 0, claim: "\(holds ? "holds" : "refuted"): \(text)")
     return add(.claim, id, text, measured: "", holds: holds)
   }
@@ -127,7 +137,8 @@ extension Notebook {
       kind: kind, name: name, expectation: expectation, measured: measured, holds: holds)
     findings.append(finding)
     let number = findings.count { $0.kind == kind }
-    let label = kind == .claim ? "claim \(name)" : "\(kind) \(number)  \(name)"
+    let isClaim = kind == .claim || kind == .exploratory
+    let label = isClaim ? "claim \(name)" : "\(kind) \(number)  \(name)"
     let detail = measured.isEmpty ? expectation : "\(expectation): \(measured)"
     say("\(label)  \(finding.verdict)  \(detail)")
     return holds

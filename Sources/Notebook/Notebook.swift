@@ -17,7 +17,7 @@ public final class Notebook {
   public let root: String?
 
   /// The folder that `figures/`, `paper/` and `build/` are written in: the package, the folder
-  /// that `--out` names, or `build/quick` for a quick run.
+  /// that `--out` names, `build/quick` for a quick run, or `build/own` for one on the reader's own.
   public let destination: String
 
   var inputs: [(name: String, digest: Digest)] = []
@@ -44,9 +44,13 @@ public final class Notebook {
   ///
   /// - Parameters:
   ///   - file: the experiment's source, from which the package is found.
+  ///   - own: what the reader may put in the place of the package's.
+  ///   - instead: why no more than that, and what takes it.
   ///   - arguments: the command line without the program's name.
   public init(
-    _ name: String, file: String = #filePath,
+    _ name: String, file: String = #filePath, takes own: Set<Own> = [],
+    instead: String = "it is about models and pairs that it names; "
+      + "`tap map --model DIR --pairs FILE` maps your own",
     arguments: [String] = Array(CommandLine.arguments.dropFirst())
   ) {
     self.name = name
@@ -56,13 +60,16 @@ public final class Notebook {
     let root = packageRoot(above: file)
     if options.help { Notebook.tell(Options.usage(name)) }
 
+    attempt { try options.check(taken: own, instead: instead) }
     self.options = options
     self.root = root
     program = attempt { try Digest.ofExecutable.get() }
     destination = attempt { try outputFolder(options, root: root, file: file) }
 
     let journals = (environment("TAP_CELLS") ?? root.map { "\($0)/.build/cells" })
-      .map { "\($0)/\(name)\(options.quick == nil ? "" : "-quick")" }
+      .map {
+        "\($0)/\(name)\(options.own.isEmpty ? "" : "-own")\(options.quick == nil ? "" : "-quick")"
+      }
     if options.list { Notebook.tell(outline(of: file, journals: journals, program: program)) }
     (journalFolder, lock) = openJournals(journals)
     if options.fresh, let journalFolder { removeFiles(in: journalFolder) }
@@ -190,9 +197,12 @@ public final class Notebook {
         "\(counted(taken, "value")) of an earlier run of this program on these inputs; --fresh computes "
           + "everything")
     }
-    let mark = options.quick.map { "quick run (\($0) items a cell), not the paper's: " } ?? ""
+    let claims =
+      options.mark == nil
+      ? "\(counted(refuted, "claim")) refuted"
+      : "\(counted(findings.count { $0.kind == .exploratory }, "claim")) exploratory"
     say(
-      "\(mark)\(counted(controls, "control")) passed, \(counted(refuted, "claim")) refuted;"
+      "\(options.mark.map { "\($0): " } ?? "")\(counted(controls, "control")) passed, \(claims);"
         + " wrote \(counted(outputs.count, "file")) and \(counted(numbers.count, "number"))"
         + " to \(destination)")
     finishPrinting()

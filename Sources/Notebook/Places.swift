@@ -19,14 +19,15 @@ func packageRoot(above file: String) -> String? {
 
 /// The folder that the outputs go below.
 func outputFolder(_ options: Options, root: String?, file: String) throws -> String {
-  let quickFolder = root.map { options.quick == nil ? $0 : "\($0)/build/quick" }
-  guard let folder = options.out ?? quickFolder else {
+  let below = options.own.isEmpty ? options.quick == nil ? "" : "/build/quick" : "/build/own"
+  guard let folder = options.out ?? root.map({ $0 + below }) else {
     throw Failure(
       "no package is found above \(file) or above the program, so there is no place for its"
         + " figures: start it in its repository, or say --out DIR")
   }
-  if options.quick != nil, let root, isSameFolder(folder, root) {
-    throw Failure("a quick run may not write into the repository; say another --out", status: 64)
+  if let mark = options.mark, let root, isSameFolder(folder, root) {
+    throw Failure(
+      "what is made here (\(mark)) may not go into the repository; say another --out", status: 64)
   }
   return folder
 }

@@ -11,22 +11,22 @@ public struct Stamp: Sendable, Equatable, CustomStringConvertible {
   /// The inputs and tables, by the names that the experiment gave them.
   public let digests: [(name: String, digest: Digest)]
 
-  /// The number of items a cell, where it is not the whole experiment.
-  public let quick: Int?
+  /// What sets it apart from the paper's: `quick 8`, `own model`.
+  public let marks: [String]
 
   /// One line for the keywords of a PDF: names and first digits of the digests.
   public var description: String {
     let parts = digests.map { "\($0.name) \($0.digest.short)" }
-    return ([experiment] + (quick.map { ["quick \($0)"] } ?? []) + parts).joined(separator: "; ")
+    return ([experiment] + marks + parts).joined(separator: "; ")
   }
 
   /// The stamp with one more digest, that of a figure's table say.
   public func with(_ name: String, _ digest: Digest) -> Stamp {
-    Stamp(experiment: experiment, digests: digests + [(name, digest)], quick: quick)
+    Stamp(experiment: experiment, digests: digests + [(name, digest)], marks: marks)
   }
 
   public static func == (a: Stamp, b: Stamp) -> Bool {
-    a.experiment == b.experiment && a.quick == b.quick
+    a.experiment == b.experiment && a.marks == b.marks
       && a.digests.elementsEqual(b.digests) { $0 == $1 }
   }
 }
@@ -41,7 +41,7 @@ struct CellRecord {
 
 extension Notebook {
   /// What the outputs are made from: the inputs that were opened so far.
-  public var stamp: Stamp { Stamp(experiment: name, digests: inputs, quick: options.quick) }
+  public var stamp: Stamp { Stamp(experiment: name, digests: inputs, marks: options.marks) }
 
   /// Notes a fact of this run, such as the kernel of the BLAS, in its record only.
   public func note(_ name: String, _ fact: String) { facts[name] = .string(fact) }
@@ -65,6 +65,11 @@ extension Notebook {
       "executable": .string(executablePath ?? "unknown"),
       "program": .string(program.description),
       "quick": options.quick.map { .integer($0) } ?? .null,
+      "own": .object(
+        Dictionary(
+          uniqueKeysWithValues: zip(Own.allCases, [options.model, options.pairs]).compactMap {
+            own, path in path.map { (own.rawValue, .string($0)) }
+          })),
       "published": .bool(published),
       "facts": .object(facts),
       "inputs": .object(

@@ -88,6 +88,21 @@ public struct Figure {
   /// Puts anything else on the page; later drawings cover earlier ones.
   public mutating func draw(_ drawing: @escaping (Canvas) -> Void) { drawings.append(drawing) }
 
+  /// The figure with a mark that no one can miss: pale across the drawing, and in words below it.
+  public func marked(_ mark: String, _ words: String) -> Figure {
+    var figure = Figure(width: width, height: height + 6)
+    figure.drawings = drawings
+    figure.draw { canvas in
+      var style = TextStyle(size: 1, weight: .bold, color: Color.ink.opacity(0.09))
+      style.size = min(0.8 * width / canvas.width(of: mark, style), 120)
+      canvas.text(mark, at: Point(width / 2, height / 2), style, align: .center, .middle)
+      canvas.text(
+        words, at: Point(width / 2, height + 2.5),
+        TextStyle(size: 8, weight: .bold, color: Palette.categories[1]), align: .center, .middle)
+    }
+    return figure
+  }
+
   /// Writes the figure. Nothing is written unless everything could be drawn; a file appears under its
   /// name only when it is complete. The same figure is the same bytes.
   ///

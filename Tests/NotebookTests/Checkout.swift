@@ -24,11 +24,12 @@ final class Checkout: Sendable {
     Checkout.notebook(in: root, arguments, named: name)
   }
 
-  /// For a child process, which gets the folder only.
+  /// For a child process, which gets the folder only. It takes a model or pairs of the reader's own.
   static func notebook(
     in root: String, _ arguments: [String] = [], named name: String = "e"
   ) -> Notebook {
-    Notebook(name, file: "\(root)/\(source)", arguments: arguments)
+    Notebook(
+      name, file: "\(root)/\(source)", takes: Set(Own.allCases), arguments: arguments)
   }
 
   func write(_ name: String, _ text: String) { try! writeAtomically(text, to: path(name)) }

@@ -12,11 +12,16 @@ struct NotebookTests {
     #expect(try Options([String]()) == Options(ArraySlice([])))
     let options = try Options(["--fresh", "--out", "a b", "--quick=8"])
     #expect(options.fresh && options.out == "a b" && options.quick == 8 && !options.list)
+    #expect(options.own.isEmpty && options.marks == ["quick 8"])
+    let own = try Options(["--pairs=p/q.json", "--model", "m"])
+    #expect(own.model == "m" && own.pairs == "p/q.json" && own.own == [.model, .pairs])
+    #expect(own.marks == ["own model", "own pairs"])
+    #expect(try Options([String]()).mark == nil)
   }
 
   @Test(arguments: [
     ["--nope"], ["file"], ["--out"], ["--quick", "x"], ["--quick", "0"], ["--fresh=1"], [""],
-    ["-q"],
+    ["-q"], ["--model"], ["--model="], ["--pairs", ""],
   ])
   func wrongOptionsAreToldApart(arguments: [String]) {
     let error = #expect(throws: Failure.self) { try Options(arguments) }
@@ -62,6 +67,64 @@ struct NotebookTests {
     await #expect(processExitsWith: .exitCode(64)) { [root = checkout.root as String] in
       _ = Checkout.notebook(in: root, ["--quick", "2", "--out", root])
     }
+  }
+
+  @Test func aRunOnTheReadersOwnKeepsOutOfTheRepositoryAndDecidesNoClaim() async throws {
+    checkout.write("paper/numbers.tsv", try Ledger([]).text)
+    let before = checkout.read("paper/numbers.tsv")
+    let notebook = checkout.notebook("--model", "m", "--quick", "3")
+    #expect(notebook.destination == checkout.path("build/own"))
+    notebook.output("figures/f.tsv", text: "\(notebook.stamp)")
+    #expect(!notebook.claim("C1", "it is there", holds: false))
+    notebook.finish()
+    #expect(checkout.read("build/own/figures/f.tsv") == "e; quick 3; own model")
+    let row = try Ledger(readingIfPresent: checkout.path("build/own/paper/numbers.tsv"))["claim.C1"]
+    #expect(row?.value == 0 && row?.claim == "exploratory, does not hold: it is there")
+    #expect(checkout.read("paper/numbers.tsv") == before && checkout.files("figures") == [])
+    #expect(checkout.files(".build/cells").contains("e-own-quick"))
+    let record = try JSON(
+      parsing: #require(checkout.read("build/own/build/e.run.json")), name: "record")
+    #expect(record["own"] == ["model": "m"])
+    #expect(record["findings"]?.elements?[0]["kind"]?.string == "exploratory")
+  }
+
+  @Test(arguments: [["--pairs", "p"], ["--model", "m"]])
+  func whatIsTheReadersOwnMayNotBePutIntoTheRepository(arguments: [String]) async {
+    await #expect(processExitsWith: .exitCode(64)) {
+      [root = checkout.root as String, arguments] in
+      _ = Checkout.notebook(in: root, arguments + ["--out", root])
+    }
+  }
+
+  @Test func aClaimSaysForWhatItWasNotPreregistered() async {
+    let child = await #expect(
+      processExitsWith: .success, observing: [\.standardOutputContent]
+    ) { [root = checkout.root as String] in
+      let notebook = Checkout.notebook(in: root, ["--model", "m", "--pairs", "p"])
+      notebook.claim("C1", "it is there", holds: true)
+      notebook.finish()
+    }
+    let lines = child.standardOutput.split(separator: "\n")
+    #expect(
+      lines.first
+        == "claim C1  holds  it is there: not preregistered for this model and these pairs: exploratory"
+    )
+    #expect(
+      lines.last?.hasPrefix(
+        "own model, own pairs, not the paper's: 0 controls passed, 1 claim exploratory;") == true)
+  }
+
+  @Test func anExperimentRefusesWhatItDoesNotTake() async {
+    let child = await #expect(
+      processExitsWith: .exitCode(64), observing: [\.standardErrorContent]
+    ) { [root = checkout.root as String] in
+      _ = Notebook(
+        "e", file: "\(root)/Sources/Experiments/e.swift", takes: [.model],
+        instead: "it is about sounds; f takes them", arguments: ["--model", "m", "--pairs", "p"])
+    }
+    #expect(
+      child.standardError == "e: takes no --pairs, since it is about sounds; f takes them\n")
+    #expect(checkout.files(".build/cells") == [])
   }
 
   @Test func anOutputOutsideIsRefused() async {

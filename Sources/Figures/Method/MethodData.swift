@@ -53,6 +53,8 @@ public struct MethodData: Sendable {
   /// The cell whose patches are shown.
   public var chosen: MapCell
   public var outcomes: [MethodOutcome]
+  /// Whether each word of the prompt, and the sound's end before it, is one position of the text.
+  public var textIsWords = true
 
   public init(
     scheme: [SchemeStage], siteCount: Int, inside: [String], pair: MinimalPair,

@@ -19,10 +19,14 @@ public func methodFigure(_ data: MethodData) -> DrawnFigure {
 
   let right = columns[2].rows([65, 10.5, 42.5], gap: 1)
   let questions = data.pair.prompt.filter { $0 != ":" }.split(separator: " ").map(String.init)
+  // A word is a token of the package's checkpoints; of others only the last position is known.
+  let named = ["audio end"] + questions + ["answer"]
+  let text =
+    named.count == data.windows.text && data.textIsWords ? named : data.windows.textPlaces
   let drawn = figure.addMap(
     "d", "B in this pair: corrupt run, clean activation", data.exact, of: data.sites,
     data.windows, in: right[0], colors, named: true, phones: data.phones(of: data.clean),
-    text: ["audio end"] + questions + ["answer"], marks: data.proposed, outlined: data.chosen,
+    text: text, marks: data.proposed, outlined: data.chosen,
     smallest: 6, time: "Time from the onset (ms)")
   figure.add(
     ColorBar(

@@ -8,8 +8,9 @@ extension Notebook {
   /// States what a check measured. Where it is not what was written down, the run ends with status 1 and
   /// leaves the outputs as they were, behind the whole table.
   ///
-  /// A quick run has too few groups for an interval to mean anything; of it only rules that ask of every
-  /// single value are controls, and the others are reported either way.
+  /// A quick run has too few groups for an interval to mean anything, and nothing was written down for
+  /// the reader's own model; of them only rules that ask of every single value are controls, and the
+  /// others are reported either way.
   ///
   /// - Parameters:
   ///   - id: as the rules name it
@@ -27,7 +28,7 @@ extension Notebook {
       return row
     }
     test(
-      options.quick == nil || rule.isExact ? .control : .contrast, name, "\(rule)",
+      options.marks.isEmpty || rule.isExact ? .control : .contrast, name, "\(rule)",
       measured: row.result, holds: rule.holds(evidence.number))
     if evidence.number.value.isFinite {
       number("sanity.\(checkpoint.map { "\($0)." } ?? "")\(id)", evidence.number)

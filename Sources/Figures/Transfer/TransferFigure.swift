@@ -150,8 +150,11 @@ private func rankings(_ models: [TransferPanel], in area: Rect) -> Panel {
       Line(points, pen), Points(points, symbols[m % symbols.count], pen.color, size: 1.1),
     ]
   }
+  let title =
+    models.count == 4
+    ? "Four models" : models.count == 1 ? models[0].name : "\(models.count) models"
   return Panel(
-    "e", "Four models", in: area,
+    "e", title, in: area,
     x: .categories("Directions", sizes.map { "\($0)" }),
     y: .linear("Share of the whole site's recovery", -0.1...1.3, ticks: 4), marks)
 }
