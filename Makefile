@@ -194,7 +194,8 @@ sounds: deps ## Make the sounds that are not speech again and compare them with 
 check: deps ## Verify every data file, and that every figure and number comes out as committed (40 minutes; with PUBLISHED=1 those of published models too, two hours more, and Figure S5, which has not been run whole yet).
 	@sha256sum --quiet -c data-manifests/SHA256SUMS && echo "data: all digests agree"
 	@swift build -c release
-	@mkdir -p build/check/paper && cp paper/numbers.tsv paper/accuracies.tsv build/check/paper/
+	@rm -rf build/check/figures build/check/paper
+	@mkdir -p build/check/paper && cp paper/accuracies.tsv build/check/paper/
 	@$(BIN)/reproduce evaluate --table build/check/paper/accuracies.tsv > /dev/null
 	@# What other runs have stored does not count; what an interrupted check has stored does.
 	@for experiment in method-on-one-pair e1-causal-map maps-by-model search-methods e1-across-models causal-transfer sanity-checks \

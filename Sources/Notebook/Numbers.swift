@@ -151,13 +151,15 @@ extension Ledger {
   public enum Verdict: String, Sendable {
     case identical, differs, missing
     case withinTolerance = "within tolerance"
+    /// Of an experiment of which the rerun has no number at all.
+    case notRerun = "not rerun"
   }
 
   public struct Comparison: Equatable, Sendable {
     public let name: String
     public let verdict: Verdict
 
-    /// The two rows; one is absent where the verdict is `missing`.
+    /// The two rows; one is absent where the verdict is `missing` or `notRerun`.
     public let paper: Row?
     public let rerun: Row?
 
@@ -171,10 +173,13 @@ extension Ledger {
   /// whatever their numbers, and so does an interval where there was none.
   public func compared(to rerun: Ledger) -> [Comparison] {
     let names = Set(rows.map(\.name) + rerun.rows.map(\.name)).sorted()
+    let experiments = Set(rerun.rows.map(\.experiment))
     return names.map { name in
       guard let a = self[name], let b = rerun[name] else {
+        let wasRun = self[name].map { experiments.contains($0.experiment) } ?? true
         return Comparison(
-          name: name, verdict: .missing, paper: self[name], rerun: rerun[name], difference: 0)
+          name: name, verdict: wasRun ? .missing : .notRerun, paper: self[name], rerun: rerun[name],
+          difference: 0)
       }
       let pairs = [(a.value, b.value), (a.low ?? 0, b.low ?? 0), (a.high ?? 0, b.high ?? 0)]
       let difference = pairs.map { abs($0 - $1) }.max()!

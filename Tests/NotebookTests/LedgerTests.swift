@@ -99,6 +99,18 @@ struct LedgerTests {
     #expect(comparisons[2].rerun == nil && comparisons[6].paper == nil)
   }
 
+  @Test func whatBelongsToNoRunThatWasMadeIsNotRerun() throws {
+    func row(_ name: String, of experiment: String) throws -> Ledger.Row {
+      try Ledger.Row(
+        name: name, value: 1, low: nil, high: nil, tolerance: 0, experiment: experiment, claim: "")
+    }
+    let paper = try Ledger([
+      row("a", of: "first"), row("b", of: "first"), row("c", of: "second"),
+    ])
+    let comparisons = paper.compared(to: try Ledger([row("a", of: "first")]))
+    #expect(comparisons.map(\.verdict) == [.identical, .missing, .notRerun])
+  }
+
   // ## Macros
 
   @Test(arguments: [
