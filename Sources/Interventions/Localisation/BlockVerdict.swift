@@ -94,8 +94,8 @@ extension Array where Element == TaskMap {
   }
 }
 
-/// The rectangle of the most cells that are all true; of equals the lowest, then the earliest, then the
-/// one of fewest depths.
+/// The rectangle of the most cells that are all true; of equals the lowest, then the one of fewest depths,
+/// then the earliest; nil where no cell is.
 public func largestBlock(of map: [[Bool]]) -> MapBlock? {
   var best: MapBlock?
   for bottom in map.indices {

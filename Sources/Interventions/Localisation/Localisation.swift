@@ -5,8 +5,8 @@ import Corpus
 import Speech
 import Tensor
 
-/// Where the effect of maps lies, in one direction. All of it are ratios of sums over pairs, never
-/// clipped, with intervals over groups.
+/// Where the effect of maps lies, in one direction: read from sums over pairs, with intervals over groups.
+/// Nothing is clipped, but that `range` leaves out depths whose sum is negative.
 public struct Localisation: Codable, Sendable {
   /// The mean depth of what windows of sound carry, from 0 at the encoder's input to 1 behind the last
   /// layer, each depth weighted by its effect.

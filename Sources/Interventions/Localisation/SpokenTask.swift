@@ -36,14 +36,15 @@ extension SpeechModel {
   ///
   /// - Returns: nil where the members are no pair under that task: their right texts are the same, or
   ///   one is how the other begins.
-  /// - Throws: where a recording is unusable or the members differ in length.
+  /// - Throws: where a recording is unusable, the tokenizer does not know a word, or the members differ in
+  ///   length.
   public func questions(
     for pair: MinimalPair, _ task: SpokenTask, root: String, recordings: HumanRecordings? = nil
   ) throws -> (clean: Question, corrupt: Question)? {
-    guard let texts = task.texts(of: pair),
-      let answers = try? Answers(
-        answer: textTokens(texts.clean), foil: textTokens(texts.corrupt))
-    else { return nil }
+    guard let texts = task.texts(of: pair) else { return nil }
+    let (clean, corrupt) = (try textTokens(texts.clean), try textTokens(texts.corrupt))
+    // It throws where one is how the other begins, and for nothing else.
+    guard let answers = try? Answers(answer: clean, foil: corrupt) else { return nil }
     func question(_ utterance: Utterance) throws -> Question {
       let clip: Clip
       do { clip = try self.clip(utterance.waveform(root: root, recordings: recordings)) } catch {
@@ -52,10 +53,10 @@ extension SpeechModel {
       let tokens = try tokens(for: texts.prompt, clip: clip)
       return Question(ModelInput(clip: clip, tokens: tokens), answers, continuing: false)
     }
-    let (clean, corrupt) = (try question(pair.clean), try question(pair.corrupt))
-    guard clean.clip.validFrames == corrupt.clip.validFrames else {
+    let questions = (clean: try question(pair.clean), corrupt: try question(pair.corrupt))
+    guard questions.clean.clip.validFrames == questions.corrupt.clip.validFrames else {
       throw CheckpointError("pair \(pair.id): the members differ in length")
     }
-    return (clean, corrupt)
+    return questions
   }
 }
