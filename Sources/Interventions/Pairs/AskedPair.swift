@@ -20,6 +20,14 @@ extension MinimalPair {
   }
 }
 
+extension MinimalPair {
+  /// The pair, and what it asks about the voice, as one asks a person; nil where the prompt asks for no
+  /// word by its place.
+  public var spoken: MinimalPair? {
+    spokenPrompt.map { asked($0, voice: "Who is speaking? One word.") }
+  }
+}
+
 /// The two questions of a pair, whose prompts are the same token for token.
 public struct AskedPair: Sendable {
   public let clean: Question
