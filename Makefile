@@ -39,8 +39,8 @@ QUICK := method-on-one-pair:12 e1-causal-map:24 maps-by-model:12 search-methods:
   causal-transfer:1 sanity-checks:12
 
 .PHONY: help deps deps-fetch deps-all build quick figure1 figure2 e1 figure3 figure4 figureS1 figureS2 figureS3 \
-  figureS4 figureS5 \
-  sanity test models models-published data published corpus sounds check evaluate evaluate-published parity oracles \
+  figureS4 figureS5 figureS9 \
+  sanity sanity-published test models models-published data published corpus sounds check evaluate evaluate-published parity oracles \
   tour pages docs fuzz lint clean
 
 help: ## This list.
@@ -138,6 +138,14 @@ figureS5: deps ## Figure S5: directions of its projector's output that carry the
 	@swift build -c release --product published-subspace
 	@$(BIN)/published-subspace $(RUN)
 
+figureS9: deps ## Figure S9: Figure 3's question put to the same speech LM, after make published (30 min, 2.8 GiB).
+	@swift build -c release --product published-transfer
+	@$(BIN)/published-transfer $(RUN)
+
+sanity-published: deps ## The rows of that model in Figure S6, which make sanity draws; after make published (15 min).
+	@swift build -c release --product published-sanity
+	@$(BIN)/published-sanity $(RUN)
+
 sanity: deps ## Figure S6: what would fool us, and whether it does; ends with status 1 where a check fails (3 min).
 	@swift build -c release --product sanity-checks
 	@$(BIN)/sanity-checks $(RUN)
@@ -199,7 +207,7 @@ check: deps ## Verify every data file, and that every figure and number comes ou
 	@$(BIN)/reproduce evaluate --table build/check/paper/accuracies.tsv > /dev/null
 	@# What other runs have stored does not count; what an interrupted check has stored does.
 	@for experiment in method-on-one-pair e1-causal-map maps-by-model search-methods e1-across-models causal-transfer sanity-checks \
-	  $(if $(PUBLISHED),published-whisper published-hallucination published-speech-lm published-subspace); do \
+	  $(if $(PUBLISHED),published-whisper published-hallucination published-speech-lm published-subspace published-transfer published-sanity); do \
 	  TAP_CELLS=build/check/cells $(BIN)/$$experiment $(FRESH) --out build/check || exit 1; \
 	done
 	@rm -rf build/check/cells

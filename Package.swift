@@ -11,7 +11,7 @@ func system(_ name: String, _ pkgConfig: String?, apt package: String) -> Target
 let experiments = [
   "method-on-one-pair", "e1-causal-map", "maps-by-model", "search-methods", "e1-across-models",
   "causal-transfer", "sanity-checks", "published-whisper", "published-hallucination",
-  "published-speech-lm", "published-subspace", "published-transfer",
+  "published-speech-lm", "published-subspace", "published-transfer", "published-sanity",
 ]
 
 /// Every x86-64 machine that the determinism contract covers has AVX2 and FMA. SwiftPM takes no such

@@ -184,6 +184,17 @@ extension Correspondence {
 }
 
 extension PairSuite {
+  /// The suite with its pairs changed, without those of which nothing is left.
+  public func changing(_ change: (MinimalPair) throws -> MinimalPair?) rethrows -> PairSuite {
+    PairSuite(utterances: utterances, pairs: try pairs.compactMap(change))
+  }
+
+  private init(utterances: [Utterance], pairs: [MinimalPair]) {
+    (self.utterances, self.pairs) = (utterances, pairs)
+  }
+}
+
+extension PairSuite {
   /// Another pair of the same voice and slot that shares no answer: the next one in the suite.
   ///
   /// - Throws: where there is none; the pair itself would be no control.

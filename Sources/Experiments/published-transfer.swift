@@ -58,14 +58,8 @@ if notebook.options.marks.isEmpty {
 
 /// So many of a split's pairs at most, asked in natural language.
 @MainActor func spoken(_ suite: PairSuite, _ split: String, most: Int) -> [MinimalPair] {
-  attempt {
-    try suite.pairs.filter { $0.split == split }.compactMap(\.spoken).filter { pair in
-      let voices = pair.attribute.map { [($0.clean, $0.corrupt)] } ?? []
-      return try ([(pair.answers.clean, pair.answers.corrupt)] + voices).allSatisfy {
-        try model.textTokens($0.0).first != model.textTokens($0.1).first
-      }
-    }.spread(notebook.options.quick.map { 6 * $0 } ?? most)
-  }
+  attempt { try model.spoken(suite) }.pairs.filter { $0.split == split }
+    .spread(notebook.options.quick.map { 6 * $0 } ?? most)
 }
 
 /// The pairs of discovery, validation and test.

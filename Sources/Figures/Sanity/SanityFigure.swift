@@ -41,7 +41,7 @@ public func sanityFigure(_ rows: [SanityRow], checkpoints: [String]) -> DrawnFig
   for (c, checkpoint) in checkpoints.enumerated() {
     figure.add(
       panel(
-        c == 0 ? "a" : "", c == 0 ? "Four checkpoints" : "", asked, checkpoint, in: columns[c],
+        c == 0 ? "a" : "", "", asked, checkpoint, in: columns[c],
         labelled: c == 0, quantity: "Share"))
     let middle = columns[c].right - (unit + 3) / 2
     figure.draw { canvas in
@@ -65,8 +65,8 @@ private let required = Color(0xDCDCDC)
 
 private let caption =
   "Every sanity check with its 95% interval over groups, on the region in which it was written down "
-  + "beforehand that it must lie, for four small checkpoints, and for models in which the answer was "
-  + "planted. A tick stands where the check holds, a cross where it fails."
+  + "beforehand that it must lie, for a speech LM of two published halves and four small checkpoints, "
+  + "and for models in which the answer was planted. A tick stands where the check holds, a cross where it fails."
 
 /// The rows of one column, the lowest first; nil where the checkpoint was not asked.
 private struct CheckMarks: Mark {

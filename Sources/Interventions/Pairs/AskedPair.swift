@@ -28,6 +28,21 @@ extension MinimalPair {
   }
 }
 
+extension SpeechModel {
+  /// A suite asked in natural language: the pairs that have a spoken form and whose answers, about the
+  /// words and about the voice, begin with different tokens.
+  public func spoken(_ suite: PairSuite) throws -> PairSuite {
+    try suite.changing { pair in
+      guard let pair = pair.spoken else { return nil }
+      let voices = pair.attribute.map { [($0.clean, $0.corrupt)] } ?? []
+      let isTold = try ([(pair.answers.clean, pair.answers.corrupt)] + voices).allSatisfy {
+        try textTokens($0.0).first != textTokens($0.1).first
+      }
+      return isTold ? pair : nil
+    }
+  }
+}
+
 /// The two questions of a pair, whose prompts are the same token for token.
 public struct AskedPair: Sendable {
   public let clean: Question

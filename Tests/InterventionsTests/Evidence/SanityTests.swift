@@ -56,9 +56,9 @@ import Testing
     let root = URL(fileURLWithPath: #filePath).appendingPathComponent("../../../..").standardized
     let path = root.appendingPathComponent("paper/preregistration-sanity.json").path
     let rules = try SanityRules(path)
-    #expect(rules.scrubDraws >= 10 && rules.window == .changed(margin: 60))
-    #expect(try rules.check("self-patch").rule == .exactly(0))
-    #expect(try rules.check("judge").rule == nil)
+    #expect(rules.scrubDraws >= 10 && rules.checks.window == .changed(margin: 60))
+    #expect(try rules.checks.check("self-patch").rule == .exactly(0))
+    #expect(try rules.checks.check("judge").rule == nil)
     let text = try String(contentsOfFile: path, encoding: .utf8)
     let folder = try Folder()
     func message(_ old: String, _ new: String) throws -> String {
@@ -71,15 +71,15 @@ import Testing
     #expect(try message("\"id\": \"everything\"", "\"id\": \"self-patch\"").contains("twice"))
     #expect(try message("\"margin\": 60", "\"margin\": -60").contains("margin"))
     #expect(try message("\"draws\": 20", "\"draws\": 0").contains("should be 1 or more"))
-    #expect(throws: (any Error).self) { try rules.check("nothing") }
+    #expect(throws: (any Error).self) { try rules.checks.check("nothing") }
     #expect(throws: (any Error).self) { try rules.step(ofPairs: "another-model") }
 
     // A check that nobody runs is an error, whatever the others say.
     let evidence = SanityEvidence(number(0, 0, 0), count: 1)
-    let rows = rules.checks.map { SanityRow($0, nil, evidence) }
-    try rules.demandEvery(in: rows)
+    let rows = rules.checks.all.map { SanityRow($0, nil, evidence) }
+    try rules.checks.demandEvery(in: rows)
     do {
-      try rules.demandEvery(in: Array(rows.dropFirst()))
+      try rules.checks.demandEvery(in: Array(rows.dropFirst()))
       Issue.record("a missing check was not missed")
     } catch { #expect("\(error)".contains("self-patch: nobody")) }
   }
@@ -88,10 +88,10 @@ import Testing
     let root = URL(fileURLWithPath: #filePath).appendingPathComponent("../../../..").standardized
     let rules = try SanityRules(
       root.appendingPathComponent("paper/preregistration-sanity.json").path)
-    let check = try rules.check("self-patch")
+    let check = try rules.checks.check("self-patch")
     let good = SanityRow(check, "model", SanityEvidence(every: [0, 0]))
     let bad = SanityRow(check, "model", SanityEvidence(every: [0, -0.25]))
-    let nothing = SanityRow(try rules.check("judge"), nil, nil)
+    let nothing = SanityRow(try rules.checks.check("judge"), nil, nil)
     #expect(good.holds == true && bad.holds == false && nothing.holds == nil)
     let lines = [good, bad, nothing].table.split(separator: "\n", omittingEmptySubsequences: false)
     #expect(lines.count == 5 && lines[4].isEmpty)
