@@ -106,6 +106,34 @@ import Testing
     #expect([good, bad].summary.contains("FAILS\n"))
   }
 
+  /// A table that was written is read back, and one that was edited is not believed.
+  @Test func rowsOfAnotherProgramAreReadBack() throws {
+    let root = URL(fileURLWithPath: #filePath).appendingPathComponent("../../../..").standardized
+    let checks = try SanityChecks(
+      root.appendingPathComponent("paper/preregistration-sanity.json").path)
+    let rows = [
+      SanityRow(try checks.check("self-patch"), "model", SanityEvidence(every: [0, 0])),
+      SanityRow(
+        try checks.check("silence"), "model",
+        SanityEvidence(number(0.5, -0.1, 0.9), count: 12, groups: 6)),
+    ]
+    let folder = try Folder()
+    let read = try checks.rows(of: folder.write("rows.tsv", rows.table))
+    #expect(read.table == rows.table && read.map(\.holds) == [true, false])
+    func message(_ old: String, _ new: String) throws -> String {
+      let changed = rows.table.replacingOccurrences(of: old, with: new)
+      #expect(changed != rows.table)
+      do { _ = try checks.rows(of: folder.write("rows.tsv", changed)) } catch { return "\(error)" }
+      return ""
+    }
+    #expect(try message("FAILS", "holds").contains("rows.tsv: line 3: says \"holds\""))
+    #expect(try message("-0.1", "0.1").contains("line 3"))
+    #expect(try message("\tsilence\t", "\tsilent\t").contains("has no check"))
+    #expect(try message("\t0.9\t", "\t\t").contains("no number in column high"))
+    #expect(throws: CellError.self) { try checks.rows(of: "/nowhere/rows.tsv") }
+    #expect(throws: (any Error).self) { try checks.count("pairs") }
+  }
+
   /// Three classes that a plane tells apart: the probe reads them, and its shuffles read at chance.
   @Test func shufflesReadAtChance() throws {
     let (each, width) = (12, 10)
