@@ -38,7 +38,7 @@ RUN := $(FRESH) $(if $(FROM),--from "$(FROM)") $(OWN)
 QUICK := method-on-one-pair:12 e1-causal-map:24 maps-by-model:12 search-methods:6 e1-across-models:6 \
   causal-transfer:1 sanity-checks:12
 
-.PHONY: help deps deps-fetch deps-all build quick figure1 figure2 e1 figure3 figure4 figureS1 figureS2 figureS3 \
+.PHONY: help deps deps-fetch deps-all build quick figure1 figure2 e1 figure3 figure4 figure5 figureS1 figureS2 figureS3 \
   figureS4 figureS5 figureS9 \
   sanity sanity-published test models models-published data published corpus sounds check evaluate evaluate-published parity oracles \
   tour pages docs fuzz lint clean
@@ -134,6 +134,10 @@ figure4: deps ## Figure 4: a speech LM of two published halves, after make publi
 	@swift build -c release --product published-speech-lm
 	@$(BIN)/published-speech-lm $(RUN)
 
+figure5: deps ## Figure 5: what leaves out the texts that published Whispers write where nobody speaks, after make published (6 min).
+	@swift build -c release --product e3-hallucination
+	@$(BIN)/e3-hallucination $(RUN)
+
 figureS5: deps ## Figure S5: directions of its projector's output that carry the answer, needing the same (not run whole yet; an hour by count).
 	@swift build -c release --product published-subspace
 	@$(BIN)/published-subspace $(RUN)
@@ -142,7 +146,7 @@ figureS9: deps ## Figure S9: Figure 3's question put to the same speech LM, afte
 	@swift build -c release --product published-transfer
 	@$(BIN)/published-transfer $(RUN)
 
-sanity-published: deps ## The rows of that model in Figure S6, which make sanity draws; after make published (15 min).
+sanity-published: deps ## The rows of that model in Figure S6, which make sanity draws; after make published (12 min).
 	@swift build -c release --product published-sanity
 	@$(BIN)/published-sanity $(RUN)
 
@@ -207,7 +211,7 @@ check: deps ## Verify every data file, and that every figure and number comes ou
 	@$(BIN)/reproduce evaluate --table build/check/paper/accuracies.tsv > /dev/null
 	@# What other runs have stored does not count; what an interrupted check has stored does.
 	@for experiment in method-on-one-pair e1-causal-map maps-by-model search-methods e1-across-models causal-transfer sanity-checks \
-	  $(if $(PUBLISHED),published-whisper published-hallucination published-speech-lm published-subspace published-transfer published-sanity); do \
+	  $(if $(PUBLISHED),published-whisper published-hallucination published-speech-lm published-subspace published-transfer published-sanity e3-hallucination); do \
 	  TAP_CELLS=build/check/cells $(BIN)/$$experiment $(FRESH) --out build/check || exit 1; \
 	done
 	@rm -rf build/check/cells
