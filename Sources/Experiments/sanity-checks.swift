@@ -52,12 +52,13 @@ if notebook.options.own.isEmpty {
 // `make published-sanity` measures it under rules of its own, with 120 ms on either side, and leaves the table
 // that is read here.
 
-let before = "paper/preregistration-sanity-published.json"
-_ = notebook.input(before, as: "preregistration of published rows")
+let before = notebook.tracked(
+  "paper/preregistration-sanity-published.json", as: "preregistration of published rows"
+) { try SanityChecks($0) }
 let published =
   notebook.options.marks.isEmpty
   ? notebook.tracked("figures/figureS6-published.tsv", as: "published rows") {
-    try SanityChecks("\(root)/\(before)").rows(of: $0)
+    try before.rows(of: $0)
   } : []
 let publishedNames = Set(published.compactMap(\.checkpoint)).sorted()
 
