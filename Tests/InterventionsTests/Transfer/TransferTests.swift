@@ -97,7 +97,8 @@ private func everything(_ width: Int) throws -> (subspace: Subspace, natural: Na
     // Each answer is that to its own question.
     #expect(said.base.transcript == crossing.voices.base)
     let translated = try #require(
-      crossing.base.questions.first { $0.prompt == "translate:" }).answer
+      crossing.base.questions.first { $0.prompt == "translate:" }
+    ).answer
     #expect(said.base.word == translated)
   }
 
