@@ -134,7 +134,7 @@ figure4: deps ## Figure 4: a speech LM of two published halves, after make publi
 	@swift build -c release --product published-speech-lm
 	@$(BIN)/published-speech-lm $(RUN)
 
-figure5: deps ## Figure 5: what leaves out the texts that published Whispers write where nobody speaks, after make published (6 min).
+figure5: deps ## Figure 5: what leaves out the texts that published Whispers write where nobody speaks, after make published (11 min).
 	@swift build -c release --product e3-hallucination
 	@$(BIN)/e3-hallucination $(RUN)
 

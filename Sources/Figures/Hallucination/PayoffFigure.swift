@@ -84,13 +84,6 @@ public func payoffFigure(
           Points([Datum(number.value, y)], symbols[m], Palette.categories[m], size: 1.3))
       }
     }
-    if labelled {
-      marks.append(
-        Legend(
-          .bottomRight,
-          models.enumerated().map { LegendEntry($1, .symbol(symbols[$0], Palette.categories[$0])) })
-      )
-    }
     let names = Axis.categories("", arms.reversed().map(\.rawValue))
     var margins = Panel.margins
     margins.left = labelled ? 38 : 3
@@ -164,6 +157,12 @@ private func areaPanel(_ areas: [PayoffArea], in area: Rect) -> Panel {
         Points([Datum(found.area.value, y)], symbols[m], Palette.categories[m], size: 1.3))
     }
   }
+  marks.append(
+    Legend(
+      .bottomLeft,
+      areas.map(\.model).uniqued.enumerated().map {
+        LegendEntry($1, .symbol(symbols[$0], Palette.categories[$0]))
+      }))
   var margins = Panel.margins
   margins.left = 40
   return Panel(
