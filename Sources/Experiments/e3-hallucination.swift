@@ -207,6 +207,13 @@ notebook.figure(
     }, rows: rows, areas: areas, cost: fixed.cost),
   title: "Figure 5: texts where nobody speaks, and what leaves them out")
 
+// What was written for every recording of the test split.
+
+notebook.output(
+  "figures/figure5-recordings.tsv",
+  text: recordingsColumns
+    + results.map { recordingsTable($0.name, tested, $0.heard) }.joined())
+
 // ## What the text says
 
 for row in rows {

@@ -159,7 +159,7 @@ private func areaPanel(_ areas: [PayoffArea], in area: Rect) -> Panel {
   }
   marks.append(
     Legend(
-      .bottomLeft,
+      .topLeft,
       areas.map(\.model).uniqued.enumerated().map {
         LegendEntry($1, .symbol(symbols[$0], Palette.categories[$0]))
       }))
@@ -170,6 +170,25 @@ private func areaPanel(_ areas: [PayoffArea], in area: Rect) -> Panel {
     x: .linear("Area under the receiver operating characteristic", 0...1.03, ticks: 5),
     y: .categories("", scores.reversed()), marks)
 }
+
+/// What one model wrote for each recording as it is, and where the recording lies, one a line: for a reader,
+/// and for another program that repeats it.
+public func recordingsTable(_ model: String, _ recordings: [Recording], _ heard: [HeardText])
+  -> String
+{
+  zip(recordings, heard).map { recording, heard in
+    let plain = heard.plain
+    let text = plain.transcript.text.split { $0.isNewline || $0 == "\t" }.joined(separator: " ")
+    return
+      "\(model)\t\(recording.id)\t\(recording.group)\t\(recording.text)\t\(text)\t\(plain.noSpeech)\t"
+      + "\(plain.meanLogProbability)\t\(plain.isTakenForSilence)\t\(heard.axis)\t\(heard.mel)\n"
+  }.joined()
+}
+
+/// The first line of ``recordingsTable(_:_:_:)``.
+public let recordingsColumns =
+  "model\trecording\tgroup\tsaid\twritten\tp(no speech)\tmean log-probability\ttaken for silence\t"
+  + "place on the axis\tplace on the axis of the log-mel\n"
 
 /// Every plotted value, one a line.
 private func payoffTable(
