@@ -72,10 +72,12 @@ public struct Latex: Sendable {
 
   /// The captions of figures that do not say what their control is.
   public func captionsWithoutControl() -> [Call] {
-    guard text.contains("\\begin{figure") else { return [] }
-    return calls(of: ["caption"]).filter {
-      let caption = $0.arguments.first ?? ""
-      return !caption.contains("Control:") && !caption.contains("Controls:")
+    var environment = ""
+    return calls(of: ["begin", "caption"]).filter {
+      let argument = $0.arguments.first ?? ""
+      if $0.command == "begin" { environment = argument }
+      return $0.command == "caption" && environment.hasPrefix("figure")
+        && !argument.contains("Control:") && !argument.contains("Controls:")
     }
   }
 }
