@@ -39,10 +39,9 @@ RUN := $(FRESH) $(if $(FROM),--from "$(FROM)") $(OWN)
 QUICK := method-on-one-pair:12 e1-causal-map:24 maps-by-model:12 search-methods:6 e1-across-models:6 \
   causal-transfer:1 sanity-checks:12
 
-.PHONY: help deps deps-fetch deps-all build quick figure1 figure2 e1 figure3 figure4 figureS1 figureS2 figureS3 \
-  figureS4 figureS5 \
-  sanity test models models-published data published corpus sounds check evaluate evaluate-published parity oracles \
-  tour pages docs fuzz lint clean paper abstract deps-paper
+.PHONY: help deps deps-fetch deps-all deps-paper build quick figure1 figure2 e1 figure3 figure4 figure5 figureS1 figureS2 \
+  figureS3 figureS4 figureS5 figureS9 sanity sanity-published test models models-published data published corpus sounds \
+  check evaluate evaluate-published parity oracles tour pages paper docs fuzz lint clean
 
 help: ## This list.
 	@echo "Times are for two cores, once built; the first build takes 3 minutes."
@@ -138,9 +137,21 @@ figure4: deps ## Figure 4: a speech LM of two published halves, after make publi
 	@swift build -c release --product published-speech-lm
 	@$(BIN)/published-speech-lm $(RUN)
 
+figure5: deps ## Figure 5: what leaves out the texts that published Whispers write where nobody speaks, after make published (11 min).
+	@swift build -c release --product e3-hallucination
+	@$(BIN)/e3-hallucination $(RUN)
+
 figureS5: deps ## Figure S5: directions of its projector's output that carry the answer, needing the same (not run whole yet; an hour by count).
 	@swift build -c release --product published-subspace
 	@$(BIN)/published-subspace $(RUN)
+
+figureS9: deps ## Figure S9: Figure 3's question put to the same speech LM, after make published (30 min, 2.8 GiB).
+	@swift build -c release --product published-transfer
+	@$(BIN)/published-transfer $(RUN)
+
+sanity-published: deps ## The rows of that model in Figure S6, which make sanity draws; after make published (12 min).
+	@swift build -c release --product published-sanity
+	@$(BIN)/published-sanity $(RUN)
 
 sanity: deps ## Figure S6: what would fool us, and whether it does; ends with status 1 where a check fails (3 min).
 	@swift build -c release --product sanity-checks
@@ -203,7 +214,7 @@ check: deps ## Verify every data file, and that every figure and number comes ou
 	@$(BIN)/reproduce evaluate --table build/check/paper/accuracies.tsv > /dev/null
 	@# What other runs have stored does not count; what an interrupted check has stored does.
 	@for experiment in method-on-one-pair e1-causal-map maps-by-model search-methods e1-across-models causal-transfer sanity-checks \
-	  $(if $(PUBLISHED),published-whisper published-hallucination published-speech-lm published-subspace); do \
+	  $(if $(PUBLISHED),published-whisper published-hallucination published-speech-lm published-subspace published-transfer published-sanity e3-hallucination); do \
 	  TAP_CELLS=build/check/cells $(BIN)/$$experiment $(FRESH) --out build/check || exit 1; \
 	done
 	@rm -rf build/check/cells

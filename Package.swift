@@ -10,9 +10,9 @@ func system(_ name: String, _ pkgConfig: String?, apt package: String) -> Target
 /// One executable a file of Sources/Experiments.
 let experiments = [
   "method-on-one-pair", "e1-causal-map", "maps-by-model", "search-methods", "e1-across-models",
-  "causal-transfer",
-  "sanity-checks", "published-whisper", "published-hallucination", "published-speech-lm",
-  "published-subspace",
+  "causal-transfer", "sanity-checks", "published-whisper", "published-hallucination",
+  "published-speech-lm", "published-subspace", "published-transfer", "published-sanity",
+  "e3-hallucination",
 ]
 
 /// Every x86-64 machine that the determinism contract covers has AVX2 and FMA. SwiftPM takes no such

@@ -40,12 +40,12 @@ public struct MinimalPair: Sendable {
   public let factor: Factor
   public let clean: Utterance
   public let corrupt: Utterance
-  public let prompt: String
+  public private(set) var prompt: String
   /// The answers to the clean and to the corrupt member. Where the factor leaves the text alone the
   /// first is right for both, and the second is its foil: the word that differs in one phone.
   public let answers: (clean: String, corrupt: String)
   /// A question about the voice that the factor changes, with the answers of the two members.
-  public let attribute: (prompt: String, clean: String, corrupt: String)?
+  public private(set) var attribute: (prompt: String, clean: String, corrupt: String)?
   /// Index in `phones` of either member of the phone that tells the answers apart.
   public let changedPhone: Int
   public let alignment: Correspondence
@@ -61,6 +61,18 @@ public struct MinimalPair: Sendable {
   public var split: String { clean.split }
   /// Milliseconds from the start of the clip to the changed phone.
   public var onset: Double { clean.phones[changedPhone].start }
+}
+
+extension MinimalPair {
+  /// The same recordings and answers, asked in other words.
+  ///
+  /// - Parameter voice: the question about the voice; left as it is where the pair has none
+  public func asked(_ prompt: String, voice: String) -> MinimalPair {
+    var pair = self
+    pair.prompt = prompt
+    pair.attribute = attribute.map { (voice, $0.clean, $0.corrupt) }
+    return pair
+  }
 }
 
 /// A suite of minimal pairs as its manifest lists it.
@@ -168,6 +180,17 @@ extension Correspondence {
     case .phones: return pairs.allSatisfy { $0.label == $1.label }
     case .linear: return true
     }
+  }
+}
+
+extension PairSuite {
+  /// The suite with its pairs changed, without those of which nothing is left.
+  public func changing(_ change: (MinimalPair) throws -> MinimalPair?) rethrows -> PairSuite {
+    PairSuite(utterances: utterances, pairs: try pairs.compactMap(change))
+  }
+
+  private init(utterances: [Utterance], pairs: [MinimalPair]) {
+    (self.utterances, self.pairs) = (utterances, pairs)
   }
 }
 

@@ -59,18 +59,6 @@ let spoken = stride(from: 0, to: open.count, by: max(open.count / 24, 1)).prefix
   try recogniser.hearing(of: recogniser.model.clip(wave), limit: 64)
 }
 
-/// The samples of a sound, which must be those that the manifest lists.
-@Sendable func waveform(of sound: NonSpeech, _ digest: String) throws -> Waveform {
-  let samples = sound.samples
-  let found = Digest(ofSamples: samples)
-  guard "\(found)" == digest else {
-    throw CellError(
-      "data-manifests/nonspeech.json: \(sound.id): samples have the SHA-256 \(found), not \(digest)"
-    )
-  }
-  return Waveform(samples: samples.map { Float($0) / 32768 })
-}
-
 /// What one model wrote.
 struct Written {
   let name: String
@@ -83,7 +71,7 @@ let written = models.map { name, recogniser in
   Written(
     name: name,
     sounds: notebook.cell("\(name), sounds", over: sounds, key: \.0.id) {
-      try listen(recogniser, waveform(of: $0.0, $0.1))
+      try listen(recogniser, $0.0.verified($0.1))
     },
     speech: notebook.cell("\(name), speech", over: spoken, key: \.id) {
       try listen(recogniser, $0.waveform(root: root))

@@ -106,10 +106,3 @@ private func table(_ all: [MethodAgreement]) -> String {
   }
   return ([columns.joined(separator: "\t")] + lines).joined(separator: "\n") + "\n"
 }
-
-extension Array where Element == String {
-  /// The elements in the order of their first appearance.
-  fileprivate var uniqued: [String] {
-    reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
-  }
-}

@@ -199,3 +199,10 @@ extension Array {
     indices.filter { $0 % step == 0 }.map { self[$0] }
   }
 }
+
+extension Array where Element == String {
+  /// The elements in the order of their first appearance.
+  var uniqued: [String] {
+    reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+  }
+}

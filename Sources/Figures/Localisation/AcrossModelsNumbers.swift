@@ -8,18 +8,22 @@ extension Notebook {
   /// Where one model under one task carries the answer.
   public func numbers(of result: TaskResult) {
     let name = "e1.\(result.name)"
-    let (reading, place) = (result.reading, result.reading.localisation[0])
+    let (reading, place, control) = (
+      result.reading, result.reading.localisation[0], result.reading.control
+    )
     number("\(name).pairs", Double(reading.asked))
     number("\(name).pairs.enter", Double(reading.entering))
     for (what, value, claim) in [
       ("sufficiency", reading.moment[0], "L1"), ("necessity", reading.moment[1], "L1"),
       ("unrelated", reading.unrelated, "L1"), ("contrast", reading.contrast, "L1"),
       ("depth", place.depth, ""), ("early", place.early, ""), ("near", place.near, "L2"),
-      ("near.unrelated", reading.control.near, "L2"), ("duration", place.duration, ""),
-      ("joint", place.joint, ""),
+      ("near.unrelated", control.near, "L2"), ("duration", place.duration, ""),
+      ("depth.unrelated", control.depth, ""), ("early.unrelated", control.early, ""),
+      ("duration.unrelated", control.duration, ""),
     ] {
       number("\(name).\(what)", value, claim: claim)
     }
+    if let joint = place.joint { number("\(name).joint", joint) }
     if let depth = place.takesOver { number("\(name).takesOver", depth) }
     let verdict = reading.verdict
     number("\(name).block.share", verdict.blockShare, tolerance: 1e-6, claim: "L1")

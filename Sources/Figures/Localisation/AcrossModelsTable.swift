@@ -12,7 +12,8 @@ public func acrossModelsTable(
 ) -> String {
   let estimates = [
     "sufficiency", "necessity", "unrelated", "contrast", "depth", "depth10", "depth90", "early",
-    "near", "near.unrelated", "duration_ms", "joint", "takes_over",
+    "near", "near.unrelated", "duration_ms", "joint", "takes_over", "depth.unrelated",
+    "early.unrelated", "duration_ms.unrelated",
   ]
   var lines = [
     (["model", "voices", "task", "source", "asked", "entering"]
@@ -37,11 +38,13 @@ public func acrossModelsTable(
     lines.append((start + values + Array(repeating: "NA", count: 7)).joined(separator: "\t"))
   }
   for result in results {
-    let (reading, place) = (result.reading, result.reading.localisation[0])
+    let (reading, place, control) = (
+      result.reading, result.reading.localisation[0], result.reading.control
+    )
     let values: [Estimate?] = [
       reading.moment[0], reading.moment[1], reading.unrelated, reading.contrast, place.depth,
-      place.range[0], place.range[1], place.early, place.near, reading.control.near,
-      place.duration, place.joint, place.takesOver,
+      place.range[0], place.range[1], place.early, place.near, control.near,
+      place.duration, place.joint, place.takesOver, control.depth, control.early, control.duration,
     ]
     let verdict = reading.verdict
     let block = verdict.block.map { block in

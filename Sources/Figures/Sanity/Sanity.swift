@@ -18,7 +18,7 @@ extension Notebook {
   ///   - evidence: nil where there is nothing to measure
   public func control(
     _ id: String, of checkpoint: String? = nil, _ evidence: SanityEvidence?,
-    under rules: SanityRules
+    under rules: SanityChecks
   ) -> SanityRow {
     let row = SanityRow(attempt { try rules.check(id) }, checkpoint, evidence)
     let name = ([row.check.item, row.check.label] + (checkpoint.map { [$0] } ?? []))

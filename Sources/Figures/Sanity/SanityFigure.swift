@@ -41,12 +41,18 @@ public func sanityFigure(_ rows: [SanityRow], checkpoints: [String]) -> DrawnFig
   for (c, checkpoint) in checkpoints.enumerated() {
     figure.add(
       panel(
-        c == 0 ? "a" : "", c == 0 ? "Four checkpoints" : "", asked, checkpoint, in: columns[c],
+        c == 0 ? "a" : "", "", asked, checkpoint, in: columns[c],
         labelled: c == 0, quantity: "Share"))
     let middle = columns[c].right - (unit + 3) / 2
     figure.draw { canvas in
-      canvas.text(
-        checkpoint, at: Point(middle, bands[0].top + 1.6), Style.medium, align: .center, .middle)
+      // On two lines, since five names are wider than the page.
+      let parts = checkpoint.split(separator: "-")
+      let lines = [parts.dropLast().joined(separator: "-"), parts.last.map(String.init) ?? ""]
+      for (line, text) in lines.enumerated() {
+        canvas.text(
+          text, at: Point(middle, bands[0].top + 0.6 + 2.6 * Double(line)), Style.small,
+          align: .center, .middle)
+      }
     }
   }
   let below = Rect(
@@ -65,8 +71,9 @@ private let required = Color(0xDCDCDC)
 
 private let caption =
   "Every sanity check with its 95% interval over groups, on the region in which it was written down "
-  + "beforehand that it must lie, for four small checkpoints, and for models in which the answer was "
-  + "planted. A tick stands where the check holds, a cross where it fails."
+  + "beforehand that it must lie, for a speech LM of two published halves and four small checkpoints, "
+  + "and for models in which the answer was planted; of the published halves the projector alone has random "
+  + "weights. A tick stands where the check holds, a cross where it fails."
 
 /// The rows of one column, the lowest first; nil where the checkpoint was not asked.
 private struct CheckMarks: Mark {
@@ -172,10 +179,14 @@ private func runs(of items: [String]) -> [(String, Range<Int>)] {
 }
 
 extension Array where Element == SanityCheck {
-  /// The checks in the order of their first appearance.
+  /// The checks in the order of their first appearance, in the words of the last.
   fileprivate var uniqued: [SanityCheck] {
     reduce(into: []) { list, check in
-      if !list.contains(where: { $0.id == check.id }) { list.append(check) }
+      if let known = list.firstIndex(where: { $0.id == check.id }) {
+        list[known] = check
+      } else {
+        list.append(check)
+      }
     }
   }
 }

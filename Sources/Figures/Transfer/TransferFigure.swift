@@ -26,7 +26,7 @@ public struct TransferPanel: Sendable {
   }
 }
 
-private let symbols: [Symbol] = [.circle, .square, .diamond, .hollowCircle]
+let transferSymbols: [Symbol] = [.circle, .square, .diamond, .hollowCircle]
 
 /// Above, for each arm and model, whose text is written and who is heard; below, recovery by the number of
 /// directions, with its controls, and what conditions do.
@@ -37,7 +37,9 @@ public func transferFigure(_ models: [TransferPanel]) -> DrawnFigure {
   addShares(models, arms, to: &figure, in: rows[0])
   let below = rows[1].columns([46, 46, 46, 40], gap: 1)
   if let first = models.first {
-    figure.add(saturation(first, in: below[0]))
+    figure.add(
+      saturation(
+        first.lexical, "d", "\(first.lexical.method), \(first.name)", in: below[0]))
     figure.add(rankings(models, in: below[1]))
     figure.add(way(models, in: below[2]))
     addMatrix(first, to: &figure, in: below[3])
@@ -51,7 +53,7 @@ private let caption =
   + "speaker; recovery by the number of directions beside its controls; and recovery between conditions."
 
 /// Three panels of one row an arm and one symbol a model.
-private func addShares(
+func addShares(
   _ models: [TransferPanel], _ arms: [String], to figure: inout Figure, in area: Rect
 ) {
   let panels = Rect(left: area.left, top: area.top, width: area.width, height: area.height - 6)
@@ -79,7 +81,9 @@ private func addShares(
               [Datum(interval.lowerBound, y), Datum(interval.upperBound, y)],
               Pen(color, width: 0.6)))
         }
-        marks.append(Points([Datum(share.value, y)], symbols[m % symbols.count], color, size: 1.1))
+        marks.append(
+          Points(
+            [Datum(share.value, y)], transferSymbols[m % transferSymbols.count], color, size: 1.1))
       }
     }
     var margins = Panel.margins
@@ -96,16 +100,17 @@ private func addShares(
     var x = key.left
     for (m, model) in models.enumerated() {
       canvas.symbol(
-        symbols[m % symbols.count], at: Point(x, key.center.y), size: 1.4, Palette.categories[m])
+        transferSymbols[m % transferSymbols.count], at: Point(x, key.center.y), size: 1.4,
+        Palette.categories[m])
       canvas.text(model.name, at: Point(x + 1.8, key.center.y), Style.small, .middle)
       x += canvas.width(of: model.name, Style.small) + 6
     }
   }
 }
 
-/// Recovery by the number of directions of the first model, in both directions, with its controls.
-private func saturation(_ model: TransferPanel, in area: Rect) -> Panel {
-  let (curve, controls) = (model.lexical.curve, model.lexical.controls)
+/// Recovery by the number of directions of a part, in both directions, with its controls.
+func saturation(_ part: PartStudy, _ letter: String, _ title: String, in area: Rect) -> Panel {
+  let (curve, controls) = (part.curve, part.controls)
   let sizes = curve.sizes
   func data(_ values: [Double]) -> [Datum] {
     values.enumerated().map { Datum(Double($0) + 0.5, $1) }
@@ -130,7 +135,7 @@ private func saturation(_ model: TransferPanel, in area: Rect) -> Panel {
   }
   marks.append(Legend(.topLeft, entries))
   return Panel(
-    "d", "\(model.lexical.method), \(model.name)", in: area,
+    letter, title, in: area,
     x: .categories("Directions", sizes.map { "\($0)" }),
     y: Axis("Recovery", -0.2...1.9, ticks: ticks(in: -0.2...1.1, about: 4)), marks)
 }
@@ -147,7 +152,8 @@ private func rankings(_ models: [TransferPanel], in area: Rect) -> Panel {
     }
     let pen = Pen(Palette.categories[m], width: 0.9)
     marks += [
-      Line(points, pen), Points(points, symbols[m % symbols.count], pen.color, size: 1.1),
+      Line(points, pen),
+      Points(points, transferSymbols[m % transferSymbols.count], pen.color, size: 1.1),
     ]
   }
   let title =
@@ -167,7 +173,8 @@ private func way(_ models: [TransferPanel], in area: Rect) -> Panel {
     let points = model.path.enumerated().map { Datum(Double($0) / last, $1) }
     let pen = Pen(Palette.categories[m], width: 0.9)
     marks += [
-      Line(points, pen), Points(points, symbols[m % symbols.count], pen.color, size: 1.1),
+      Line(points, pen),
+      Points(points, transferSymbols[m % transferSymbols.count], pen.color, size: 1.1),
     ]
   }
   return Panel(

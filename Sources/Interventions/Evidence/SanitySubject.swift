@@ -19,18 +19,21 @@ extension SpeechModel {
   /// Measures one pair in a window that follows its changed phone.
   ///
   /// - Parameters:
+  ///   - transcribe: what asks for the whole text
+  ///   - gated: whether the gates are measured too, which cost two runs a cut and direction
   ///   - answers: first tokens of all answers, by prompt
   ///   - root: the folder below which the recordings lie
   ///   - random: split by the pair's name
   public func checked(
     _ pair: MinimalPair, of suite: PairSuite, at site: Site, _ window: PairWindow,
-    answers: [String: Set<Int>], root: String, _ random: Random
+    transcribe: String = "transcribe:", gated: Bool = true, answers: [String: Set<Int>],
+    root: String, _ random: Random
   ) throws -> CheckedPair {
     let runs = try WindowedPair(pair, of: suite, self, at: site, window, root: root)
     return CheckedPair(
-      gates: try model.gates(clean: runs.clean, corrupt: runs.corrupt),
+      gates: gated ? try model.gates(clean: runs.clean, corrupt: runs.corrupt) : Gates(),
       shams: try shams(runs, bystanders: answers[pair.prompt] ?? [], random.split("noise")),
-      directed: try directed(runs, transcribing: true, random.split("wrong window")))
+      directed: try directed(runs, transcribe: transcribe, random.split("wrong window")))
   }
 }
 

@@ -1,6 +1,8 @@
 // The table of sanity checks: what each measured in each checkpoint, and whether that is what was
 // written down beforehand (`paper/definitions.md`, D118).
 
+import Corpus
+import JSON
 import Tensor
 
 /// What a check measured.
@@ -86,6 +88,40 @@ extension Array where Element == SanityRow {
       zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) + "  " }.joined()
         + row[5] + "\n"
     }.joined()
+  }
+}
+
+extension SanityChecks {
+  /// Rows that another program has measured under these checks and written as `table`.
+  ///
+  /// - Throws: where the table is not there, a row's check was not written down, or its verdict is not
+  ///   what the rule says of its number.
+  public func rows(of path: String) throws -> [SanityRow] {
+    let table = try Table(contentsOf: path)
+    return try table.rows.map { line, fields in
+      do {
+        let values = try table.values(of: fields)
+        func number(_ name: String) throws -> Double {
+          guard let value = values[name].flatMap(Double.init) else {
+            throw CellError("has no number in column \(name)")
+          }
+          return value
+        }
+        let row = SanityRow(
+          try check(values["check"] ?? ""), values["checkpoint"],
+          SanityEvidence(
+            Estimate(
+              value: try number("value"), low: try number("low"), high: try number("high")),
+            count: Int(try number("count")),
+            groups: values["groups"] == nil ? 0 : Int(try number("groups"))))
+        guard values["verdict"] == row.verdict else {
+          throw CellError(
+            "says \(quoted(values["verdict"] ?? "")) where its rule and number say "
+              + quoted(row.verdict))
+        }
+        return row
+      } catch { throw CellError("\(path): line \(line): \(error); git checkout the table") }
+    }
   }
 }
 

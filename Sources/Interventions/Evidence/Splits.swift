@@ -31,6 +31,13 @@ public struct SplitItem: Sendable, Equatable {
       sentences: [pair.clean.text, pair.corrupt.text],
       speakers: [pair.clean.voice, pair.corrupt.voice])
   }
+
+  /// A sound that is not speech, whose kind belongs to one split.
+  public init(_ sound: NonSpeech) {
+    let kind = sound.kind.rawValue
+    self.init(
+      id: sound.id, split: sound.kind.split, group: kind, sentences: [kind], speakers: [kind])
+  }
 }
 
 /// Items by split, checked to be disjoint.

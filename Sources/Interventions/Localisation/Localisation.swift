@@ -20,10 +20,11 @@ public struct Localisation: Codable, Sendable {
   /// At the connector, the shortest run of windows that holds most of it, in milliseconds; the length of
   /// all fixed windows where none does.
   public let duration: Estimate
-  /// At the connector, what all of the sound moves over the sum of what its windows move alone.
-  public let joint: Estimate
+  /// At the connector, what all of the sound moves over the sum of what its windows move alone; nil of
+  /// the control, which is not patched into all of the sound at once.
+  public let joint: Estimate?
   /// The depth from which on the position of the answer carries a given share of the gap; nil where it
-  /// never does.
+  /// never does, and of the control, whose answer is another.
   public let takesOver: Estimate?
 }
 
@@ -88,10 +89,7 @@ extension Array where Element == TaskMap {
     let near = zip(pairs, byWindow).map { pair, row in
       TaskWindows.near(pair).reduce(0.0) { $0 + row[$1] }
     }
-    let whole = map {
-      // The control is not patched into all of the sound at once.
-      $0.effect(direction, options.connector, TaskWindows.whole) ?? 0
-    }
+    let whole = map { $0.effect(direction, options.connector, TaskWindows.whole) ?? 0 }
     let depths = sites.map(Double.init)
     return Localisation(
       depth: ratio(
@@ -106,14 +104,16 @@ extension Array where Element == TaskMap {
       duration: statistic("duration", of: byWindow) {
         TaskWindows.locked.width * Double(shortestRun(holding: options.share, of: $0))
       },
-      joint: ratio("joint", whole, byWindow.map { $0.reduce(0, +) }),
-      takesOver: map(\.map).crossing(
-        direction, sites: sites.first!..<sites.endIndex, depths: depths.map { $0 / last },
-        threshold: options.threshold, rises: true, groups: groups, draws: options.draws,
-        random.split("takes over")
-      ) { map, site in
-        (direction == .sufficiency ? map.sufficiency : map.necessity)[site][TaskWindows.answer]
-      })
+      joint: unrelated ? nil : ratio("joint", whole, byWindow.map { $0.reduce(0, +) }),
+      takesOver: unrelated
+        ? nil
+        : map(\.map).crossing(
+          direction, sites: sites.first!..<sites.endIndex, depths: depths.map { $0 / last },
+          threshold: options.threshold, rises: true, groups: groups, draws: options.draws,
+          random.split("takes over")
+        ) { map, site in
+          (direction == .sufficiency ? map.sufficiency : map.necessity)[site][TaskWindows.answer]
+        })
   }
 }
 

@@ -20,6 +20,29 @@ extension MinimalPair {
   }
 }
 
+extension MinimalPair {
+  /// The pair, and what it asks about the voice, as one asks a person; nil where the prompt asks for no
+  /// word by its place.
+  public var spoken: MinimalPair? {
+    spokenPrompt.map { asked($0, voice: "Who is speaking? One word.") }
+  }
+}
+
+extension SpeechModel {
+  /// A suite asked in natural language: the pairs that have a spoken form and whose answers, about the
+  /// words and about the voice, begin with different tokens.
+  public func spoken(_ suite: PairSuite) throws -> PairSuite {
+    try suite.changing { pair in
+      guard let pair = pair.spoken else { return nil }
+      let voices = pair.attribute.map { [($0.clean, $0.corrupt)] } ?? []
+      let isTold = try ([(pair.answers.clean, pair.answers.corrupt)] + voices).allSatisfy {
+        try textTokens($0.0).first != textTokens($0.1).first
+      }
+      return isTold ? pair : nil
+    }
+  }
+}
+
 /// The two questions of a pair, whose prompts are the same token for token.
 public struct AskedPair: Sendable {
   public let clean: Question

@@ -46,9 +46,9 @@ extension SpeechModel {
   /// Directs the clean run towards the corrupt member.
   ///
   /// - Parameters:
-  ///   - transcribing: whether the whole transcript is asked for too
+  ///   - transcribe: what asks for the whole transcript; nil where it is not asked for
   ///   - random: split by the pair's name, for the place of the position sham
-  public func directed(_ pair: WindowedPair, transcribing: Bool, _ random: Random) throws
+  public func directed(_ pair: WindowedPair, transcribe: String?, _ random: Random) throws
     -> DirectedPair
   {
     let (base, source) = (pair.clean, pair.corrupt)
@@ -82,8 +82,8 @@ extension SpeechModel {
     let answer = try textTokens(pair.pair.answers.corrupt)
     let transcript = try textTokens(pair.pair.corrupt.text)
     var asked: Trace?
-    if transcribing {
-      let tokens = try tokens(for: "transcribe:", clip: base.question.clip)
+    if let transcribe {
+      let tokens = try tokens(for: transcribe, clip: base.question.clip)
       asked = try model.trace(
         Question(
           clip: base.question.clip, tokens: tokens, answer: base.question.answer,

@@ -19,6 +19,8 @@ public struct Crossing: Sendable {
   /// What is asked about the text, and the words of source and base.
   public let prompt: String
   public let words: (source: String, base: String)
+  /// What asks for the whole text.
+  public let transcribe: String
   /// What is asked about the voice, and the speakers of source and base.
   public let voicePrompt: String
   public let voices: (source: String, base: String)
@@ -27,8 +29,11 @@ public struct Crossing: Sendable {
 
   /// Both directions of a factorial pair.
   ///
+  /// - Parameter transcribe: what asks for the whole text
   /// - Throws: where the pair has no crossed members or asks nothing about the voice.
-  public static func both(of pair: MinimalPair) throws -> [Crossing] {
+  public static func both(of pair: MinimalPair, transcribe: String = "transcribe:") throws
+    -> [Crossing]
+  {
     guard let crossed = pair.crossed, let attribute = pair.attribute else {
       throw CheckpointError(
         "pair \(pair.id): is not factorial; a transfer needs both texts by both speakers and a "
@@ -39,12 +44,12 @@ public struct Crossing: Sendable {
       Crossing(
         id: "\(pair.id) forward", group: pair.group, source: pair.clean, base: pair.corrupt,
         text: crossed.text, speaker: crossed.speaker, prompt: prompt,
-        words: (words.clean, words.corrupt), voicePrompt: attribute.prompt,
+        words: (words.clean, words.corrupt), transcribe: transcribe, voicePrompt: attribute.prompt,
         voices: (attribute.clean, attribute.corrupt), onset: pair.onset),
       Crossing(
         id: "\(pair.id) back", group: pair.group, source: pair.corrupt, base: pair.clean,
         text: crossed.speaker, speaker: crossed.text, prompt: prompt,
-        words: (words.corrupt, words.clean), voicePrompt: attribute.prompt,
+        words: (words.corrupt, words.clean), transcribe: transcribe, voicePrompt: attribute.prompt,
         voices: (attribute.corrupt, attribute.clean), onset: pair.onset),
     ]
   }
@@ -77,8 +82,6 @@ public struct AskedThrice: Sendable {
 }
 
 extension SpeechModel {
-  static let transcribe = "transcribe:"
-
   /// A recording and a question, with two answers that are compared at their first tokens.
   ///
   /// - Throws: where the recording is unusable or both answers begin with the same token.
@@ -110,7 +113,7 @@ extension SpeechModel {
     }
     return AskedThrice(
       word: try trace(crossing.prompt, crossing.words),
-      transcript: try trace(SpeechModel.transcribe, crossing.words),
+      transcript: try trace(crossing.transcribe, crossing.words),
       speaker: try trace(crossing.voicePrompt, crossing.voices))
   }
 

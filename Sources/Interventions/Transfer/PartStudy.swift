@@ -13,9 +13,11 @@ public enum TransferredPart: String, Codable, Sendable, CaseIterable {
   /// The speaker: asked by the question about the voice, at every position of the sound.
   case voice
 
-  /// How its subspace is looked for, in the order in which equals are taken.
-  var methods: [SubspaceMethod] {
-    self == .lexical ? [.pca, .cca, .mean, .das] : [.difference, .cca, .mean, .das]
+  /// How its subspace is looked for, in the order in which equals are taken; training where there are
+  /// sizes to train for.
+  public func methods(_ transfer: TransferRules) -> [SubspaceMethod] {
+    (self == .lexical ? [.pca, .cca, .mean] : [.difference, .cca, .mean])
+      + (transfer.trainedSizes.isEmpty ? [] : [.das])
   }
 }
 
@@ -38,7 +40,8 @@ public struct PartStudy: Codable, Sendable {
   public let method: String
   public let subspace: Subspace
   public let controls: ComponentControls
-  /// Trained subspaces beside those trained for permuted answers, at K* or the trained K below it.
+  /// Trained subspaces beside those trained for permuted answers, at K* or the trained K below it; nil
+  /// where none is trained.
   public let arbitrary: AlignmentControls?
   /// Of the discovery split.
   public let natural: Natural
@@ -88,6 +91,25 @@ extension SpeechModel {
       necessity: necessity)
   }
 
+  /// Asks the pairs of a part and finds, on those of discovery, each method's directions.
+  ///
+  /// - Parameter pairs: those of discovery, validation and test
+  /// - Returns: nil where of a split no pair enters: the model does not do the task
+  public func search(
+    _ part: TransferredPart, _ pairs: [[MinimalPair]], _ rules: Preregistration,
+    _ transfer: TransferRules, root: String, _ random: Random
+  ) throws -> PartSearch? {
+    let filter = PairFilter(minimumGap: rules.minimumGap)
+    let splits = try pairs.map { pairs in
+      try mapInParallel(pairs.count) {
+        try exchanges(pairs[$0], part, moment: transfer.moment, root: root)
+      }.compactMap { $0 }.filter { filter.reason(clean: $0.clean, corrupt: $0.corrupt) == nil }
+    }
+    guard splits.allSatisfy({ !$0.isEmpty }) else { return nil }
+    return try PartSearch(
+      part, asked: pairs.map(\.count), splits: splits, rules, transfer, random)
+  }
+
   /// Finds, chooses and judges the subspace of a part.
   ///
   /// - Parameter pairs: those of discovery, validation and test
@@ -96,47 +118,9 @@ extension SpeechModel {
     _ part: TransferredPart, _ pairs: [[MinimalPair]], _ rules: Preregistration,
     _ transfer: TransferRules, root: String, _ random: Random
   ) throws -> PartStudy? {
-    let filter = PairFilter(minimumGap: rules.minimumGap)
-    let splits = try pairs.map { pairs in
-      try mapInParallel(pairs.count) {
-        try exchanges(pairs[$0], part, moment: transfer.moment, root: root)
-      }.compactMap { $0 }.filter { filter.reason(clean: $0.clean, corrupt: $0.corrupt) == nil }
+    guard let search = try search(part, pairs, rules, transfer, root: root, random) else {
+      return nil
     }
-    guard splits.allSatisfy({ !$0.isEmpty }) else { return nil }
-    var subspaces = try SubspaceStudy(fit: splits[0].flatMap { [$0.sufficiency, $0.necessity] })
-    subspaces.search.epochs = transfer.epochs
-    let test = HeldPairs(
-      sufficiency: splits[2].map(\.sufficiency), necessity: splits[2].map(\.necessity))
-    let components = try part.methods.map { method -> Components in
-      let stream = random.split(method.rawValue)
-      guard method == .das else {
-        return Components(
-          method.rawValue, try subspaces.subspace(method, rank: 1, stream),
-          sizes: rules.selection.sizes)
-      }
-      let trained = try transfer.trainedSizes.map {
-        ($0, try subspaces.subspace(.das, rank: $0, stream))
-      }
-      return Components(method.rawValue, trained: Dictionary(uniqueKeysWithValues: trained))
-    }
-    let curves = try components.map {
-      try $0.curve(
-        validation: splits[1].map(\.sufficiency), test: test, share: rules.selection.share,
-        draws: rules.bootstrapDraws, random.split($0.method).split("curve"))
-    }
-    let best = curves.best!
-    let chosen = components.first { $0.method == best.method }!
-    let trained = components.first { $0.method == SubspaceMethod.das.rawValue }!
-    let size = trained.sizes.last { $0 <= max(best.size, trained.sizes[0]) }!
-    return PartStudy(
-      asked: pairs.map(\.count), entering: splits.map(\.count), curves: curves,
-      method: best.method, subspace: try chosen.first(best.size),
-      controls: try subspaces.controls(
-        of: chosen, size: best.size, readers: subspaces.readers(random), test: test,
-        orders: transfer.orders, families: transfer.families, draws: rules.bootstrapDraws,
-        random.split("controls")),
-      arbitrary: try subspaces.alignmentControls(
-        of: trained.first(size), on: test.sufficiency, untrained: nil, random.split("das")),
-      natural: subspaces.natural, outliers: subspaces.outliers.count)
+    return try search.study(of: search.methods.map { try search.curve(of: $0) })
   }
 }

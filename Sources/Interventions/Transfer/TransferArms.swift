@@ -156,10 +156,10 @@ extension SpeechModel {
     return TransferRuns(base: base, moves: moves)
   }
 
-  /// What the base run says in each arm, by the arm's name.
-  public func transferred(_ runs: TransferRuns) throws -> [String: Said] {
+  /// What the base run says in each of some arms, by the arm's name.
+  public func transferred(_ runs: TransferRuns, _ arms: [TransferArm]) throws -> [String: Said] {
     var said: [String: Said] = [:]
-    for arm in TransferArm.allCases {
+    for arm in arms {
       guard arm == .base || runs.moves[arm] != nil else { continue }
       said[arm.rawValue] = try self.said(runs.base, runs.moves[arm].map { [$0] } ?? [])
     }

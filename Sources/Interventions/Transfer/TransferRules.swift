@@ -19,11 +19,12 @@ public struct TransferRules: Sendable {
   /// Random orders of components, and draws of each random family.
   public let orders: Int
   public let families: Int
-  /// The K that subspaces are trained for, and passes over the pairs.
+  /// The K that subspaces are trained for, none where none is, and passes over the pairs.
   public let trainedSizes: [Int]
   public let epochs: Int
   private let path: String
   private let claims: JSON
+  private let mosts: JSON
 
   /// - Throws: an error that names the file and the entry that is missing or out of range.
   public init(_ path: String) throws {
@@ -43,10 +44,25 @@ public struct TransferRules: Sendable {
     noise = try positive(rules, "noise", upTo: 60)
     orders = Int(try positive(rules["draws"], "orders", upTo: 10_000))
     families = Int(try positive(rules["draws"], "families", upTo: 10_000))
-    epochs = Int(try positive(rules["trained"], "epochs", upTo: 1000))
-    trainedSizes = rules["trained"]?["sizes"]?.elements?.compactMap(\.int) ?? []
-    try checkCounts(trainedSizes, dimension: .max, of: "dimensions")
+    if let trained = rules["trained"] {
+      epochs = Int(try positive(trained, "epochs", upTo: 1000))
+      trainedSizes = trained["sizes"]?.elements?.compactMap(\.int) ?? []
+      try checkCounts(trainedSizes, dimension: .max, of: "dimensions")
+    } else {
+      (epochs, trainedSizes) = (0, [])
+    }
     claims = rules["claims"] ?? [:]
+    mosts = rules["atMost"] ?? [:]
+  }
+
+  /// The most pairs of a split that are asked, or of what else is counted; for models that are costly to
+  /// run.
+  public func most(_ name: String) throws -> Int {
+    guard let count = mosts[name]?.int, count > 0 else {
+      throw CheckpointError(
+        "\(path): \"transfer.atMost\" has no whole number above 0 for \(name)")
+    }
+    return count
   }
 
   /// What a claim says.

@@ -41,11 +41,11 @@ public struct Transferred: Codable, Sendable {
 extension SpeechModel {
   /// Says everything of one crossing.
   ///
-  /// - Parameters: as of `transferRuns`
+  /// - Parameters: as of `transferRuns`, and the arms, the unpatched base among them
   /// - Returns: nil where the connector keeps no frame of the changed moment
   public func transfer(
     _ crossing: Crossing, _ subspaces: TransferSubspaces, stranger: Crossing, moment: Double,
-    root: String, _ random: Random
+    root: String, arms: [TransferArm] = TransferArm.allCases, _ random: Random
   ) throws -> Transferred? {
     guard
       let runs = try transferRuns(
@@ -59,7 +59,7 @@ extension SpeechModel {
       texts: .init(source: crossing.source.text, base: crossing.base.text),
       words: .init(source: crossing.words.source, base: crossing.words.base),
       voices: .init(source: crossing.voices.source, base: crossing.voices.base),
-      arms: try transferred(runs),
+      arms: try transferred(runs, arms),
       source: try said(asked(crossing, crossing.source, root: root, keeping: runs.base.word)),
       text: try plain(crossing.text), speaker: try plain(crossing.speaker))
   }

@@ -116,6 +116,9 @@ public struct SpeakingTap {
     (self.sites, self.body) = (sites, body)
   }
 
+  /// What it makes of an activation, of a pass that computes all that there is.
+  public func changed(_ site: Site, _ x: Tensor) -> Tensor { tap(nil)(site, x) }
+
   func tap(_ positions: Range<Int>?) -> Tap {
     Tap(sites) { [body] site, x in body(site, x, positions) }
   }

@@ -56,9 +56,9 @@ import Testing
     let root = URL(fileURLWithPath: #filePath).appendingPathComponent("../../../..").standardized
     let path = root.appendingPathComponent("paper/preregistration-sanity.json").path
     let rules = try SanityRules(path)
-    #expect(rules.scrubDraws >= 10 && rules.window == .changed(margin: 60))
-    #expect(try rules.check("self-patch").rule == .exactly(0))
-    #expect(try rules.check("judge").rule == nil)
+    #expect(rules.scrubDraws >= 10 && rules.checks.window == .changed(margin: 60))
+    #expect(try rules.checks.check("self-patch").rule == .exactly(0))
+    #expect(try rules.checks.check("judge").rule == nil)
     let text = try String(contentsOfFile: path, encoding: .utf8)
     let folder = try Folder()
     func message(_ old: String, _ new: String) throws -> String {
@@ -71,15 +71,15 @@ import Testing
     #expect(try message("\"id\": \"everything\"", "\"id\": \"self-patch\"").contains("twice"))
     #expect(try message("\"margin\": 60", "\"margin\": -60").contains("margin"))
     #expect(try message("\"draws\": 20", "\"draws\": 0").contains("should be 1 or more"))
-    #expect(throws: (any Error).self) { try rules.check("nothing") }
+    #expect(throws: (any Error).self) { try rules.checks.check("nothing") }
     #expect(throws: (any Error).self) { try rules.step(ofPairs: "another-model") }
 
     // A check that nobody runs is an error, whatever the others say.
     let evidence = SanityEvidence(number(0, 0, 0), count: 1)
-    let rows = rules.checks.map { SanityRow($0, nil, evidence) }
-    try rules.demandEvery(in: rows)
+    let rows = rules.checks.all.map { SanityRow($0, nil, evidence) }
+    try rules.checks.demandEvery(in: rows)
     do {
-      try rules.demandEvery(in: Array(rows.dropFirst()))
+      try rules.checks.demandEvery(in: Array(rows.dropFirst()))
       Issue.record("a missing check was not missed")
     } catch { #expect("\(error)".contains("self-patch: nobody")) }
   }
@@ -88,10 +88,10 @@ import Testing
     let root = URL(fileURLWithPath: #filePath).appendingPathComponent("../../../..").standardized
     let rules = try SanityRules(
       root.appendingPathComponent("paper/preregistration-sanity.json").path)
-    let check = try rules.check("self-patch")
+    let check = try rules.checks.check("self-patch")
     let good = SanityRow(check, "model", SanityEvidence(every: [0, 0]))
     let bad = SanityRow(check, "model", SanityEvidence(every: [0, -0.25]))
-    let nothing = SanityRow(try rules.check("judge"), nil, nil)
+    let nothing = SanityRow(try rules.checks.check("judge"), nil, nil)
     #expect(good.holds == true && bad.holds == false && nothing.holds == nil)
     let lines = [good, bad, nothing].table.split(separator: "\n", omittingEmptySubsequences: false)
     #expect(lines.count == 5 && lines[4].isEmpty)
@@ -104,6 +104,34 @@ import Testing
       })
     #expect(bad.result == "-0.1250 [-0.2500, 0.0000]")
     #expect([good, bad].summary.contains("FAILS\n"))
+  }
+
+  /// A table that was written is read back, and one that was edited is not believed.
+  @Test func rowsOfAnotherProgramAreReadBack() throws {
+    let root = URL(fileURLWithPath: #filePath).appendingPathComponent("../../../..").standardized
+    let checks = try SanityChecks(
+      root.appendingPathComponent("paper/preregistration-sanity.json").path)
+    let rows = [
+      SanityRow(try checks.check("self-patch"), "model", SanityEvidence(every: [0, 0])),
+      SanityRow(
+        try checks.check("silence"), "model",
+        SanityEvidence(number(0.5, -0.1, 0.9), count: 12, groups: 6)),
+    ]
+    let folder = try Folder()
+    let read = try checks.rows(of: folder.write("rows.tsv", rows.table))
+    #expect(read.table == rows.table && read.map(\.holds) == [true, false])
+    func message(_ old: String, _ new: String) throws -> String {
+      let changed = rows.table.replacingOccurrences(of: old, with: new)
+      #expect(changed != rows.table)
+      do { _ = try checks.rows(of: folder.write("rows.tsv", changed)) } catch { return "\(error)" }
+      return ""
+    }
+    #expect(try message("FAILS", "holds").contains("rows.tsv: line 3: says \"holds\""))
+    #expect(try message("-0.1", "0.1").contains("line 3"))
+    #expect(try message("\tsilence\t", "\tsilent\t").contains("has no check"))
+    #expect(try message("\t0.9\t", "\t\t").contains("no number in column high"))
+    #expect(throws: CellError.self) { try checks.rows(of: "/nowhere/rows.tsv") }
+    #expect(throws: (any Error).self) { try checks.count("pairs") }
   }
 
   /// Three classes that a plane tells apart: the probe reads them, and its shuffles read at chance.

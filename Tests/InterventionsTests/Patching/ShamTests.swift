@@ -117,7 +117,7 @@ import Testing
   }
 
   @Test func theDonorIsFollowed() throws {
-    let found = try speech.directed(runs, transcribing: true, Random(seed: 1))
+    let found = try speech.directed(runs, transcribe: "transcribe:", Random(seed: 1))
     #expect(found.unpatched == Followed(answer: false, transcript: false))
     let base = try rows(pair.clean.waveform(root: Self.root), at: positions)
     let source = try rows(pair.corrupt.waveform(root: Self.root), at: positions)
@@ -134,7 +134,7 @@ import Testing
     let all = try some.map {
       try speech.directed(
         WindowedPair($0, of: suite, speech, at: site, .changed(margin: 60), root: Self.root),
-        transcribing: false, Random(seed: 1))
+        transcribe: nil, Random(seed: 1))
     }
     #expect(all.allSatisfy { $0[.source].transcript == nil })
     let counts = Director.allCases.map { director in all.count { $0[director].answer } }

@@ -75,6 +75,59 @@ private func everything(_ width: Int) throws -> (subspace: Subspace, natural: Na
     }
   }
 
+  /// The same recordings and answers in other words, of the arms that are asked for.
+  @Test func aCrossingCanBeAskedInOtherWords() throws {
+    let spoken = try #require(pair.spoken)
+    #expect(spoken.prompt == pair.spokenPrompt && spoken.prompt != pair.prompt)
+    #expect(spoken.attribute?.prompt == "Who is speaking? One word.")
+    #expect(spoken.attribute?.clean == pair.attribute?.clean)
+    #expect(spoken.clean.id == pair.clean.id && spoken.answers == pair.answers)
+    let (prompt, transcribe) = ("translate:", "who is speaking:")
+    let asked = pair.asked(prompt, voice: "which thing:")
+    let crossing = try Crossing.both(of: asked, transcribe: transcribe)[0]
+    let stranger = try Crossing.both(of: suite.unrelated(to: pair))[0]
+    let (whole, natural) = try everything(128)
+    let subspaces = TransferSubspaces(
+      lexical: whole, voice: whole, lexicalNatural: natural, voiceNatural: natural)
+    let said = try #require(
+      try model.transfer(
+        crossing, subspaces, stranger: stranger, moment: 120, root: root,
+        arms: [.base, .moment], Random(seed: 2)))
+    #expect(Set(said.arms.keys) == ["base", "moment"])
+    // Each answer is that to its own question.
+    #expect(said.base.transcript == crossing.voices.base)
+    let translated = try #require(
+      crossing.base.questions.first { $0.prompt == "translate:" }
+    ).answer
+    #expect(said.base.word == translated)
+  }
+
+  /// The steps of a part's search give what the search gives at once, and nothing is trained where there
+  /// are no sizes to train for.
+  @Test func aPartIsFoundInSteps() throws {
+    let path = "\(root)/paper/preregistration-transfer-published.json"
+    let rules = try Preregistration(path)
+    let fixed = try TransferRules(path)
+    let phonemes = try PairSuite(manifest: "\(root)/data-manifests/evaluation.json")
+    let pairs = ["discovery", "discovery", "validation"].enumerated().map { i, split in
+      Array(
+        phonemes.pairs.filter { $0.split == split && $0.prompt == "first thing:" }
+          .dropFirst(8 * i).prefix(8))
+    }
+    let random = Random(seed: 4)
+    let search = try #require(
+      try model.search(.lexical, pairs, rules, fixed, root: root, random))
+    #expect(search.methods == [.pca, .cca, .mean])
+    let found = try search.study(of: search.methods.map { try search.curve(of: $0) })
+    let once = try #require(try model.study(.lexical, pairs, rules, fixed, root: root, random))
+    #expect(found.method == once.method && found.arbitrary == nil)
+    #expect(found.curve.sufficiency == once.curve.sufficiency)
+    #expect(found.subspace.patterns == once.subspace.patterns)
+    #expect(found.asked == [8, 8, 8] && found.curves.count == 3)
+    #expect(try fixed.most("crossings") == 12)
+    #expect(throws: CheckpointError.self) { try fixed.most("pears") }
+  }
+
   @Test func conditionsMeetAtTheCornersOfTheSimplex() throws {
     let (whole, _) = try everything(128)
     let map = try #require(

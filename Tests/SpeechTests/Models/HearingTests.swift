@@ -88,4 +88,48 @@ let publishedTiny: String? = {
     #expect(abs(reference / Double(said.count + 1) - hearing.meanLogProbability) < 1e-5)
     #expect(hearing.noSpeech > 0 && hearing.noSpeech < 1 && said.count > 0)
   }
+  /// A hearing that goes on from the encoder's last layer is that of a full run with the same changes.
+  @Test(.enabled(if: publishedTiny != nil)) func changesAreThoseOfAFullRun() throws {
+    let recogniser = try Recogniser(folder: publishedTiny!)
+    let clip = try recogniser.model.clip(Waveform(samples: noise(40_000, seed: 4)))
+    let listened = try recogniser.listened(to: clip)
+    let last = Site(.encoder, recogniser.model.config.encoder.layers - 1, .residPost)
+    let crossing = Site("decoder.2.cross.z")!
+    func changed(_ site: Site, _ x: Tensor) -> Tensor {
+      site == last ? x * 0.5 : site == crossing ? x * -1 : x
+    }
+    let plain = try recogniser.hearing(of: clip, limit: 3)
+    for site in [last, crossing] {
+      let hearing = try recogniser.hearing(
+        of: listened, limit: 3, changing: SpeakingTap([site]) { site, x, _ in changed(site, x) })
+      let said = hearing.transcript.tokens
+      let all = try recogniser.model.run(
+        ModelInput(clip: clip, tokens: recogniser.start + said), tap: Tap([site], changed)
+      ).logits
+      let numbers = all.numbers
+      func row(_ row: Int) -> ArraySlice<Float> {
+        numbers[(row * all.width)..<((row + 1) * all.width)]
+      }
+      let sum = row(0).reduce(0.0) { $0 + Foundation.exp(Double($1) - 20) }
+      let noSpeech = Foundation.exp(Double(numbers[50_361]) - 20) / sum
+      #expect(abs(noSpeech - hearing.noSpeech) < 1e-6, "\(site)")
+      #expect(abs(hearing.meanLogProbability - plain.meanLogProbability) > 1e-4, "\(site)")
+      // Every token is the most probable one behind those before it.
+      for (i, token) in said.enumerated() {
+        var logits = Array(row(recogniser.start.count - 1 + i))
+        let barred = recogniser.generation.suppressed
+          .union(i == 0 ? recogniser.generation.suppressedFirst : [])
+        for token in barred { logits[token] = -.infinity }
+        #expect(logits.firstIndex(of: logits.max()!) == token, "\(site), token \(i)")
+      }
+    }
+    let still = SpeakingTap([last]) { _, x, _ in x }
+    #expect(try recogniser.hearing(of: listened, limit: 3, changing: still) == plain)
+    for name in ["encoder.0.resid_post", "decoder.9.cross.z", "lm.0.resid_post"] {
+      #expect(throws: CheckpointError.self) {
+        try recogniser.hearing(
+          of: listened, changing: SpeakingTap([Site(name)!]) { _, x, _ in x })
+      }
+    }
+  }
 }

@@ -54,13 +54,43 @@ extension Recogniser {
   /// The most probable transcript under the published suppression, as `transcript(of:limit:)` gives it,
   /// and how sure the model is.
   public func hearing(of clip: Clip, limit: Int = 224) throws -> Hearing {
+    try hearing(of: listened(to: clip), limit: limit)
+  }
+
+  /// What the encoder's last layer leaves of a clip, which any number of transcripts can go on from.
+  public func listened(to clip: Clip) throws -> Listened {
+    let sound = try SoundBatch(model.config.encoder, clips: [clip])
+    return Listened(
+      stream: model.encoder(model.encoder.embedded(sound), layout: sound.encoder, tap: nil),
+      layout: sound.encoder)
+  }
+
+  /// The same of what was listened to.
+  ///
+  /// - Parameter changing: changes activations behind the encoder's last layer, that one's among them, in
+  ///   every pass
+  /// - Throws: where it names a site that comes before, or that the model lacks.
+  public func hearing(
+    of listened: Listened, limit: Int = 224, changing: SpeakingTap? = nil
+  ) throws -> Hearing {
+    let last = Site(.encoder, model.config.encoder.layers - 1, .residPost)
+    let known = Set(model.sites.filter { $0.stage != .encoder } + [last])
+    if let unknown = changing?.sites.subtracting(known).map(\.description).min() {
+      throw CheckpointError(
+        "\(unknown): a hearing goes on from \(last); name it, or a site of the decoder that the model "
+          + "has")
+    }
     let tokens = try silenceTokens
-    let heard = try model.heard(clip)
+    let stream = changing?.tap(nil)(last, listened.stream) ?? listened.stream
+    let heard = (
+      sound: model.decoder.heard(model.encoder.norm(stream)), layout: listened.layout
+    )
     var config = generation
     config.limit = limit
     var chosen: [Tensor] = []
     let said = model.generate(
-      start, hearing: heard, config, progress: { _ in }, reading: { chosen.append($0) })
+      start, hearing: heard, config, changing: changing, progress: { _ in },
+      reading: { chosen.append($0) })
     var (sum, first) = (0.0, 0.0)
     for (i, logits) in chosen.enumerated() {
       if i == 0 { first = probability(of: tokens.end, in: logits) }
@@ -72,19 +102,30 @@ extension Recogniser {
       transcript: Transcript(
         tokens: said.tokens, text: tokenizer.decode(said.tokens, skippingSpecialTokens: true),
         ended: said.ended),
-      noSpeech: probability(of: tokens.noSpeech, in: model.opening(start[0], hearing: heard)),
+      noSpeech: probability(
+        of: tokens.noSpeech,
+        in: model.opening(start[0], hearing: heard, tap: changing?.tap(0..<1))),
       meanLogProbability: sum / Double(said.tokens.count + 1), endAtOnce: first)
   }
 }
 
+/// The residual stream behind the encoder's last layer, before its norm.
+public struct Listened: Sendable {
+  /// [positions, width], of the whole padded clip.
+  public let stream: Tensor
+  let layout: Layout
+}
+
 extension Whisper {
   /// The logits behind the first token of a transcript, [1, vocabulary].
-  func opening(_ token: Int, hearing heard: (sound: HeardSound, layout: Layout)) -> Tensor {
+  func opening(
+    _ token: Int, hearing heard: (sound: HeardSound, layout: Layout), tap: Tap? = nil
+  ) -> Tensor {
     let layout = Layout(counts: [1], visible: [.causal])
     let x = gatherRows(decoder.embedded([token]), layout.stacked { _, t in t })
     return decoder.logits(
       x, rows: layout, crossing: heard.sound, in: heard.layout,
-      wanted: [layout.sequences[0].row(of: 0)], tap: nil)
+      wanted: [layout.sequences[0].row(of: 0)], tap: tap)
   }
 }
 

@@ -300,10 +300,3 @@ private func headMap(
     heat
   )
 }
-
-extension Array where Element == String {
-  /// The elements in the order of their first appearance.
-  fileprivate var uniqued: [String] {
-    reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
-  }
-}

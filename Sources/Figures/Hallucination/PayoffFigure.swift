@@ -1,0 +1,200 @@
+// Figure 5: what interventions leave of the texts that a published Whisper writes where nobody speaks, and
+// what they cost where somebody does.
+
+import Interventions
+import Plot
+
+/// Rates and costs of one arm over its strengths, on validation.
+public struct PayoffCurve: Sendable {
+  public let arm: TextArm
+  public let points: [RateAndCost]
+  /// Nil where no strength was chosen.
+  public let chosen: Double?
+
+  public init(arm: TextArm, points: [RateAndCost], chosen: Double?) {
+    (self.arm, self.points, self.chosen) = (arm, points, chosen)
+  }
+}
+
+/// One arm of one model on the test split, at the chosen strength; nil where there is none.
+public struct PayoffRow: Sendable {
+  public let model: String
+  public let arm: TextArm
+  public let strength: Double?
+  public let rate: Estimate?
+  public let cost: Estimate?
+
+  public init(
+    model: String, arm: TextArm, strength: Double?, rate: Estimate?, cost: Estimate?
+  ) {
+    (self.model, self.arm, self.strength) = (model, arm, strength)
+    (self.rate, self.cost) = (rate, cost)
+  }
+}
+
+/// How well a score tells speech from sounds in one model.
+public struct PayoffArea: Sendable {
+  public let model: String
+  public let score: String
+  public let area: Estimate
+
+  public init(model: String, score: String, area: Estimate) {
+    (self.model, self.score, self.area) = (model, score, area)
+  }
+}
+
+private let symbols: [Symbol] = [.circle, .hollowSquare]
+
+/// Curves of rate against cost on validation, rates and costs on the test split, areas.
+///
+/// - Parameter cost: what a strength may cost
+public func payoffFigure(
+  curves: [PayoffCurve], rows: [PayoffRow], areas: [PayoffArea], cost: Double
+) -> DrawnFigure {
+  var figure = Figure(width: Figure.full, height: 122)
+  let bands = figure.area.rows([58, 58], gap: 2)
+  let top = bands[0].columns([88, 90], gap: 2)
+  figure.add(curvePanel(curves, cost, in: top[0]))
+  figure.add(areaPanel(areas, in: top[1]))
+  let below = bands[1].columns([108, 70], gap: 1)
+  let models = rows.map(\.model).uniqued
+  let arms = TextArm.allCases
+  func panel(
+    _ letter: String, _ title: String, _ quantity: String, _ range: ClosedRange<Double>,
+    labelled: Bool, lines: [Double], in area: Rect, _ value: (PayoffRow) -> Estimate?
+  ) -> Panel {
+    var marks: [any Mark] = lines.map { ReferenceLine.vertical($0) }
+    for (m, model) in models.enumerated() {
+      for (a, arm) in arms.enumerated() {
+        guard let row = rows.first(where: { $0.model == model && $0.arm == arm }) else { continue }
+        let y = Double(arms.count - 1 - a) + 0.5 + (m == 0 ? 0.15 : -0.15)
+        guard let number = value(row) else {
+          if m == 0 && labelled {
+            marks.append(Label("no strength below the cost", at: 0.02, y - 0.15, Style.small))
+          }
+          continue
+        }
+        if let interval = number.interval {
+          marks.append(
+            Line(
+              [Datum(interval.lowerBound, y), Datum(interval.upperBound, y)],
+              Pen(Palette.categories[m], width: 0.7)))
+        }
+        marks.append(
+          Points([Datum(number.value, y)], symbols[m], Palette.categories[m], size: 1.3))
+      }
+    }
+    let names = Axis.categories("", arms.reversed().map(\.rawValue))
+    var margins = Panel.margins
+    margins.left = labelled ? 38 : 3
+    return Panel(
+      letter, title, in: area, margins: margins, x: .linear(quantity, range, ticks: 5),
+      y: labelled ? names : names.unlabelled, marks)
+  }
+  figure.add(
+    panel(
+      "c", "Kinds of sound that nothing was chosen on", "Share of sounds with words left",
+      -0.03...1.03, labelled: true, lines: [0, 1], in: below[0], \.rate))
+  let ends = rows.compactMap(\.cost).flatMap { [$0.low, $0.high] }.filter(\.isFinite)
+  figure.add(
+    panel(
+      "d", "Speech", "Word error rate, less that of what is written",
+      roundRange(containing: ends + [-0.01, 0.02], about: 4), labelled: false,
+      lines: [0, cost], in: below[1], \.cost))
+  return DrawnFigure(
+    drawing: figure, table: payoffTable(curves, rows, areas), caption: caption)
+}
+
+private let caption =
+  "Texts that a published Whisper writes where nobody speaks: the share that is left and the word errors "
+  + "that it costs on speech, by strength, on validation in tiny.en, chosen strengths ringed; how "
+  + "well scores tell speech from sounds; and both quantities on kinds of sound, speakers and sentences that "
+  + "nothing was chosen on, beside Whisper's own rule, directions and heads drawn at random and a gate "
+  + "on the log-mel."
+
+private func curvePanel(_ curves: [PayoffCurve], _ cost: Double, in area: Rect) -> Panel {
+  var marks: [any Mark] = [ReferenceLine.vertical(cost)]
+  var entries: [LegendEntry] = []
+  let drawn: [TextArm] = [.own, .noSpeech, .gate, .drawnGate, .melGate, .move, .prune]
+  let right = 0.3
+  for (i, arm) in drawn.enumerated() {
+    guard let curve = curves.first(where: { $0.arm == arm }) else { continue }
+    let color = Palette.categories[i % Palette.categories.count]
+    let points = curve.points.filter { $0.cost <= right }.map { Datum($0.cost, $0.rate) }
+    let symbol = Symbol.allCases[i % Symbol.allCases.count]
+    marks += [
+      Line(points.sorted { ($0.x, $1.y) < ($1.x, $0.y) }, Pen(color, width: 0.6)),
+      Points(points, symbol, color, size: 1),
+    ]
+    if let chosen = curve.points.first(where: { $0.strength == curve.chosen }), arm != .own {
+      marks.append(Points([Datum(chosen.cost, chosen.rate)], .hollowCircle, .ink, size: 2.4))
+    }
+    entries.append(LegendEntry(arm.rawValue, .symbol(symbol, color)))
+  }
+  marks.append(Legend(.topRight, entries))
+  return Panel(
+    "a", "Strengths, on validation, in tiny.en", in: area,
+    x: .linear("Cost: word error rate on speech", -0.02...right, ticks: 4),
+    y: .linear("Share of sounds with words left", -0.03...1.03, ticks: 4), marks)
+}
+
+private func areaPanel(_ areas: [PayoffArea], in area: Rect) -> Panel {
+  let scores = areas.map(\.score).uniqued
+  var marks: [any Mark] = [ReferenceLine.vertical(0.5), ReferenceLine.vertical(1)]
+  for (m, model) in areas.map(\.model).uniqued.enumerated() {
+    for (s, score) in scores.enumerated() {
+      guard let found = areas.first(where: { $0.model == model && $0.score == score }) else {
+        continue
+      }
+      let y = Double(scores.count - 1 - s) + 0.5 + (m == 0 ? 0.15 : -0.15)
+      if let interval = found.area.interval {
+        marks.append(
+          Line(
+            [Datum(interval.lowerBound, y), Datum(interval.upperBound, y)],
+            Pen(Palette.categories[m], width: 0.7)))
+      }
+      marks.append(
+        Points([Datum(found.area.value, y)], symbols[m], Palette.categories[m], size: 1.3))
+    }
+  }
+  marks.append(
+    Legend(
+      .bottomLeft,
+      areas.map(\.model).uniqued.enumerated().map {
+        LegendEntry($1, .symbol(symbols[$0], Palette.categories[$0]))
+      }))
+  var margins = Panel.margins
+  margins.left = 40
+  return Panel(
+    "b", "Telling speech from sounds", in: area, margins: margins,
+    x: .linear("Area under the receiver operating characteristic", 0...1.03, ticks: 5),
+    y: .categories("", scores.reversed()), marks)
+}
+
+/// Every plotted value, one a line.
+private func payoffTable(
+  _ curves: [PayoffCurve], _ rows: [PayoffRow], _ areas: [PayoffArea]
+) -> String {
+  var lines = ["model\tpanel\titem\tstrength\tquantity\tvalue\tlow\thigh"]
+  for curve in curves {
+    for point in curve.points {
+      let start = "whisper-tiny.en\tvalidation\t\(curve.arm.rawValue)\t\(point.strength)"
+      let mark = point.strength == curve.chosen ? " (chosen)" : ""
+      lines.append("\(start)\trate\(mark)\t\(point.rate)\t\t")
+      lines.append("\(start)\tcost\(mark)\t\(point.cost)\t\t")
+    }
+  }
+  for row in rows {
+    let start = "\(row.model)\ttest\t\(row.arm.rawValue)\t\(row.strength.map { "\($0)" } ?? "none")"
+    for (name, value) in [("rate", row.rate), ("cost", row.cost)] {
+      let number = value.map { "\($0.value)\t\($0.low)\t\($0.high)" } ?? "NA\tNA\tNA"
+      lines.append("\(start)\t\(name)\t\(number)")
+    }
+  }
+  for area in areas {
+    lines.append(
+      "\(area.model)\tarea\t\(area.score)\t\tarea\t\(area.area.value)\t\(area.area.low)\t"
+        + "\(area.area.high)")
+  }
+  return lines.map { $0 + "\n" }.joined()
+}
