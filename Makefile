@@ -19,7 +19,7 @@ PACKAGES := pkg-config libopenblas-dev libsndfile1-dev libsoxr-dev libcairo2-dev
 SPEECH := festival festvox-kallpc16k festvox-kdlpc16k espeak-ng
 TOOLS := poppler-utils pandoc
 FETCH := curl ca-certificates
-LATEX := texlive-latex-base texlive-latex-recommended texlive-latex-extra texlive-fonts-recommended lmodern texlive-binaries pandoc
+LATEX := texlive-latex-base texlive-latex-recommended texlive-latex-extra texlive-fonts-recommended lmodern texlive-binaries pandoc poppler-utils
 BIN := .build/release
 # README's program, built as a package that depends on this one, and run.
 IMPORTING := swift build -c release --package-path Tests/Importing --scratch-path build/importing \

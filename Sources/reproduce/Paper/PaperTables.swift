@@ -65,7 +65,7 @@ struct PaperTables {
   }
 
   private func transfer() -> String {
-    let rows = small.compactMap { model in
+    let rows = (["qwen2-audio-published"] + small).compactMap { model in
       line(
         model, prefix: "e2.\(model)",
         [
@@ -84,7 +84,7 @@ struct PaperTables {
   }
 
   private func sanity() -> String {
-    let checks = ledger.rows.filter { $0.experiment == "sanity-checks" }.map(\.name)
+    let checks = ledger.rows.filter { ["sanity-checks", "published-sanity"].contains($0.experiment) }.map(\.name)
     let models = (["qwen2-audio-published"] + small).filter { model in
       checks.contains { $0.hasPrefix("sanity.\(model).") }
     }
