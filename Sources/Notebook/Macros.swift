@@ -78,10 +78,13 @@ extension Ledger.Row {
   }
 
   /// The digits after the point: two significant ones of the interval's half width, and none that
-  /// is smaller than the tolerance; nil where the number has neither.
+  /// is smaller than the tolerance, nor without an interval more than four significant ones; nil where the
+  /// number has neither.
   private var decimals: Int? {
     let fromTolerance = tolerance > 0 ? -Int(log10(tolerance).rounded(.up)) : nil
-    guard let low, let high, low < high else { return fromTolerance }
+    guard let low, let high, low < high else {
+      return fromTolerance.map { min($0, 3 - magnitude(value)) }
+    }
     let fromInterval = 1 - magnitude((high - low) / 2)
     return min(fromInterval, fromTolerance ?? fromInterval)
   }
