@@ -19,6 +19,7 @@ PACKAGES := pkg-config libopenblas-dev libsndfile1-dev libsoxr-dev libcairo2-dev
 SPEECH := festival festvox-kallpc16k festvox-kdlpc16k espeak-ng
 TOOLS := poppler-utils pandoc
 FETCH := curl ca-certificates
+LATEX := texlive-latex-base texlive-latex-recommended texlive-latex-extra texlive-fonts-recommended lmodern texlive-binaries pandoc poppler-utils
 BIN := .build/release
 # README's program, built as a package that depends on this one, and run.
 IMPORTING := swift build -c release --package-path Tests/Importing --scratch-path build/importing \
@@ -38,10 +39,9 @@ RUN := $(FRESH) $(if $(FROM),--from "$(FROM)") $(OWN)
 QUICK := method-on-one-pair:12 e1-causal-map:24 maps-by-model:12 search-methods:6 e1-across-models:6 \
   causal-transfer:1 sanity-checks:12
 
-.PHONY: help deps deps-fetch deps-all build quick figure1 figure2 e1 figure3 figure4 figure5 figureS1 figureS2 figureS3 \
-  figureS4 figureS5 figureS9 \
-  sanity sanity-published test models models-published data published corpus sounds check evaluate evaluate-published parity oracles \
-  tour pages docs fuzz lint clean
+.PHONY: help deps deps-fetch deps-all deps-paper build quick figure1 figure2 e1 figure3 figure4 figure5 figureS1 figureS2 \
+  figureS3 figureS4 figureS5 figureS9 sanity sanity-published test models models-published data published corpus sounds \
+  check evaluate evaluate-published parity oracles tour pages paper docs fuzz lint clean
 
 help: ## This list.
 	@echo "Times are for two cores, once built; the first build takes 3 minutes."
@@ -76,6 +76,9 @@ deps-fetch:
 
 deps-all:
 	@$(call install,$(PACKAGES) $(SPEECH) $(TOOLS) $(FETCH))
+
+deps-paper:
+	@$(call install,$(PACKAGES) $(LATEX))
 
 build: deps ## Build everything in release mode (3 min the first time).
 	@swift build -c release
@@ -236,6 +239,27 @@ oracles: deps ## What is known beforehand: 15 oracle tests, planted bottlenecks,
 tour: deps ## The ten verbs of tap on the shipped checkpoint, as README shows them (1 min).
 	@swift build -c release --product tap
 	@sed -n '/^```sh$$/,/^```$$/p' README.md | grep -v '^```' | bash -euo pipefail
+
+# The small checkpoints' experiments, whose figures the paper takes; each skips what is unchanged.
+PAPER_RUNS := method-on-one-pair e1-causal-map maps-by-model search-methods e1-across-models causal-transfer sanity-checks
+PAPER_TEX = $(wildcard paper/*.tex paper/sections/*.tex paper/*.bib build/paper/*.tex build/paper/tables/*.tex) $(wildcard figures/*.pdf)
+
+paper: deps-paper ## The paper, build/paper/paper.pdf (40 min; with FAST=1 of the committed figures, 1 min).
+	@$(if $(FAST),,for run in $(PAPER_RUNS); do \
+	  swift build -c release --product $$run && $(BIN)/$$run $(FRESH) || exit 1; done)
+	@swift build -c release --product reproduce
+	@$(BIN)/reproduce paper
+	@pandoc -f markdown-auto_identifiers -t latex --shift-heading-level-by=1 paper/definitions.md > build/paper/definitions.new \
+	  && { cmp -s build/paper/definitions.new build/paper/definitions.tex || cp build/paper/definitions.new build/paper/definitions.tex; }
+	@$(MAKE) -s --no-print-directory build/paper/paper.pdf
+	@pdfinfo build/paper/paper.pdf 2>/dev/null | awk '/^Pages/ { print "build/paper/paper.pdf: " $$2 " pages" }'
+
+# LaTeX runs here and sees relative paths only, so that the PDF names no folder.
+build/paper/paper.pdf: $(PAPER_TEX)
+	@run() { FORCE_SOURCE_DATE=1 max_print_line=200 "$$@" > build/paper/run.log 2>&1 || { \
+	  grep -E -A3 '^(!|.*:[0-9]+:)|not found' build/paper/run.log | head -20; echo "$$1 failed; see build/paper/run.log"; return 1; }; }; \
+	latex() { run pdflatex -interaction=nonstopmode -halt-on-error -file-line-error -output-directory=build/paper paper/paper.tex; }; \
+	latex && run bibtex build/paper/paper && latex && latex
 
 pages: deps-all ## The experiments as web pages, in build/pages (1 s).
 	@mkdir -p build/pages

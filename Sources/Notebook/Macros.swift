@@ -6,20 +6,30 @@ extension Ledger {
   /// The text of `paper/numbers.tex`: `\newcommand` for each row, by the name of ``macroName(of:)``,
   /// and one more, `…Interval`, for each row that has an interval.
   ///
-  /// - Parameter digits: the significant digits of a number that is exact and not whole.
-  public func macros(digits: Int = 3) throws -> String {
+  /// - Parameters:
+  ///   - digits: the significant digits of a number that is exact and not whole.
+  ///   - used: the macros that are written, intervals by the name of their number; nil for all.
+  public func macros(digits: Int = 3, used: Set<String>? = nil) throws -> String {
     var owners: [String: String] = [:]
     var text = "% Made from numbers.tsv; edit that, or rather the experiment it comes from.\n"
     func define(_ macro: String, _ body: String, for row: Row) throws {
       if let owner = owners.updateValue(row.name, forKey: macro) {
         throw Failure("\"\(owner)\" and \"\(row.name)\" would both be the macro \\\(macro)")
       }
+      guard used?.contains(macro) ?? true else { return }
       text += "\\newcommand{\\\(macro)}{\(body)}\n"
     }
     for row in rows {
       let macro = try macroName(of: row.name)
       try define(macro, row.latex(digits: digits), for: row)
       if let interval = row.latexInterval { try define(macro + "Interval", interval, for: row) }
+    }
+    if let unknown = used?.filter({ owners[$0] == nil }).sorted().first {
+      let near = owners.keys.sorted().filter { $0.hasPrefix(unknown.prefix(unknown.count / 2)) }
+        .prefix(5)
+      throw Failure(
+        "no number of the ledger has the macro \\\(unknown)"
+          + (near.isEmpty ? "" : "; near it are \(near.joined(separator: ", "))"))
     }
     return text
   }
@@ -68,10 +78,13 @@ extension Ledger.Row {
   }
 
   /// The digits after the point: two significant ones of the interval's half width, and none that
-  /// is smaller than the tolerance; nil where the number has neither.
+  /// is smaller than the tolerance, nor without an interval more than four significant ones; nil where the
+  /// number has neither.
   private var decimals: Int? {
     let fromTolerance = tolerance > 0 ? -Int(log10(tolerance).rounded(.up)) : nil
-    guard let low, let high, low < high else { return fromTolerance }
+    guard let low, let high, low < high else {
+      return fromTolerance.map { min($0, 3 - magnitude(value)) }
+    }
     let fromInterval = 1 - magnitude((high - low) / 2)
     return min(fromInterval, fromTolerance ?? fromInterval)
   }

@@ -144,6 +144,8 @@ struct LedgerTests {
     #expect(try latex(123.456) == "123")
     #expect(try latex(0.123456, tolerance: 1e-4) == "0.1235")
     #expect(try latex(0.123456, tolerance: 5e-4) == "0.123")
+    #expect(try latex(0.123456, tolerance: 1e-6) == "0.1235")
+    #expect(try latex(0.5, 0.5, 0.5, tolerance: 1e-6) == "0.5000")
     #expect(try latex(0.8312, 0.79, 0.872) == "0.831")
     #expect(try latex(0.8312, 0.5, 1.1) == "0.83")
     #expect(try latex(0.8312, 0.83, 0.832, tolerance: 0.01) == "0.83")

@@ -1,5 +1,5 @@
 // Heads of cross-attention that carry that there is speech, as a map of exchanges has them, and a decoder
-// without them (`paper/definitions.md`, D142).
+// without them (`paper/definitions.md`, D136).
 
 import Speech
 import Tensor

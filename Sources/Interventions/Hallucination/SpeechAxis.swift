@@ -1,5 +1,5 @@
 // The direction in which a recogniser's encoder holds that there is speech: how far a recording lies along
-// it, and what it is to be moved along it (`paper/definitions.md`, D141).
+// it, and what it is to be moved along it (`paper/definitions.md`, D135).
 
 import Speech
 import Tensor

@@ -1,5 +1,5 @@
 // Whether a text is left, where nobody speaks and where somebody does: rates, what they cost, and the
-// strength that is chosen (`paper/definitions.md`, D143).
+// strength that is chosen (`paper/definitions.md`, D137).
 
 import Speech
 import Tensor

@@ -1,5 +1,5 @@
 // A recording heard as it is, and with each change of the activations that carry that there is speech
-// (`paper/definitions.md`, D141 and D142).
+// (`paper/definitions.md`, D135 and D136).
 
 import Speech
 import Tensor

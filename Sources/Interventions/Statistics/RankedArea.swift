@@ -1,4 +1,4 @@
-// How well a score tells two sorts of items apart, whatever its scale (`paper/definitions.md`, D140).
+// How well a score tells two sorts of items apart, whatever its scale (`paper/definitions.md`, D134).
 
 /// The area under the receiver operating characteristic: how often a score is higher for an item that is
 /// meant than for one that is not, equals counting half (Hanley and McNeil, 1982).

@@ -1,0 +1,51 @@
+// `reproduce paper`: what LaTeX needs of the ledger, so that no number is typed into the paper.
+
+import ArgumentParser
+import Foundation
+import Notebook
+
+struct Paper: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Writes the paper's numbers, verdicts and tables from the ledger.",
+    discussion: """
+      Reads paper/numbers.tsv and paper/accuracies.tsv, and which numbers paper/*.tex and paper/sections/*.tex \
+      ask for; writes DIR/numbers.tex and DIR/tables. A number, verdict or table that is asked for and not \
+      there is an error, and so is a number typed by hand.
+      """)
+
+  @Option(help: "The folder to write to.") var out = "build/paper"
+
+  func run() throws {
+    let repository = try Repository()
+    let ledger = try readLedger(repository)
+    let sources = try PaperSources(root: repository.root.path)
+    try sources.check(against: ledger)
+    let tables = try PaperTables(
+      ledger: ledger, accuracies: Accuracies(reading: repository.url("paper/accuracies.tsv").path))
+    var outputs = [
+      "numbers.tex": try ledger.macros(used: sources.used) + ledger.verdictDefinitions()
+    ]
+    for (name, text) in try tables.all() { outputs["tables/\(name).tex"] = text }
+    try FileManager.default.createDirectory(
+      atPath: "\(out)/tables", withIntermediateDirectories: true)
+    for (name, text) in outputs.sorted(by: { $0.key < $1.key }) {
+      // What is as it was keeps its date, so that LaTeX does not run for nothing.
+      let path = "\(out)/\(name)"
+      if FileManager.default.contents(atPath: path) != Data(text.utf8) {
+        try writeAtomically(text, to: path)
+      }
+    }
+    print(
+      "\(sources.used.count) numbers and \(outputs.count - 1) tables from paper/numbers.tsv, in \(out)"
+    )
+  }
+}
+
+/// The committed ledger; one that is not there is an error here.
+func readLedger(_ repository: Repository) throws -> Ledger {
+  let path = "paper/numbers.tsv"
+  guard let data = FileManager.default.contents(atPath: repository.url(path).path) else {
+    throw ValidationError("\(path) is missing: git restore it, or run the experiments")
+  }
+  return try Ledger(parsing: String(decoding: data, as: UTF8.self), file: path)
+}

@@ -1,0 +1,170 @@
+// The paper's tables, each from rows of the ledger by their names. A row that is not there is a dash, and a
+// model without any row is left out.
+
+import Foundation
+import Notebook
+
+struct PaperTables {
+  let ledger: Ledger
+  let accuracies: Accuracies
+
+  private let small = [
+    "qwen2-audio-small", "qwen2-audio-ctc-small", "salmonn-small", "soundwave-small",
+  ]
+
+  /// Every table by its file's name.
+  func all() throws -> [(String, String)] {
+    [
+      ("claims", try claims()), ("accuracies", accuracyTable()), ("localisation", localisation()),
+      ("transfer", transfer()), ("sanity", sanity()), ("factors", factors()), ("search", search()),
+    ]
+  }
+
+  private func claims() throws -> String {
+    let rows = try ledger.verdicts().filter { !$0.key.contains(".") }.map {
+      "\($0.key) & \(escaped($0.statement)) & \($0.word) & \($0.count) & \\texttt{\(escaped($0.experiment))}"
+    }
+    return table(
+      columns: "@{}lp{72mm}lll@{}", head: "claim & as it was asked & verdict & holds & experiment",
+      rows)
+  }
+
+  private func localisation() -> String {
+    let rows = small.flatMap { model in
+      ["synthetic", "people"].flatMap { voices in
+        ["transcription", "translation", "answer"].compactMap { task in
+          line(
+            "\(model) & \(voices), \(task)", prefix: "e1.\(model).\(voices).\(task)",
+            ["sufficiency", "necessity", "unrelated", "near", "takesOver"])
+        }
+      }
+    }
+    return table(
+      columns: "@{}llccccc@{}",
+      head:
+        "checkpoint & voices, task & sufficiency & necessity & unrelated item & near & takes over",
+      rows)
+  }
+
+  private func factors() -> String {
+    let rows = small.compactMap { model in
+      line(
+        model, prefix: "e1.\(model)",
+        [
+          "speaker.sound.transcriptStays", "speaker.sound.voice", "noise.moment", "noise.unrelated",
+          "stability.anotherSpeaker", "stability.inNoise", "stability.anotherSentenceByTheClock",
+        ])
+    }
+    return table(
+      columns: "@{}lccccccc@{}",
+      head:
+        "& \\multicolumn{2}{c}{another speaker's sound} & \\multicolumn{2}{c}{mistakes in noise}"
+        + " & \\multicolumn{3}{c}{map's likeness to that of}\\\\\n"
+        + "checkpoint & text stays & voice moved & moment & unrelated & speaker & noise & other sentence",
+      rows)
+  }
+
+  private func transfer() -> String {
+    let rows = (["qwen2-audio-published"] + small).compactMap { model in
+      line(
+        model, prefix: "e2.\(model)",
+        [
+          "lexical.K", "lexical.sufficiency", "lexical.necessity", "lexical.wrongItem",
+          "transfer.lexical.sourceText",
+          "transfer.wrongItem.sourceText", "transfer.lexical.baseVoice", "transfer.base.baseVoice",
+          "transfer.voice.sourceText",
+        ])
+    }
+    return table(
+      columns: "@{}lccccccccc@{}",
+      head:
+        "& & & & wrong & \\multicolumn{2}{c}{source's text written} & \\multicolumn{2}{c}{own voice named}"
+        + " & text with\\\\\ncheckpoint & $K$ & sufficiency & necessity & item & lexical & wrong item & lexical"
+        + " & unpatched & voice", rows)
+  }
+
+  private func sanity() -> String {
+    let checks = ledger.rows.filter { ["sanity-checks", "published-sanity"].contains($0.experiment) }.map(\.name)
+    let models = (["qwen2-audio-published"] + small).filter { model in
+      checks.contains { $0.hasPrefix("sanity.\(model).") }
+    }
+    let skipped = ["donor", "follows"]
+    let names = Set(
+      checks.compactMap { name -> String? in
+        guard let model = models.first(where: { name.hasPrefix("sanity.\($0).") }) else {
+          return nil
+        }
+        let check = String(name.dropFirst("sanity.\(model).".count))
+        let isDetail = [".change", ".flipped", ".kl"].contains { check.hasSuffix($0) }
+        return isDetail || skipped.contains(String(check.prefix { $0 != "." })) ? nil : check
+      }
+    ).sorted()
+    let rows = names.map { check in
+      ([escaped(check)] + models.map { cell("sanity.\($0).\(check)") }).joined(separator: " & ")
+    }
+    let planted = ["cell", "dimension", "diffuse", "removed"].map {
+      "planted.\($0) & \\multicolumn{\(models.count)}{l}{\(cell("sanity.planted.\($0)"))}"
+    }
+    return table(
+      columns: "@{}l" + String(repeating: "c", count: models.count) + "@{}",
+      head: (["check"] + models).joined(separator: " & "), rows + planted)
+  }
+
+  private func search() -> String {
+    let kinds = ["residual": "RelP", "mlp": "RelP", "keys": "QK-fix", "queries": "QK-fix"]
+    let rows = small.flatMap { model in
+      ["residual", "mlp", "queries", "keys"].compactMap { kind in
+        line(
+          "\(model) & \(kind) & \(kinds[kind]!)", prefix: "s2.\(model).\(kind)",
+          [
+            "attribution.pearson", "\(kinds[kind]!).pearson", "attribution.spearman",
+            "\(kinds[kind]!).spearman",
+          ])
+      }
+    }
+    return table(
+      columns: "@{}lllcccc@{}",
+      head: "& & & \\multicolumn{2}{c}{Pearson} & \\multicolumn{2}{c}{Spearman}\\\\\n"
+        + "checkpoint & sites & remedy & attribution & remedy & attribution & remedy", rows)
+  }
+
+  /// The measures of the evaluation that any checkpoint has, people's recordings behind synthetic voices.
+  private func accuracyTable() -> String {
+    let measures = [
+      "transcription", "translation", "position", "knowledge", "choice", "pairs that enter",
+    ]
+    let rows = accuracies.checkpoints.flatMap { checkpoint in
+      ["evaluation", "never-heard", "human"].compactMap { set -> String? in
+        let cells = measures.map { measure in
+          accuracies[checkpoint, "\(set) | all voices | \(measure)"] ?? "--"
+        }
+        guard cells.contains(where: { $0 != "--" }) else { return nil }
+        return ([checkpoint, set] + cells).joined(separator: " & ")
+      }
+    }
+    return table(
+      columns: "@{}llcccccc@{}",
+      head: (["checkpoint", "recordings"] + measures).joined(separator: " & "), rows)
+  }
+
+  /// A line of numbers; nil where the ledger has none of them.
+  private func line(_ label: String, prefix: String, _ names: [String]) -> String? {
+    let cells = names.map { cell("\(prefix).\($0)") }
+    return cells.allSatisfy { $0 == "--" } ? nil : ([label] + cells).joined(separator: " & ")
+  }
+
+  private func cell(_ name: String) -> String {
+    guard let row = ledger[name] else { return "--" }
+    guard let interval = row.latexInterval, row.low != row.high else { return row.latex() }
+    return "\(row.latex())\\,{\\tiny \(interval)}"
+  }
+}
+
+private func table(columns: String, head: String, _ rows: [String]) -> String {
+  "% Made from paper/numbers.tsv and paper/accuracies.tsv.\n\\begin{tabular}{\(columns)}\n\\toprule\n\(head)\\\\\n"
+    + "\\midrule\n" + rows.map { "\($0)\\\\\n" }.joined() + "\\bottomrule\n\\end{tabular}\n"
+}
+
+func escaped(_ text: String) -> String {
+  text.replacing("_", with: "\\_").replacing("%", with: "\\%").replacing("&", with: "\\&")
+}
