@@ -84,7 +84,8 @@ struct PaperTables {
   }
 
   private func sanity() -> String {
-    let checks = ledger.rows.filter { ["sanity-checks", "published-sanity"].contains($0.experiment) }.map(\.name)
+    let experiments = ["sanity-checks", "published-sanity"]
+    let checks = ledger.rows.filter { experiments.contains($0.experiment) }.map(\.name)
     let models = (["qwen2-audio-published"] + small).filter { model in
       checks.contains { $0.hasPrefix("sanity.\(model).") }
     }
