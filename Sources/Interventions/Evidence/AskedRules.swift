@@ -11,58 +11,43 @@ public struct AskedRules: Sendable {
   public let handOver: ClosedRange<Double>
   /// How much less than Whisper's decoder the language model may read.
   public let margin: Double
-  private let path: String
-  private let rules: JSON
+  private let part: RulesPart
 
   /// - Throws: an error that names the file and what is missing, or the windows of `AskedGrid` where they
   ///   are not those that were fixed.
   public init(_ path: String) throws {
-    self.path = path
-    rules = try readJSON(path)["speechLM"] ?? [:]
+    part = try RulesPart("speechLM", of: path)
     let (next, layers) = (AskedGrid.next, AskedGrid.every)
-    guard rules["windows"]?["next"]?.double == next, rules["windows"]?["layers"]?.int == layers
+    guard part["windows"]?["next"]?.double == next, part["windows"]?["layers"]?.int == layers
     else {
       throw CheckpointError(
         "\(path): \"speechLM.windows\" must be {\"layers\": \(layers), \"next\": \(next)}, the windows and "
           + "depths that maps of asked pairs have; restore the file, or the windows")
     }
-    guard let from = rules["handOver"]?["from"]?.double, let to = rules["handOver"]?["to"]?.double,
+    guard let from = part["handOver"]?["from"]?.double, let to = part["handOver"]?["to"]?.double,
       from <= to
     else {
       throw CheckpointError(
         "\(path): \"speechLM.handOver\" must name layers \"from\" and \"to\", in rising order")
     }
     handOver = from...to
-    guard let margin = rules["margin"]?.double, margin >= 0 else {
+    guard let margin = part["margin"]?.double, margin >= 0 else {
       throw CheckpointError("\(path): \"speechLM.margin\" must be a number of 0 or more")
     }
     self.margin = margin
   }
 
   /// Of a kind's pairs every so many-th is asked, the first among them.
-  public func step(ofPairs kind: String) throws -> Int { try count(kind, "everyPair") }
+  public func step(ofPairs kind: String) throws -> Int { try part.count(kind, in: "everyPair") }
 
   /// The most pairs of a kind whose maps are computed, of those that enter.
-  public func most(ofPairs kind: String) throws -> Int { try count(kind, "atMost") }
+  public func most(ofPairs kind: String) throws -> Int { try part.count(kind, in: "atMost") }
 
   /// Of the pairs whose maps are computed every so many-th is taken for something else too.
-  public func step(ofTurns name: String) throws -> Int { try count(name, "everyTurn") }
+  public func step(ofTurns name: String) throws -> Int { try part.count(name, in: "everyTurn") }
 
   /// What a claim says.
-  public func statement(_ claim: String) throws -> String {
-    guard let text = rules["claims"]?[claim]?.string, !text.isEmpty else {
-      throw CheckpointError("\(path): \"speechLM.claims\" has no claim \(claim)")
-    }
-    return text
-  }
-
-  private func count(_ name: String, _ entry: String) throws -> Int {
-    guard let count = rules[entry]?[name]?.int, count > 0 else {
-      throw CheckpointError(
-        "\(path): \"speechLM.\(entry)\" has no whole number above 0 for \(name)")
-    }
-    return count
-  }
+  public func statement(_ claim: String) throws -> String { try part.statement(claim) }
 }
 
 /// What the claims about a speech language model of published halves come to (`paper/definitions.md`,

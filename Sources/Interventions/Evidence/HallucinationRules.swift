@@ -1,7 +1,6 @@
 // What was fixed beforehand about texts where nobody speaks: which strengths are tried, what a strength
 // may cost, and what is claimed.
 
-import JSON
 import Speech
 
 /// The part "hallucination" of a preregistration.
@@ -24,39 +23,23 @@ public struct HallucinationRules: Sendable {
   /// Utterances a split, and as many stretches of so many utterances one after another.
   public let utterances: Int
   public let joined: Int
-  private let path: String
-  private let claims: JSON
+  private let part: RulesPart
 
   /// - Throws: an error that names the file and the entry that is missing or out of range.
   public init(_ path: String) throws {
-    self.path = path
-    let rules = try readJSON(path)["hallucination"] ?? [:]
-    func numbers(_ key: String) throws -> [Double] {
-      let list = rules[key]?.elements?.compactMap(\.double) ?? []
-      guard !list.isEmpty, list.allSatisfy({ $0 > 0 && $0.isFinite }) else {
-        throw CheckpointError("\(path): \"hallucination.\(key)\" must list numbers above 0")
-      }
-      return list
-    }
-    func number(_ key: String) throws -> Double {
-      guard let value = rules[key]?.double, value > 0, value.isFinite else {
-        throw CheckpointError("\(path): \"hallucination.\(key)\" must be a number above 0")
-      }
-      return value
-    }
-    (cost, read) = (try number("cost"), try number("read"))
-    (limit, draws) = (Int(try number("limit")), Int(try number("draws")))
-    (utterances, joined) = (Int(try number("utterances")), Int(try number("joined")))
-    (thresholds, gates) = (try numbers("thresholds"), try numbers("gates"))
-    (moves, heads) = (try numbers("moves"), try numbers("heads").map { Int($0) })
-    claims = rules["claims"] ?? [:]
+    part = try RulesPart("hallucination", of: path)
+    cost = try part.number("cost", upTo: 1)
+    read = try part.number("read", upTo: 1)
+    limit = try part.count("limit")
+    draws = try part.count("draws")
+    utterances = try part.count("utterances")
+    joined = try part.count("joined")
+    thresholds = try part.numbers("thresholds", upTo: 1)
+    gates = try part.numbers("gates", upTo: 1)
+    moves = try part.numbers("moves", upTo: 100)
+    heads = try part.counts("heads")
   }
 
   /// What a claim says.
-  public func statement(_ claim: String) throws -> String {
-    guard let text = claims[claim]?.string, !text.isEmpty else {
-      throw CheckpointError("\(path): \"hallucination.claims\" has no claim \(claim)")
-    }
-    return text
-  }
+  public func statement(_ claim: String) throws -> String { try part.statement(claim) }
 }

@@ -113,10 +113,12 @@ public struct SanityChecks: Sendable {
   public let margin: Double
   public var window: PairWindow { .changed(margin: margin) }
   private let path: String
+  private let part: RulesPart
 
   /// - Throws: an error that names the file and the entry that is missing or out of range.
   public init(_ path: String) throws {
     self.path = path
+    part = try RulesPart("sanity", of: path)
     do {
       let json = try JSON.object(readJSON(path).object("sanity"))
       margin = try json.double("margin")
@@ -156,12 +158,7 @@ public struct SanityChecks: Sendable {
   }
 
   /// How many of something are measured, as the entry "asked" says.
-  public func count(_ name: String) throws -> Int {
-    do {
-      return try JSON.object(JSON.object(readJSON(path).object("sanity")).object("asked")).positive(
-        name)
-    } catch { throw CheckpointError("\(path): \"sanity.asked\": \(error)") }
-  }
+  public func count(_ name: String) throws -> Int { try part.count(name, in: "asked") }
 }
 
 extension SanityCheck {

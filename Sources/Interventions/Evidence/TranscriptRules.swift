@@ -6,21 +6,14 @@ import Speech
 
 /// The part "transcript" of a preregistration, such as `paper/preregistration-published.json`.
 public struct TranscriptRules: Sendable {
-  private let path: String
-  private let everyPair: JSON
-  private let everyTurn: JSON
-  private let statements: JSON
+  private let part: RulesPart
 
   /// - Throws: an error that names the file and what is missing, or the windows of `TranscriptGrid` where
   ///   they are not those that were fixed.
   public init(_ path: String) throws {
-    self.path = path
-    let rules = try readJSON(path)["transcript"] ?? [:]
-    (everyPair, everyTurn, statements) = (
-      rules["everyPair"] ?? [:], rules["everyTurn"] ?? [:], rules["claims"] ?? [:]
-    )
+    part = try RulesPart("transcript", of: path)
     let (next, text) = (TranscriptGrid.next, TranscriptGrid.text)
-    guard rules["windows"]?["next"]?.double == next, rules["windows"]?["text"]?.int == text else {
+    guard part["windows"]?["next"]?.double == next, part["windows"]?["text"]?.int == text else {
       throw CheckpointError(
         "\(path): \"transcript.windows\" must be {\"next\": \(next), \"text\": \(text)}, the windows that "
           + "maps of transcripts have; restore the file, or the windows")
@@ -28,24 +21,11 @@ public struct TranscriptRules: Sendable {
   }
 
   /// Of a kind's pairs, every so many-th is taken, the first among them.
-  public func step(ofPairs kind: String) throws -> Int { try step(kind, everyPair, "everyPair") }
+  public func step(ofPairs kind: String) throws -> Int { try part.count(kind, in: "everyPair") }
 
   /// Of the turns in which kinds alternate, every so many-th is taken.
-  public func step(ofTurns name: String) throws -> Int { try step(name, everyTurn, "everyTurn") }
+  public func step(ofTurns name: String) throws -> Int { try part.count(name, in: "everyTurn") }
 
   /// What a claim says.
-  public func statement(_ claim: String) throws -> String {
-    guard let text = statements[claim]?.string, !text.isEmpty else {
-      throw CheckpointError("\(path): \"transcript.claims\" has no claim \(claim)")
-    }
-    return text
-  }
-
-  private func step(_ name: String, _ steps: JSON, _ entry: String) throws -> Int {
-    guard let step = steps[name]?.int, step > 0 else {
-      throw CheckpointError(
-        "\(path): \"transcript.\(entry)\" has no whole number above 0 for \(name)")
-    }
-    return step
-  }
+  public func statement(_ claim: String) throws -> String { try part.statement(claim) }
 }

@@ -1,7 +1,6 @@
 // What was fixed beforehand about maps across models, tasks and factors: when a block of cells is a
 // bottleneck, what counts as early, as near and as stable, what is taken, and what is claimed.
 
-import JSON
 import Speech
 import Tensor
 
@@ -24,46 +23,24 @@ public struct LocalisationRules: Sendable {
   public let everyPair: Int
   public let everyHuman: Int
   public let mistakes: Int
-  private let path: String
-  private let claims: JSON
+  private let part: RulesPart
 
   /// - Throws: an error that names the file and the entry that is missing or out of range.
   public init(_ path: String) throws {
-    self.path = path
-    let rules = try readJSON(path)["localisation"] ?? [:]
-    func number(_ key: String, upTo most: Double) throws -> Double {
-      guard let value = rules[key]?.double, value > 0, value <= most else {
-        throw CheckpointError(
-          "\(path): \"localisation\" needs a number above 0 and up to \(most) for \"\(key)\"")
-      }
-      return value
-    }
-    func count(_ key: String) throws -> Int {
-      guard let value = rules[key]?.int, value > 0 else {
-        throw CheckpointError(
-          "\(path): \"localisation\" needs a whole number above 0 for \"\(key)\"")
-      }
-      return value
-    }
-    blockShare = try number("blockShare", upTo: 1)
-    level = try number("level", upTo: 0.5)
-    early = try number("early", upTo: 1)
-    mostOfEffect = try number("mostOfEffect", upTo: 1)
-    noise = try number("noise", upTo: 60)
-    preserved = try number("preserved", upTo: 1)
-    everyPair = try count("everyPair")
-    everyHuman = try count("everyHuman")
-    mistakes = try count("mistakes")
-    claims = rules["claims"] ?? [:]
+    part = try RulesPart("localisation", of: path)
+    blockShare = try part.number("blockShare", upTo: 1)
+    level = try part.number("level", upTo: 0.5)
+    early = try part.number("early", upTo: 1)
+    mostOfEffect = try part.number("mostOfEffect", upTo: 1)
+    noise = try part.number("noise", upTo: 60)
+    preserved = try part.number("preserved", upTo: 1)
+    everyPair = try part.count("everyPair")
+    everyHuman = try part.count("everyHuman")
+    mistakes = try part.count("mistakes")
   }
 
   /// What a claim says.
-  public func statement(_ claim: String) throws -> String {
-    guard let text = claims[claim]?.string, !text.isEmpty else {
-      throw CheckpointError("\(path): \"localisation.claims\" has no claim \(claim)")
-    }
-    return text
-  }
+  public func statement(_ claim: String) throws -> String { try part.statement(claim) }
 
   /// How many layers of a language model are early.
   public func earlyLayers(of layers: Int) -> Int {

@@ -22,56 +22,33 @@ public struct TransferRules: Sendable {
   /// The K that subspaces are trained for, none where none is, and passes over the pairs.
   public let trainedSizes: [Int]
   public let epochs: Int
-  private let path: String
-  private let claims: JSON
-  private let mosts: JSON
+  private let part: RulesPart
 
   /// - Throws: an error that names the file and the entry that is missing or out of range.
   public init(_ path: String) throws {
-    self.path = path
-    let rules = try readJSON(path)["transfer"] ?? [:]
-    func positive(_ group: JSON?, _ key: String, upTo most: Double) throws -> Double {
-      guard let value = group?[key]?.double, value > 0, value <= most else {
-        throw CheckpointError(
-          "\(path): \"transfer\" needs a number above 0 and up to \(most) for \"\(key)\"")
-      }
-      return value
-    }
-    compactShare = try positive(rules, "compactShare", upTo: 1)
-    preserved = try positive(rules, "preserved", upTo: 1)
-    separable = try positive(rules, "separable", upTo: 1)
-    moment = try positive(rules, "moment", upTo: 1000)
-    noise = try positive(rules, "noise", upTo: 60)
-    orders = Int(try positive(rules["draws"], "orders", upTo: 10_000))
-    families = Int(try positive(rules["draws"], "families", upTo: 10_000))
-    if let trained = rules["trained"] {
-      epochs = Int(try positive(trained, "epochs", upTo: 1000))
+    part = try RulesPart("transfer", of: path)
+    compactShare = try part.number("compactShare", upTo: 1)
+    preserved = try part.number("preserved", upTo: 1)
+    separable = try part.number("separable", upTo: 1)
+    moment = try part.number("moment", upTo: 1000)
+    noise = try part.number("noise", upTo: 60)
+    orders = Int(try part.number("orders", in: "draws", upTo: 10_000))
+    families = Int(try part.number("families", in: "draws", upTo: 10_000))
+    if let trained = part["trained"] {
+      epochs = Int(try part.number("epochs", in: "trained", upTo: 1000))
       trainedSizes = trained["sizes"]?.elements?.compactMap(\.int) ?? []
       try checkCounts(trainedSizes, dimension: .max, of: "dimensions")
     } else {
       (epochs, trainedSizes) = (0, [])
     }
-    claims = rules["claims"] ?? [:]
-    mosts = rules["atMost"] ?? [:]
   }
 
   /// The most pairs of a split that are asked, or of what else is counted; for models that are costly to
   /// run.
-  public func most(_ name: String) throws -> Int {
-    guard let count = mosts[name]?.int, count > 0 else {
-      throw CheckpointError(
-        "\(path): \"transfer.atMost\" has no whole number above 0 for \(name)")
-    }
-    return count
-  }
+  public func most(_ name: String) throws -> Int { try part.count(name, in: "atMost") }
 
   /// What a claim says.
-  public func statement(_ claim: String) throws -> String {
-    guard let text = claims[claim]?.string, !text.isEmpty else {
-      throw CheckpointError("\(path): \"transfer.claims\" has no claim \(claim)")
-    }
-    return text
-  }
+  public func statement(_ claim: String) throws -> String { try part.statement(claim) }
 }
 
 /// What the claims about transfer come to for one model (`paper/definitions.md`, D117).
