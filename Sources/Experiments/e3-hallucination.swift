@@ -70,7 +70,7 @@ if notebook.options.quick == nil {
 // sound's positions behind the encoder's last layer along the direction from sounds to speech, and leaves
 // out what lies below a threshold. The *move* carries all of those positions further to the side on which
 // the recording lies, and *pruning* sets to zero the heads that Figure S4 names; both read p(no speech) >
-// 0.6 of the changed model. Beside gate, move and pruning stand directions as long and heads as many that
+// 0.6 of the changed model, beside which stands the same reading of the unchanged one. Beside gate, move and pruning stand directions as long and heads as many that
 // are drawn at random, and a gate of the same make on the log-mel, which needs no model.
 
 @MainActor func changes(_ name: String, _ recogniser: Recogniser, _ heads: [CrossHead])
@@ -102,8 +102,8 @@ let seen = notebook.cell("whisper-tiny.en, validation", over: tried, key: \.id) 
 }
 let arms = TextArm.allCases
 let curves = attempt { try arms.map { try $0.curve(tried, seen, fixed) } }
-var chosen: [TextArm: Double] = [.all: 0, .own: 0]
-for (arm, curve) in zip(arms, curves).dropFirst(2) {
+var chosen: [TextArm: Double] = [.all: 0, .own: 0, .read: fixed.read]
+for (arm, curve) in zip(arms, curves) where chosen[arm] == nil {
   chosen[arm] = curve.chosen(below: fixed.cost, doing: curves[0][0].rate)?.strength
   notebook.say("\(arm.rawValue): " + (chosen[arm].map { "\($0)" } ?? "no strength below the cost"))
 }
@@ -170,27 +170,25 @@ for (name, heard) in results {
 
 // ## What tells sound from speech
 //
-// The area under the receiver operating characteristic of each score, over the test split.
+// The area under the receiver operating characteristic of each score, over the test split; of drawn directions
+// the mean.
 
-let scores: [(name: String, score: (HeardText) -> Double)] = [
-  ("axis at the encoder's last layer", { $0.axis }), ("drawn direction there", { $0.drawn[0] }),
-  ("axis of the log-mel", { $0.mel }), ("p(no speech)", { -$0.plain.noSpeech }),
-  ("mean log-probability", { $0.plain.meanLogProbability }),
-  ("p(end at once)", { -$0.plain.endAtOnce }),
+let scores: [(name: String, scores: (HeardText) -> [Double])] = [
+  ("axis at the encoder's last layer", { [$0.axis] }), ("drawn directions there", { $0.drawn }),
+  ("axis of the log-mel", { [$0.mel] }), ("p(no speech)", { [-$0.plain.noSpeech] }),
+  ("mean log-probability", { [$0.plain.meanLogProbability] }),
+  ("p(end at once)", { [-$0.plain.endAtOnce] }),
 ]
 var areas: [PayoffArea] = []
 for (name, heard) in results {
-  for (what, score) in scores {
+  for (what, scores) in scores {
+    let known = Array(zip(tested, heard))
     let grouped = clustered(
-      zip(tested, heard).map { ($0.isSpeech, score($1)) },
-      by: zip(tested, heard).map(\.0.group))
+      known.map { (isMeant: $0.0.isSpeech, scores: scores($0.1)) }, by: known.map(\.0.group))
     let area = clusterInterval(
       of: grouped, draws: rules.bootstrapDraws, widened: true,
       random.split(name).split("area").split(what)
-    ) { groups in
-      let all = groups.joined()
-      return rankedArea(all.filter(\.0).map(\.1), over: all.filter { !$0.0 }.map(\.1)) ?? 0.5
-    }
+    ) { meanRankedArea($0.flatMap { $0 }) }
     areas.append(PayoffArea(model: name, score: what, area: area))
   }
 }
@@ -221,6 +219,27 @@ for row in rows {
   if let strength = row.strength { notebook.number("\(name).strength", strength) }
   if let rate = row.rate { notebook.number("\(name).rate", rate) }
   if let cost = row.cost { notebook.number("\(name).cost", cost) }
+}
+
+// Looked at afterwards, and exploratory: what a drawn direction leaves where the gate's own threshold is put on it;
+// and of how many recordings of speech the gate leaves the text out, exactly (Clopper and Pearson), since an
+// interval of draws has no width where none is lost.
+
+for (name, heard) in results {
+  guard let strength = chosen[.gate] else { continue }
+  let ledger = "e3.hallucination.\(name)"
+  let draw = random.split(name).split("afterwards")
+  notebook.number(
+    "\(ledger).gateDrawnDirection.atTheGates.rate",
+    mean("drawn", of: heard, speech: false, draw) {
+      TextArm.drawnGate.leaves($0, of: $1, at: strength, fixed).words
+    })
+  let spoken = zip(heard, tested).filter(\.1.isSpeech)
+  let lost = spoken.count {
+    TextArm.all.leaves($0, of: $1, at: 0, fixed).words == 1
+      && TextArm.gate.leaves($0, of: $1, at: strength, fixed).words == 0
+  }
+  notebook.number("\(ledger).gate.lost", clopperPearson(lost, of: spoken.count))
 }
 for area in areas {
   notebook.number("e3.hallucination.\(area.model).area.\(area.score.ledgerName)", area.area)

@@ -43,8 +43,6 @@ public struct PayoffArea: Sendable {
   }
 }
 
-private let symbols: [Symbol] = [.circle, .hollowSquare]
-
 /// Curves of rate against cost on validation, rates and costs on the test split, areas.
 ///
 /// - Parameter cost: what a strength may cost
@@ -55,52 +53,34 @@ public func payoffFigure(
   let bands = figure.area.rows([58, 58], gap: 2)
   let top = bands[0].columns([88, 90], gap: 2)
   figure.add(curvePanel(curves, cost, in: top[0]))
-  figure.add(areaPanel(areas, in: top[1]))
+  let (read, scores) = (areas.map(\.model).uniqued, areas.map(\.score).uniqued)
+  figure.add(
+    dotPanel(
+      "b", "Telling speech from sounds",
+      x: .linear("Area under the receiver operating characteristic", 0...1.03, ticks: 5),
+      items: scores, models: read, names: 40, lines: [0.5, 1], legend: .topLeft, in: top[1]
+    ) { m, s in areas.first { $0.model == read[m] && $0.score == scores[s] }?.area })
   let below = bands[1].columns([108, 70], gap: 1)
   let models = rows.map(\.model).uniqued
   let arms = TextArm.allCases
-  func panel(
-    _ letter: String, _ title: String, _ quantity: String, _ range: ClosedRange<Double>,
-    labelled: Bool, lines: [Double], in area: Rect, _ value: (PayoffRow) -> Estimate?
-  ) -> Panel {
-    var marks: [any Mark] = lines.map { ReferenceLine.vertical($0) }
-    for (m, model) in models.enumerated() {
-      for (a, arm) in arms.enumerated() {
-        guard let row = rows.first(where: { $0.model == model && $0.arm == arm }) else { continue }
-        let y = Double(arms.count - 1 - a) + 0.5 + (m == 0 ? 0.15 : -0.15)
-        guard let number = value(row) else {
-          if m == 0 && labelled {
-            marks.append(Label("no strength below the cost", at: 0.02, y - 0.15, Style.small))
-          }
-          continue
-        }
-        if let interval = number.interval {
-          marks.append(
-            Line(
-              [Datum(interval.lowerBound, y), Datum(interval.upperBound, y)],
-              Pen(Palette.categories[m], width: 0.7)))
-        }
-        marks.append(
-          Points([Datum(number.value, y)], symbols[m], Palette.categories[m], size: 1.3))
-      }
-    }
-    let names = Axis.categories("", arms.reversed().map(\.rawValue))
-    var margins = Panel.margins
-    margins.left = labelled ? 38 : 3
-    return Panel(
-      letter, title, in: area, margins: margins, x: .linear(quantity, range, ticks: 5),
-      y: labelled ? names : names.unlabelled, marks)
+  func value(_ path: KeyPath<PayoffRow, Estimate?>) -> (Int, Int) -> Estimate? {
+    { m, a in rows.first { $0.model == models[m] && $0.arm == arms[a] }?[keyPath: path] }
   }
   figure.add(
-    panel(
-      "c", "Kinds of sound that nothing was chosen on", "Share of sounds with words left",
-      -0.03...1.03, labelled: true, lines: [0, 1], in: below[0], \.rate))
+    dotPanel(
+      "c", "Kinds of sound that nothing was chosen on",
+      x: .linear("Share of sounds with words left", -0.03...1.03, ticks: 5),
+      items: arms.map(\.rawValue), models: models, names: 38, lines: [0, 1],
+      missing: "no strength below the cost", in: below[0], value(\.rate)))
   let ends = rows.compactMap(\.cost).flatMap { [$0.low, $0.high] }.filter(\.isFinite)
   figure.add(
-    panel(
-      "d", "Speech", "Word error rate, less that of what is written",
-      roundRange(containing: ends + [-0.01, 0.02], about: 4), labelled: false,
-      lines: [0, cost], in: below[1], \.cost))
+    dotPanel(
+      "d", "Speech",
+      x: .linear(
+        "Word error rate, less that of what is written",
+        roundRange(containing: ends + [-0.01, 0.02], about: 4), ticks: 5),
+      items: arms.map(\.rawValue), models: models, names: nil, lines: [0, cost], in: below[1],
+      value(\.cost)))
   return DrawnFigure(
     drawing: figure, table: payoffTable(curves, rows, areas), caption: caption)
 }
@@ -109,8 +89,9 @@ private let caption =
   "Texts that a published Whisper writes where nobody speaks: the share that is left and the word errors "
   + "that it costs on speech, by strength, on validation in tiny.en, chosen strengths ringed; how "
   + "well scores tell speech from sounds; and both quantities on kinds of sound, speakers and sentences that "
-  + "nothing was chosen on, beside Whisper's own rule, directions and heads drawn at random and a gate "
-  + "on the log-mel."
+  + "nothing was chosen on, beside Whisper's own rule, its p(no speech) at the threshold that changed models "
+  + "are read with, directions and heads drawn at random and a gate on the log-mel. Strengths that cost more "
+  + "than the axis of a holds are in the table."
 
 private func curvePanel(_ curves: [PayoffCurve], _ cost: Double, in area: Rect) -> Panel {
   var marks: [any Mark] = [ReferenceLine.vertical(cost)]
@@ -136,39 +117,6 @@ private func curvePanel(_ curves: [PayoffCurve], _ cost: Double, in area: Rect) 
     "a", "Strengths, on validation, in tiny.en", in: area,
     x: .linear("Cost: word error rate on speech", -0.02...right, ticks: 4),
     y: .linear("Share of sounds with words left", -0.03...1.03, ticks: 4), marks)
-}
-
-private func areaPanel(_ areas: [PayoffArea], in area: Rect) -> Panel {
-  let scores = areas.map(\.score).uniqued
-  var marks: [any Mark] = [ReferenceLine.vertical(0.5), ReferenceLine.vertical(1)]
-  for (m, model) in areas.map(\.model).uniqued.enumerated() {
-    for (s, score) in scores.enumerated() {
-      guard let found = areas.first(where: { $0.model == model && $0.score == score }) else {
-        continue
-      }
-      let y = Double(scores.count - 1 - s) + 0.5 + (m == 0 ? 0.15 : -0.15)
-      if let interval = found.area.interval {
-        marks.append(
-          Line(
-            [Datum(interval.lowerBound, y), Datum(interval.upperBound, y)],
-            Pen(Palette.categories[m], width: 0.7)))
-      }
-      marks.append(
-        Points([Datum(found.area.value, y)], symbols[m], Palette.categories[m], size: 1.3))
-    }
-  }
-  marks.append(
-    Legend(
-      .topLeft,
-      areas.map(\.model).uniqued.enumerated().map {
-        LegendEntry($1, .symbol(symbols[$0], Palette.categories[$0]))
-      }))
-  var margins = Panel.margins
-  margins.left = 40
-  return Panel(
-    "b", "Telling speech from sounds", in: area, margins: margins,
-    x: .linear("Area under the receiver operating characteristic", 0...1.03, ticks: 5),
-    y: .categories("", scores.reversed()), marks)
 }
 
 /// What one model wrote for each recording as it is, and where the recording lies, one a line: for a reader,

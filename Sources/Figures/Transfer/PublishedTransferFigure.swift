@@ -46,12 +46,7 @@ private func heard(_ probes: ProbeReadings, in area: Rect) -> Panel {
           read.baseVoice[s].interval)
       }
     }
-    for point in points {
-      if let interval = point.interval {
-        marks.append(
-          Line([Datum(point.x, interval.lowerBound), Datum(point.x, interval.upperBound)], pen))
-      }
-    }
+    marks.append(Whiskers(points, pen))
     marks.append(Points(points, transferSymbols[s], pen.color, size: 1.1))
     entries.append(LegendEntry(site, .symbol(transferSymbols[s], pen.color)))
   }

@@ -32,19 +32,16 @@ public struct SpeechAxis: Codable, Sendable {
     }
   }
 
-  /// The axis through the same origin along a direction that is drawn, as long as this one: the matched
-  /// control.
+  /// Of an axis through both means, one through the same origin along a direction that is drawn, as long: the
+  /// matched control. The mean of speech lies at 1 along it, too.
   public func drawn(_ random: Random) throws -> SpeechAxis {
     var random = random
     let raw = direction.map { _ in random.normal() }
     let scale = (square(direction) / square(raw)).squareRoot()
-    // The mean of speech lies at 1 along it, as along the real one.
-    return try SpeechAxis(
-      origin: origin, direction: raw.map { scale * $0 }, to: zip(origin, speech).map { $0 + $1 })
+    // This axis goes through both means, so that its direction leads to that of speech.
+    let speech = zip(origin, direction).map { $0 + $1 }
+    return try SpeechAxis(origin: origin, direction: raw.map { scale * $0 }, to: speech)
   }
-
-  /// The mean of speech, from that of sounds; only of an axis through both.
-  private var speech: [Double] { direction }
 
   /// 0 where a recording lies as sounds do on average, 1 where it lies as speech does.
   public func position(of mean: [Double]) -> Double {

@@ -36,6 +36,9 @@ public enum TextArm: String, Sendable, CaseIterable {
   /// Whatever is written; and what Whisper's own code leaves of it.
   case all = "whatever is written"
   case own = "Whisper's own rule"
+  /// What has p(no speech) up to the threshold that changed models are read with: what they are to be
+  /// compared with.
+  case read = "p(no speech), as changed models are read"
   /// What has p(no speech) up to a threshold.
   case noSpeech = "p(no speech)"
   /// What lies above a threshold on the axis, along a direction that is drawn, and on that of the log-mel.
@@ -53,6 +56,7 @@ public enum TextArm: String, Sendable, CaseIterable {
   public func strengths(_ rules: HallucinationRules) -> [Double] {
     switch self {
     case .all, .own: [0]
+    case .read: [rules.read]
     case .noSpeech: rules.thresholds
     case .gate, .drawnGate, .melGate: rules.gates
     case .move, .drawnMove: rules.moves
@@ -75,7 +79,7 @@ public enum TextArm: String, Sendable, CaseIterable {
     return switch self {
     case .all: left(plain, true)
     case .own: left(plain, !plain.isTakenForSilence)
-    case .noSpeech: left(plain, plain.noSpeech <= strength)
+    case .read, .noSpeech: left(plain, plain.noSpeech <= strength)
     case .gate: left(plain, heard.axis >= strength)
     case .drawnGate: .mean(of: heard.drawn.map { left(plain, $0 >= strength) })
     case .melGate: left(plain, heard.mel >= strength)

@@ -1,0 +1,56 @@
+// A panel of rows with names, in each a dot with its interval for every model: what several arms or scores come
+// to.
+
+import Interventions
+import Plot
+
+/// The symbol and colour of a model, by its place.
+func modelSymbol(_ model: Int) -> (symbol: Symbol, color: Color) {
+  ([Symbol.circle, .hollowSquare, .diamond][model % 3], Palette.categories[model])
+}
+
+/// One row an item, from the top, and in it one dot a model.
+///
+/// - Parameters:
+///   - names: millimetres that the items' names take on the left; without them if nil
+///   - missing: what is written where the first model has no number
+///   - value: of a model and an item, by their places
+func dotPanel(
+  _ letter: String, _ title: String, x: Axis, items: [String], models: [String], names: Double?,
+  lines: [Double], missing: String? = nil, legend: Legend.Corner? = nil, in area: Rect,
+  _ value: (_ model: Int, _ item: Int) -> Estimate?
+) -> Panel {
+  var marks: [any Mark] = lines.map { ReferenceLine.vertical($0) }
+  for m in models.indices {
+    let (symbol, color) = modelSymbol(m)
+    for i in items.indices {
+      let middle = Double(items.count - 1 - i) + 0.5
+      guard let number = value(m, i) else {
+        if m == 0, let missing {
+          marks.append(Label(missing, at: lines[0] + 0.02, middle, Style.small))
+        }
+        continue
+      }
+      let y = middle + 0.15 * Double(models.count - 1) - 0.3 * Double(m)
+      if let interval = number.interval {
+        marks.append(
+          Line([Datum(interval.lowerBound, y), Datum(interval.upperBound, y)], Pen(color, width: 0.7)))
+      }
+      marks.append(Points([Datum(number.value, y)], symbol, color, size: 1.3))
+    }
+  }
+  if let legend {
+    marks.append(
+      Legend(
+        legend,
+        models.enumerated().map {
+          LegendEntry($1, .symbol(modelSymbol($0).symbol, modelSymbol($0).color))
+        }))
+  }
+  let labels = Axis.categories("", items.reversed())
+  var margins = Panel.margins
+  margins.left = names ?? 3
+  return Panel(
+    letter, title, in: area, margins: margins, x: x, y: names == nil ? labels.unlabelled : labels,
+    marks)
+}
