@@ -14,7 +14,7 @@ export SOURCE_DATE_EPOCH := 0
 export LC_ALL := C.UTF-8
 export TZ := UTC
 
-PACKAGES := pkg-config libopenblas-dev libsndfile1-dev libsoxr-dev libcairo2-dev libfreetype-dev \
+PACKAGES := pkg-config libopenblas-dev libsndfile1-dev libsoxr-dev libspeexdsp-dev libcairo2-dev libfreetype-dev \
   libjson-c-dev libssl-dev flite1-dev
 SPEECH := festival festvox-kallpc16k festvox-kdlpc16k espeak-ng
 TOOLS := poppler-utils pandoc
@@ -37,9 +37,9 @@ OWN := $(if $(MODEL),--model "$(MODEL)") $(if $(PAIRS),--pairs "$(PAIRS)")
 RUN := $(FRESH) $(if $(FROM),--from "$(FROM)") $(OWN)
 # What `make quick` runs, and on how many items a cell: as few as give every interval six groups.
 QUICK := method-on-one-pair:12 e1-causal-map:24 maps-by-model:12 search-methods:6 e1-across-models:6 \
-  causal-transfer:1 sanity-checks:12
+  causal-transfer:1 e3-noise:24 sanity-checks:12
 
-.PHONY: help deps deps-fetch deps-all deps-paper build quick figure1 figure2 e1 figure3 figure4 figure5 figureS1 figureS2 \
+.PHONY: help deps deps-fetch deps-all deps-paper build quick figure1 figure2 e1 figure3 figure4 figure5 figure6 e3 figureS1 figureS2 \
   figureS3 figureS4 figureS5 figureS9 sanity sanity-published test models models-published data published corpus sounds \
   check evaluate evaluate-published parity oracles tour pages paper docs fuzz lint clean
 
@@ -141,6 +141,12 @@ figure5: deps ## Figure 5: what leaves out the texts that published Whispers wri
 	@swift build -c release --product e3-hallucination
 	@$(BIN)/e3-hallucination $(RUN)
 
+figure6: deps ## Figure 6: speech in noise, with interventions where the map points (12 min).
+	@swift build -c release --product e3-noise
+	@$(BIN)/e3-noise $(RUN)
+
+e3: figure6 figure5 ## Experiment E3: Figures 6 and 5; the second after make published (25 min).
+
 figureS5: deps ## Figure S5: directions of its projector's output that carry the answer, needing the same (not run whole yet; an hour by count).
 	@swift build -c release --product published-subspace
 	@$(BIN)/published-subspace $(RUN)
@@ -213,7 +219,7 @@ check: deps ## Verify every data file, and that every figure and number comes ou
 	@mkdir -p build/check/paper && cp paper/accuracies.tsv build/check/paper/
 	@$(BIN)/reproduce evaluate --table build/check/paper/accuracies.tsv > /dev/null
 	@# What other runs have stored does not count; what an interrupted check has stored does.
-	@for experiment in method-on-one-pair e1-causal-map maps-by-model search-methods e1-across-models causal-transfer sanity-checks \
+	@for experiment in method-on-one-pair e1-causal-map maps-by-model search-methods e1-across-models causal-transfer e3-noise sanity-checks \
 	  $(if $(PUBLISHED),published-whisper published-hallucination published-speech-lm published-subspace published-transfer published-sanity e3-hallucination); do \
 	  TAP_CELLS=build/check/cells $(BIN)/$$experiment $(FRESH) --out build/check || exit 1; \
 	done
@@ -241,7 +247,7 @@ tour: deps ## The ten verbs of tap on the shipped checkpoint, as README shows th
 	@sed -n '/^```sh$$/,/^```$$/p' README.md | grep -v '^```' | bash -euo pipefail
 
 # The small checkpoints' experiments, whose figures the paper takes; each skips what is unchanged.
-PAPER_RUNS := method-on-one-pair e1-causal-map maps-by-model search-methods e1-across-models causal-transfer sanity-checks
+PAPER_RUNS := method-on-one-pair e1-causal-map maps-by-model search-methods e1-across-models causal-transfer e3-noise sanity-checks
 PAPER_TEX = $(wildcard paper/*.tex paper/sections/*.tex paper/*.bib build/paper/*.tex build/paper/tables/*.tex) $(wildcard figures/*.pdf)
 
 paper: deps-paper ## The paper, build/paper/paper.pdf (40 min; with FAST=1 of the committed figures, 1 min).

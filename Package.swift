@@ -12,7 +12,7 @@ let experiments = [
   "method-on-one-pair", "e1-causal-map", "maps-by-model", "search-methods", "e1-across-models",
   "causal-transfer", "sanity-checks", "published-whisper", "published-hallucination",
   "published-speech-lm", "published-subspace", "published-transfer", "published-sanity",
-  "e3-hallucination",
+  "e3-hallucination", "e3-noise",
 ]
 
 /// Every x86-64 machine that the determinism contract covers has AVX2 and FMA. SwiftPM takes no such
@@ -52,6 +52,7 @@ let package = Package(
     system("COpenBLAS", "openblas", apt: "libopenblas-dev"),
     system("CSndFile", "sndfile", apt: "libsndfile1-dev"),
     system("CSoxr", "soxr", apt: "libsoxr-dev"),
+    system("CSpeexDSP", "speexdsp", apt: "libspeexdsp-dev"),
     system("CCairo", "cairo", apt: "libcairo2-dev"),
     system("CJSON", "json-c", apt: "libjson-c-dev"),
     system("CCrypto", "libcrypto", apt: "libssl-dev"),
@@ -59,7 +60,8 @@ let package = Package(
     .target(name: "JSON", dependencies: ["CJSON"]),
     .target(name: "Tensor", dependencies: ["COpenBLAS"], swiftSettings: vector),
     .target(
-      name: "Speech", dependencies: ["Tensor", "JSON", "Notebook", "CSndFile", "CSoxr"],
+      name: "Speech",
+      dependencies: ["Tensor", "JSON", "Notebook", "CSndFile", "CSoxr", "CSpeexDSP"],
       swiftSettings: vector),
     .target(name: "Corpus", dependencies: ["Tensor", "Speech", "JSON"], swiftSettings: vector),
     .target(

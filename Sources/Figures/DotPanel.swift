@@ -9,7 +9,8 @@ func modelSymbol(_ model: Int) -> (symbol: Symbol, color: Color) {
   ([Symbol.circle, .hollowSquare, .diamond][model % 3], Palette.categories[model])
 }
 
-/// One row an item, from the top, and in it one dot a model.
+/// One row an item, from the top, and in it one dot a model; what lies beyond the axis is left out, and intervals
+/// end with it.
 ///
 /// - Parameters:
 ///   - names: millimetres that the items' names take on the left; without them if nil
@@ -27,14 +28,17 @@ func dotPanel(
       let middle = Double(items.count - 1 - i) + 0.5
       guard let number = value(m, i) else {
         if m == 0, let missing {
-          marks.append(Label(missing, at: lines[0] + 0.02, middle, Style.small))
+          marks.append(
+            Label(missing, at: x.lower + 0.04 * (x.upper - x.lower), middle, Style.small))
         }
         continue
       }
+      guard (x.lower...x.upper).contains(number.value) else { continue }
       let y = middle + 0.15 * Double(models.count - 1) - 0.3 * Double(m)
-      if let interval = number.interval {
+      if let interval = number.interval?.clamped(to: x.lower...x.upper) {
         marks.append(
-          Line([Datum(interval.lowerBound, y), Datum(interval.upperBound, y)], Pen(color, width: 0.7)))
+          Line(
+            [Datum(interval.lowerBound, y), Datum(interval.upperBound, y)], Pen(color, width: 0.7)))
       }
       marks.append(Points([Datum(number.value, y)], symbol, color, size: 1.3))
     }

@@ -38,7 +38,7 @@ public enum TextArm: String, Sendable, CaseIterable {
   case own = "Whisper's own rule"
   /// What has p(no speech) up to the threshold that changed models are read with: what they are to be
   /// compared with.
-  case read = "p(no speech), as changed models are read"
+  case read = "as changed models are read"
   /// What has p(no speech) up to a threshold.
   case noSpeech = "p(no speech)"
   /// What lies above a threshold on the axis, along a direction that is drawn, and on that of the log-mel.

@@ -28,6 +28,14 @@ public struct SiteScores: Sendable {
     return sum
   }
 
+  /// The sum over all positions of each head or neuron.
+  public var totals: [Double] {
+    let size = width / parts
+    var sums = [Double](repeating: 0, count: parts)
+    for (i, value) in values.enumerated() { sums[i % width / size] += value }
+    return sums
+  }
+
   /// The sum of all.
   public var total: Double { values.reduce(0, +) }
 

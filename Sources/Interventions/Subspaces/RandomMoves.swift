@@ -105,8 +105,11 @@ extension DoubleMatrix {
   /// Scaled so that a squared length of `own` becomes `wanted`; a move of no length stays.
   func rescaled(_ own: Double, to wanted: Double) -> DoubleMatrix {
     guard own > 0, own.isFinite, wanted.isFinite else { return self }
-    let factor = (wanted / own).squareRoot()
-    return DoubleMatrix(rows: rows, columns: columns, numbers.map { $0 * factor })
+    return scaled(by: (wanted / own).squareRoot())
+  }
+
+  func scaled(by factor: Double) -> DoubleMatrix {
+    DoubleMatrix(rows: rows, columns: columns, numbers.map { $0 * factor })
   }
 }
 

@@ -1,0 +1,210 @@
+// # What the map is good for: speech in noise
+//
+// E1 says through what a sound becomes text, and which activations mend a text that noise has made wrong. Can
+// that be had without training, when a recording is heard in noise and nobody has it without? Interventions are
+// made where the causal map points, beside what is usually done instead: the waveform is denoised, or the
+// neurons are changed that differ most between the noisy recording and its denoised version (SPIRIT). Beside
+// each stand neurons and directions that are drawn, as many and as far, and what it costs where there is no
+// noise.
+
+import Corpus
+import Figures
+import Foundation
+import Interventions
+import Notebook
+import Speech
+import Tensor
+
+let notebook = experiment(
+  "e3-noise", takes: [.model],
+  instead:
+    "it needs recordings with and without noise, of three splits")
+let rulesFile = "paper/preregistration-noise.json"
+let study = notebook.study(rules: rulesFile)
+let (rules, root) = (study.rules, study.root)
+let fixed = attempt { try NoiseRules("\(root)/\(rulesFile)") }
+let random = study.random("e3 noise")
+let suite = notebook.tracked("data-manifests/noise.json", as: "noise") {
+  try PairSuite(manifest: $0)
+}
+
+// ## Material
+//
+// Sentences in five noises: white, pink, shaped like speech, babble and one competing talker. Tools are
+// estimated on the discovery split and strengths chosen on validation, at 5 and 0 dB; the test split, whose
+// sentences and speakers and talkers are others, is heard at five ratios. Clean utterances of the same split
+// tell the cost. A quick run reads validation in the place of the test split.
+
+let confirm = notebook.options.quick == nil ? rules.confirmSplit : rules.selectionSplit
+if notebook.options.marks.isEmpty {
+  notebook.open([("speech", study.suite), ("noise", suite)], of: study, for: "robustness")
+}
+
+@MainActor func noisy(_ split: String, at ratios: [Double]? = nil) -> [NoisyRecording] {
+  attempt {
+    try suite.pairs.filter { $0.split == split }.map { try NoisyRecording($0) }
+      .filter { ratios?.contains($0.noise!.ratio) ?? true }
+  }
+}
+
+@MainActor func recordings(_ split: String, at ratios: [Double]? = nil) -> [NoisyRecording] {
+  let clean = study.suite.utterances.filter { $0.split == split }.spread(fixed.utterances)
+  return taking(turns: [
+    noisy(split, at: ratios), clean.map { NoisyRecording(clean: $0) },
+  ])
+}
+
+let known = noisy(rules.searchSplit, at: fixed.ratios).spread(
+  notebook.options.quick.map { 4 * $0 } ?? .max)
+let pairs = study.suite.pairs.filter { $0.split == rules.searchSplit }
+let tried = recordings(rules.selectionSplit, at: fixed.ratios)
+let tested = recordings(confirm)
+
+// ## What is done
+//
+// *Neurons* are those of the encoder's MLPs, behind the activation function, as SPIRIT takes them: it chooses,
+// recording by recording, those whose sum over time differs most from the reference's. *TAP* chooses once, on
+// discovery, those through which the clean run mends a text that noise made wrong (conductance of the right
+// text against what is written). Both are set to zero, get a constant added, or the value of a donor: the run
+// of the denoised waveform, the mean of clean speech, or (an upper bound) the recording without noise.
+//
+// *The part* is the connector's: the directions in which a changed phone moves it, taken from the donor;
+// *shrinking* moves what noise adds, in directions that those leave alone, towards the mean of clean speech.
+
+@MainActor func hear(_ name: String) -> (result: NoiseResult, claims: [(id: String, holds: Bool)]) {
+  let model = notebook.checkpoint(name)
+  let draw = random.split(name)
+  let (known, pairs) = (known, pairs)
+  let tools = notebook.cell("\(name): tools") {
+    try model.noiseTools(known, pairs, fixed, root: root)
+  }
+  notebook.say("\(name): noise makes \(tools.mistaken) of \(known.count) texts of discovery wrong")
+  let own = NoiseArm.all.filter { $0.matched == nil }
+  let trials = own.flatMap { arm in arm.strengths(fixed).map { NoiseTrial(arm, $0) } }
+  let seen = notebook.cell("\(name): validation", over: tried, key: \.id) {
+    try model.hear($0, trials, tools, fixed, root: root, draw)
+  }
+
+  // Of each intervention the strength that leaves the fewest errors at a cost below one point; one that leaves
+  // no fewer than nothing done has no strength, and is not tried further. Drawn neurons and directions have the
+  // strength of those they are matched to.
+  let curves = attempt {
+    try Dictionary(uniqueKeysWithValues: own.map { ($0, try $0.curve(tried, seen, fixed)) })
+  }
+  let plain = curves[.nothing]![0].errors
+  var chosen: [NoiseArm: NoisePoint] = [:]
+  for arm in own {
+    switch arm {
+    case .nothing, .whole: chosen[arm] = curves[arm]![0]
+    default: chosen[arm] = curves[arm]!.chosen(below: fixed.cost, than: plain)
+    }
+  }
+  /// The intervention of a choice that leaves the fewest errors on validation, of those that anybody could make.
+  func best(_ choice: NoiseChoice) -> NoiseArm? {
+    own.filter { $0.choice == choice && !$0.isOracle && chosen[$0] != nil }
+      .min { chosen[$0]!.errors < chosen[$1]!.errors }
+  }
+  let (causal, sensitive) = (best(.causal), best(.sensitive))
+  for arm in NoiseArm.all { if let real = arm.matched { chosen[arm] = chosen[real] } }
+
+  // ## The test split
+  let tests = NoiseArm.all.compactMap { arm in
+    chosen[arm].map { NoiseTrial(arm, $0.strength) }
+  }
+  let heard = notebook.cell("\(name): test", over: tested, key: \.id) {
+    try model.hear($0, tests, tools, fixed, root: root, draw)
+  }
+  for (split, heard) in [("validation", seen), ("test", heard)] {
+    notebook.control(
+      "\(name), \(split): its own activations change nothing", equals: 0,
+      of: heard.map { $0.isInert ? 0 : 1 })
+    // Soundwave's sound decides which frames are kept, so that another run's are others.
+    let all = heard.flatMap(\.carriesAll)
+    if !all.isEmpty {
+      notebook.control(
+        "\(name), \(split): all of the connector carries the donor's text", equals: 1,
+        of: all.map { $0 ? 1 : 0 })
+    }
+  }
+  let test = NoiseTest(tested, heard, draws: rules.bootstrapDraws)
+  let strengths = chosen.mapValues(\.strength)
+  let readings = notebook.cell("\(name): read", over: NoiseArm.all, key: \.name) {
+    test.reading($0, strengths[$0], at: fixed.ratios, draw.split("intervals"))
+  }
+
+  // ## Which texts will be wrong
+  //
+  // A recording's connector output lies somewhere between noisy and clean speech of the discovery split. If what
+  // goes wrong is there, its place should say which texts will be wrong, better than what the model itself is
+  // unsure of. A probe is trained on the same split to tell right from wrong.
+  let noise = tested.filter { !$0.isClean }
+  let heardBefore = recordings(rules.searchSplit)
+  func signs(_ what: String, _ recordings: [NoisyRecording]) -> [NoiseSigns] {
+    notebook.cell("\(name): signs, \(what)", over: recordings, key: \.id) {
+      try model.signs(of: $0, tools.natural, root: root)
+    }
+  }
+  let (later, before) = (signs("test", noise), signs("discovery", heardBefore))
+  let scores = attempt {
+    try later.failureScores(
+      before, clean: heardBefore.prefix(before.count).map(\.isClean),
+      ratios: noise.prefix(later.count).map { $0.noise!.ratio }, draws: fixed.draws,
+      shrinkage: fixed.shrinkage, draw.split("signs"))
+  }
+  let groups = noise.prefix(later.count).map(\.group)
+  let entropy = scores.first { $0.name == "output entropy" }!
+  let areas = notebook.cell("\(name): areas", over: scores, key: \.name) { score in
+    let stream = draw.split("area").split(score.name)
+    return FailureArea(
+      score: score.name,
+      area: later.area(of: score, groups: groups, draws: rules.bootstrapDraws, stream),
+      beyondEntropy: later.area(
+        of: score, less: entropy, groups: groups, draws: rules.bootstrapDraws, stream))
+  }
+
+  /// Whether one intervention leaves fewer errors than another by all of the interval; one without a strength
+  /// is nothing done.
+  func fewer(_ arm: NoiseArm?, than other: NoiseArm?) -> Bool {
+    guard let arm, let strength = chosen[arm]?.strength else { return false }
+    let rival = other.flatMap { other in chosen[other].map { NoiseTrial(other, $0.strength) } }
+    return test.excess(
+      of: NoiseTrial(arm, strength), over: rival ?? .nothing, draw.split("claims"),
+      where: { $0.noise.map { fixed.ratios.contains($0.ratio) } ?? false }
+    ).high < 0
+  }
+  let cost = causal.flatMap { arm in readings.first { $0.arm == arm }?.cost }
+  return (
+    NoiseResult(
+      model: name, readings: readings, best: (causal, sensitive), areas: areas),
+    [
+      ("N1", fewer(causal, than: .nothing) && cost.map { $0.value < fixed.cost } ?? false),
+      ("N2", fewer(causal, than: sensitive)), ("N3", fewer(causal, than: causal?.control)),
+      ("N4", fewer(causal, than: .denoiser)),
+      (
+        "N5",
+        fewer(.neurons(.causal, .patch(.oracle)), than: .neurons(.sensitive, .patch(.oracle)))
+      ), ("N6", areas[0].beyondEntropy.low > 0),
+    ]
+  )
+}
+let results = notebook.checkpoints(["qwen2-audio-small", "salmonn-small", "soundwave-small"])
+  .map { ($0, hear($0)) }
+
+// ## Figure 6
+//
+// ![Speech in noise: errors, costs, and what tells them beforehand](figures/figure6.svg)
+
+notebook.figure(
+  "figures/figure6", noiseFigure(results.map(\.1.result), cost: fixed.cost),
+  title: "Figure 6: speech in noise, with interventions where the causal map points")
+
+// ## What the text says
+
+for (name, found) in results {
+  notebook.numbers(of: found.result)
+  for (claim, holds) in found.claims {
+    notebook.claim(
+      "\(claim).\(name)", attempt { try fixed.statement(claim) } + " (\(name))", holds: holds)
+  }
+}
+notebook.finish()
