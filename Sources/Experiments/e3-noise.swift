@@ -71,7 +71,14 @@ let tested = recordings(confirm)
 // *The part* is the connector's: the directions in which a changed phone moves it, taken from the donor;
 // *shrinking* moves what noise adds, in directions that those leave alone, towards the mean of clean speech.
 
-@MainActor func hear(_ name: String) -> (result: NoiseResult, claims: [(id: String, holds: Bool)]) {
+struct Found {
+  let result: NoiseResult
+  let claims: [(id: String, holds: Bool)]
+  let texts: String
+  let mending: String
+}
+
+@MainActor func hear(_ name: String) -> Found {
   let model = notebook.checkpoint(name)
   let draw = random.split(name)
   let (known, pairs) = (known, pairs)
@@ -173,10 +180,10 @@ let tested = recordings(confirm)
     ).high < 0
   }
   let cost = causal.flatMap { arm in readings.first { $0.arm == arm }?.cost }
-  return (
-    NoiseResult(
+  return Found(
+    result: NoiseResult(
       model: name, readings: readings, best: (causal, sensitive), areas: areas),
-    [
+    claims: [
       ("N1", fewer(causal, than: .nothing) && cost.map { $0.value < fixed.cost } ?? false),
       ("N2", fewer(causal, than: sensitive)), ("N3", fewer(causal, than: causal?.control)),
       ("N4", fewer(causal, than: .denoiser)),
@@ -184,8 +191,7 @@ let tested = recordings(confirm)
         "N5",
         fewer(.neurons(.causal, .patch(.oracle)), than: .neurons(.sensitive, .patch(.oracle)))
       ), ("N6", areas[0].beyondEntropy.low > 0),
-    ]
-  )
+    ], texts: noisyTextsTable(name, tested, heard, strengths), mending: mendingTable(name, tools))
 }
 let results = notebook.checkpoints(["qwen2-audio-small", "salmonn-small", "soundwave-small"])
   .map { ($0, hear($0)) }
@@ -197,6 +203,13 @@ let results = notebook.checkpoints(["qwen2-audio-small", "salmonn-small", "sound
 notebook.figure(
   "figures/figure6", noiseFigure(results.map(\.1.result), cost: fixed.cost),
   title: "Figure 6: speech in noise, with interventions where the causal map points")
+
+// What was written for each recording, and what each neuron mends.
+
+notebook.output(
+  "figures/figure6-recordings.tsv", text: noisyTextsColumns + results.map(\.1.texts).joined())
+notebook.output(
+  "figures/figure6-neurons.tsv", text: mendingColumns + results.map(\.1.mending).joined())
 
 // ## What the text says
 
