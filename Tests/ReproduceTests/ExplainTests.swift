@@ -34,6 +34,7 @@ import Testing
     }
     let (a, b) = (first[0], 1)
     // notebook.cell("in a comment") is prose
+    notebook.say("behind one")
     var results: [Double] = []
     for name in ["x", "y"] {
       let second = notebook.cell(
@@ -51,10 +52,11 @@ import Testing
   @Test func aSourceSaysWhatItAsks() throws {
     #expect(script.name == "e" && script.title == "A title: of its own")
     let cells = script.calls.filter { $0.kind == "cell" }
-    #expect(cells.map(\.line) == [6, 13, 17])
+    #expect(cells.map(\.line) == [6, 14, 18])
     #expect(cells[1].template?.parts == ["", ": second"])
-    #expect(script.call("number", of: "e.first")?.line == 19)
-    #expect(script.call("number", of: "e.7.second")?.line == 20)
+    #expect(script.call("number", of: "e.first")?.line == 20)
+    #expect(script.call("number", of: "e.7.second")?.line == 21)
+    #expect(script.call("say", of: "behind one") != nil)
     #expect(script.call("number", of: "e.1.all.high")?.kind == "numbers")
     #expect(script.call("number", of: "f.first") == nil)
   }
@@ -63,10 +65,10 @@ import Testing
     func cells(_ line: Int) -> [String] {
       script.cells(behind: line).compactMap { $0.template?.filled(with: "*") }
     }
-    #expect(cells(19) == ["first"])
+    #expect(cells(20) == ["first"])
     // Its own loop and what it reads.
-    #expect(cells(20) == ["first", "*: second"])
-    #expect(cells(21).contains("other"))
+    #expect(cells(21) == ["first", "*: second"])
+    #expect(cells(22).contains("other"))
   }
 
   @Test func theMakefileSaysWhichCommandAndHowLong() throws {

@@ -22,6 +22,11 @@ import Testing
     let ledger = try ledger
     #expect(try sources.faults(against: ledger) == [])
     #expect(sources.used.count > 50)
+    #expect(try sources.unused(besides: ClaimTable(root: root, ledger: ledger).sources) == [])
+    // Of the numbers, just those that are asked for are written.
+    let text = try ledger.macros(used: sources.used)
+    let written = text.components(separatedBy: "\\newcommand").count - 1
+    #expect(written == sources.used.count)
     _ = try ledger.macros(used: sources.used)
   }
 

@@ -96,7 +96,8 @@ struct NotebookCall {
       let passed = text[counted..<match.range.lowerBound]
       line += passed.count { $0 == "\n" }
       counted = match.range.lowerBound
-      if passed.split(separator: "\n").last?.contains("//") == true { return nil }
+      let before = passed.lastIndex(of: "\n").map { passed[$0...] } ?? passed
+      if before.contains("//") { return nil }
       return NotebookCall(
         kind: String(match.1), line: line, arguments: literals(text[match.range.upperBound...]))
     }

@@ -29,7 +29,11 @@ struct PaperText {
   }
 
   /// Its paragraphs, with a blank line between them.
-  func plain(_ source: Latex) throws -> String { try source.plain(meaning) }
+  ///
+  /// - Parameter other: commands that the text has beside the paper's
+  func plain(_ source: Latex, _ other: (String) -> Latex.Meaning? = { _ in nil }) throws -> String {
+    try source.plain { meaning($0) ?? other($0) }
+  }
 
   /// The row of a number by its macro.
   func row(_ macro: String) throws -> Ledger.Row {
