@@ -269,12 +269,16 @@ readme: deps ## README's table of claims again, from the ledger (1 s).
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce readme
 
-pages: deps-all ## The experiments as web pages, in build/pages (1 s).
-	@mkdir -p build/pages
+PANDOC_PAGE := pandoc -s --mathml --self-contained --css paper/page.css
+
+pages: deps-all ## The experiments as web pages with their outputs, build/pages/index.html (20 s).
+	@swift build -c release --product reproduce
+	@$(BIN)/reproduce pages
 	@for f in Sources/Experiments/*.swift; do \
-	  pandoc -f paper/weave.lua -s --mathml --self-contained --css paper/page.css \
-	    --metadata pagetitle=$$(basename $$f .swift) -o build/pages/$$(basename $$f .swift).html $$f; \
-	done; ls build/pages/*.html
+	  $(PANDOC_PAGE) -f paper/weave.lua --metadata pagetitle=$$(basename $$f .swift) \
+	    -o build/pages/$$(basename $$f .swift).html $$f || exit 1; \
+	done
+	@$(PANDOC_PAGE) -f markdown -o build/pages/index.html build/pages/work/index.md && echo build/pages/index.html
 
 docs: deps ## The libraries' interface as web pages, in build/docs (4 min).
 	@[ -x "$$(dirname "$$(readlink -f "$$(command -v swift)")")/docc" ] \

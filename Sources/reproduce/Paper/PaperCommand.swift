@@ -26,6 +26,7 @@ struct Paper: ParsableCommand {
     var outputs = [
       "numbers.tex": try ledger.macros(used: sources.used)
         + ledger.verdictDefinitions(used: sources.usedVerdicts)
+        + pageDefinitions(ExperimentSource.all(root: repository.root.path))
     ]
     for (name, text) in try tables.all() { outputs["tables/\(name).tex"] = text }
     try FileManager.default.createDirectory(
@@ -41,6 +42,17 @@ struct Paper: ParsableCommand {
       "\(sources.used.count) numbers and \(outputs.count - 1) tables from paper/numbers.tsv, in \(out)"
     )
   }
+}
+
+/// LaTeX definitions of the page that a figure's caption leads to.
+func pageDefinitions(_ experiments: [ExperimentSource]) -> String {
+  experiments.flatMap { experiment in
+    experiment.figures.map { figure in
+      let name = figure.split(separator: "/").last ?? ""
+      return "\\expandafter\\def\\csname page@\(name)\\endcsname{\(experiment.name)}\n"
+    }
+  }
+  .joined()
 }
 
 /// The committed ledger; one that is not there is an error here.

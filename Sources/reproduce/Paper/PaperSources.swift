@@ -61,21 +61,22 @@ struct PaperSources {
   func faults(against ledger: Ledger) throws -> [String] {
     let keys = Set(try ledger.verdicts().map(\.key))
     return files.flatMap { file -> [String] in
-      file.typedNumbers().map {
-        "\(file.file), line \($0.line): \($0.number) is typed; take it from paper/numbers.tsv by \\val or \\effect,"
+      let numbers = file.typedNumbers().map {
+        "line \($0.line): \($0.number) is typed; take it from paper/numbers.tsv by \\val or \\effect,"
           + " or give it a name in paper/constants.tex"
       }
-        + ReadmeText.typedResults(file.text).map {
-          "\(file.file), line \($0.line): \"\($0.text)\" is a typed share; take it from paper/numbers.tsv"
-        }
-        + file.captionsWithoutControl().map {
-          "\(file.file), line \($0.line): the caption does not name its control (\"Control: ...\")"
-        }
-        + file.calls(of: Self.verdictCommands).compactMap {
-          let key = $0.arguments.first ?? ""
-          return keys.contains(key) || key == "#1"
-            ? nil : "\(file.file), line \($0.line): the ledger has no claim \(key)"
-        }
+      let shares = ReadmeText.typedResults(file.text).map {
+        "line \($0.line): \"\($0.text)\" is a typed share; take it from paper/numbers.tsv"
+      }
+      let captions = file.captionsWithoutControl().map {
+        "line \($0.line): the caption does not name its control (\"Control: ...\")"
+      }
+      let claims = file.calls(of: Self.verdictCommands).compactMap { call -> String? in
+        let key = call.arguments.first ?? ""
+        return keys.contains(key) || key == "#1"
+          ? nil : "line \(call.line): the ledger has no claim \(key)"
+      }
+      return (numbers + shares + captions + claims).map { "\(file.file), \($0)" }
     }
   }
 
