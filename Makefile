@@ -41,7 +41,7 @@ QUICK := method-on-one-pair:12 e1-causal-map:24 maps-by-model:12 search-methods:
 
 .PHONY: help deps deps-fetch deps-all deps-paper build quick figure1 figure2 e1 figure3 figure4 figure5 figureS1 figureS2 \
   figureS3 figureS4 figureS5 figureS9 sanity sanity-published test models models-published data published corpus sounds \
-  check evaluate evaluate-published parity oracles tour pages paper abstract readme docs fuzz lint clean
+  check evaluate evaluate-published parity oracles tour pages paper abstract readme provenance crate docs fuzz lint clean
 
 help: ## This list.
 	@echo "Times are for two cores, once built; the first build takes 3 minutes."
@@ -264,6 +264,14 @@ build/paper/paper.pdf: $(PAPER_TEX)
 abstract: deps ## The abstract with its numbers, and where each of them comes from (1 s).
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce abstract
+
+provenance: deps ## An in-toto statement for each figure, in build/provenance (1 s).
+	@swift build -c release --product reproduce
+	@$(BIN)/reproduce provenance
+
+crate: deps ## The paper's files with RO-Crate metadata, in build/crate (2 s).
+	@swift build -c release --product reproduce
+	@$(BIN)/reproduce crate --date "$$(git log -1 --format=%cs)"
 
 readme: deps ## README's table of claims again, from the ledger (1 s).
 	@swift build -c release --product reproduce

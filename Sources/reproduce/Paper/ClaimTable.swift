@@ -116,10 +116,14 @@ struct ClaimTable {
       }
     }
     .replacing("\u{1}", with: "`")
+    let command = try targets.command(experiment)
+    // Of what README's first page says about the small checkpoints; of published models only what was recorded.
+    let memory =
+      !target.memory.isEmpty
+      ? target.memory : command.contains("published") ? "not recorded" : "< 2 GiB"
     return [
-      claim, said, links(of: experiment, isFirst: isFirst), "`\(try targets.command(experiment))`",
-      target.time,
-      target.memory.isEmpty ? "< 2 GiB" : target.memory, look,
+      claim, said, links(of: experiment, isFirst: isFirst), "`\(command)`", target.time, memory,
+      look,
     ]
     .map { $0.replacing("|", with: "\\|") }
   }
