@@ -41,7 +41,7 @@ QUICK := method-on-one-pair:12 e1-causal-map:24 maps-by-model:12 search-methods:
 
 .PHONY: help deps deps-fetch deps-all deps-paper build quick figure1 figure2 e1 figure3 figure4 figure5 figure6 e3 figureS1 figureS2 \
   figureS3 figureS4 figureS5 figureS9 sanity sanity-published test models models-published data published corpus sounds \
-  check evaluate evaluate-published parity oracles tour pages paper docs fuzz lint clean
+  check evaluate evaluate-published parity oracles tour pages paper abstract readme provenance crate docs fuzz lint clean
 
 help: ## This list.
 	@echo "Times are for two cores, once built; the first build takes 3 minutes."
@@ -267,12 +267,32 @@ build/paper/paper.pdf: $(PAPER_TEX)
 	latex() { run pdflatex -interaction=nonstopmode -halt-on-error -file-line-error -output-directory=build/paper paper/paper.tex; }; \
 	latex && run bibtex build/paper/paper && latex && latex
 
-pages: deps-all ## The experiments as web pages, in build/pages (1 s).
-	@mkdir -p build/pages
+abstract: deps ## The abstract with its numbers, and where each of them comes from (1 s).
+	@swift build -c release --product reproduce
+	@$(BIN)/reproduce abstract
+
+provenance: deps ## An in-toto statement for each figure, in build/provenance (1 s).
+	@swift build -c release --product reproduce
+	@$(BIN)/reproduce provenance
+
+crate: deps ## The paper's files with RO-Crate metadata, in build/crate (2 s).
+	@swift build -c release --product reproduce
+	@$(BIN)/reproduce crate --date "$$(git log -1 --format=%cs)"
+
+readme: deps ## README's table of claims again, from the ledger (1 s).
+	@swift build -c release --product reproduce
+	@$(BIN)/reproduce readme
+
+PANDOC_PAGE := pandoc -s --mathml --self-contained --css paper/page.css
+
+pages: deps-all ## The experiments as web pages with their outputs, build/pages/index.html (20 s).
+	@swift build -c release --product reproduce
+	@$(BIN)/reproduce pages
 	@for f in Sources/Experiments/*.swift; do \
-	  pandoc -f paper/weave.lua -s --mathml --self-contained --css paper/page.css \
-	    --metadata pagetitle=$$(basename $$f .swift) -o build/pages/$$(basename $$f .swift).html $$f; \
-	done; ls build/pages/*.html
+	  $(PANDOC_PAGE) -f paper/weave.lua --metadata pagetitle=$$(basename $$f .swift) \
+	    -o build/pages/$$(basename $$f .swift).html $$f || exit 1; \
+	done
+	@$(PANDOC_PAGE) -f markdown -o build/pages/index.html build/pages/work/index.md && echo build/pages/index.html
 
 docs: deps ## The libraries' interface as web pages, in build/docs (4 min).
 	@[ -x "$$(dirname "$$(readlink -f "$$(command -v swift)")")/docc" ] \

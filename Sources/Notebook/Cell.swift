@@ -56,6 +56,7 @@ extension Notebook {
       of: name, items: items, keys: keys, digests: digests, journal: journal, body)
     cells.append(
       CellRecord(name: name, items: items.count, resumed: resumed, seconds: seconds))
+    events.append(Event("cell", name, "\(items.count)"))
     return values
   }
 

@@ -140,7 +140,8 @@ extension Notebook {
     let isClaim = kind == .claim || kind == .exploratory
     let label = isClaim ? "claim \(name)" : "\(kind) \(number)  \(name)"
     let detail = measured.isEmpty ? expectation : "\(expectation): \(measured)"
-    say("\(label)  \(finding.verdict)  \(detail)")
+    let line = "\(label)  \(finding.verdict)  \(detail)"
+    say(line, of: Event(isClaim ? "claim" : kind.rawValue, name, line))
     return holds
   }
 

@@ -1,5 +1,5 @@
-// LaTeX sources as the paper's checks read them: which numbers are asked of the ledger, and which are
-// typed by hand.
+// LaTeX sources as the paper's checks read them: which numbers are asked of the ledger, which are typed by
+// hand, and what a reader sees of them.
 
 /// One LaTeX source without its comments; of one with a preamble, the document alone.
 public struct Latex: Sendable {
@@ -70,6 +70,67 @@ public struct Latex: Sendable {
     return found
   }
 
+  /// What stands for a command: how many arguments it takes, and the LaTeX that they become.
+  public struct Meaning {
+    public let arity: Int
+    public let latex: ([String]) throws -> String
+
+    public init(_ arity: Int, _ latex: @escaping ([String]) throws -> String) {
+      self.arity = arity
+      self.latex = latex
+    }
+  }
+
+  /// The text as a reader sees it: commands put in, markup left out, a blank line between paragraphs.
+  ///
+  /// - Parameter meaning: what stands for a command that is not LaTeX's own
+  /// - Throws: where a command has no meaning, with its line
+  public func plain(_ meaning: (String) -> Meaning?) throws -> String {
+    try text.split(separator: "\n\n").map { paragraph in
+      try set(String(paragraph), meaning).split { $0.isWhitespace }.joined(separator: " ")
+    }
+    .filter { !$0.isEmpty }.joined(separator: "\n\n")
+  }
+
+  private func set(_ latex: String, _ meaning: (String) -> Meaning?) throws -> String {
+    var plain = ""
+    var scanner = Scanner(latex)
+    while let character = scanner.peek {
+      switch character {
+      case "\\":
+        guard let command = scanner.nextCommand() else { break }
+        if let symbol = symbols[command] {
+          plain += symbol
+          scanner.skipSpaces(behind: command)
+        } else if wrapping.contains(command) {
+          plain += try set(scanner.arguments(atMost: 1).first ?? "", meaning)
+        } else if command == "ensuremath" {
+          let formula = scanner.arguments(atMost: 1).first ?? ""
+          plain += try set(formula.replacing("-", with: "\u{2212}"), meaning)
+        } else if let known = meaning(command) {
+          let arguments = scanner.arguments(atMost: known.arity)
+          if known.arity == 0 { scanner.skipSpaces(behind: command) }
+          guard arguments.count == known.arity else {
+            throw Failure("\(file): \\\(command) takes \(known.arity) arguments in braces")
+          }
+          plain += try set(known.latex(arguments), meaning)
+        } else {
+          throw Failure("\(file): what \\\(command) prints is not known; take it out or define it")
+        }
+      case "~":
+        plain += " "
+        scanner.skip()
+      case "{", "}", "$": scanner.skip()
+      default:
+        plain.append(character)
+        scanner.skip()
+      }
+    }
+    return plain.replacing("---", with: "\u{2014}").replacing("--", with: "\u{2013}")
+      .replacing("``", with: "\u{201C}").replacing("''", with: "\u{201D}")
+      .replacing("`", with: "\u{2018}").replacing("'", with: "\u{2019}")
+  }
+
   /// The captions of figures that do not say what their control is.
   public func captionsWithoutControl() -> [Call] {
     var environment = ""
@@ -92,6 +153,13 @@ private let naming = [
   "failsin": 1, "rule": 2,
   "newcommand": 1, "fontsize": 2,
 ]
+
+/// Commands that print one symbol, and those that print their argument.
+private let symbols = [
+  "%": "%", "&": "&", "_": "_", "#": "#", "$": "$", ",": " ", " ": " ", "times": "\u{D7}",
+  "\\": "\n",
+]
+private let wrapping: Set = ["emph", "texttt", "textbf", "mathrm"]
 
 private func isYear(_ word: String) -> Bool {
   let digits = word.filter { $0.isNumber }
@@ -147,6 +215,12 @@ private struct Scanner {
       skip()
     }
     return name
+  }
+
+  /// What LaTeX passes over behind the name of a command, if that is of letters.
+  mutating func skipSpaces(behind command: String) {
+    guard command.first?.isLetter == true else { return }
+    while let space = peek, space.isWhitespace { skip() }
   }
 
   mutating func word() -> String {

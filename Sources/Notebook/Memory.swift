@@ -26,6 +26,15 @@ public func finishPrinting() {
 }
 
 enum Memory {
+  /// The most bytes that this process has had in memory at a time; nil where the system does not say.
+  static var peak: Int? {
+    guard let status = try? contents(of: "/proc/self/status") else { return nil }
+    let line = String(decoding: status, as: UTF8.self).split(separator: "\n")
+      .first { $0.hasPrefix("VmHWM:") }
+    return line?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Int($0) }
+      .map { $0 * 1024 }
+  }
+
   /// The status of a program that memory was refused to: EX_OSERR of sysexits.h.
   static let status: Int32 = 71
 

@@ -25,6 +25,7 @@ public final class Notebook {
   var findings: [Finding] = []
   var numbers: [Ledger.Row] = []
   var facts: [String: JSON] = [:]
+  var events: [Event] = []
   private var outputs: [Output] = []
 
   /// Whether the cell that `--from` names has been reached.
@@ -152,6 +153,7 @@ public final class Notebook {
         throw Failure("the output \(path) is there twice")
       }
       outputs.append(Output("\(destination)/\(path)", write: write))
+      events.append(Event("output", path))
     }
   }
 
@@ -161,7 +163,11 @@ public final class Notebook {
   }
 
   /// Prints a line of the experiment's report.
-  public func say(_ line: String) {
+  public func say(_ line: String) { say(line, of: Event("say", "", line)) }
+
+  /// Prints a line, and notes what it belongs to.
+  func say(_ line: String, of event: Event) {
+    events.append(event)
     print(line)
     fflush(nil)
   }

@@ -216,6 +216,7 @@ extension Notebook {
         throw Failure("the number \"\(name)\" is recorded twice")
       }
       numbers.append(row)
+      events.append(Event("number", name))
     }
   }
 }

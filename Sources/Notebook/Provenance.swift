@@ -39,6 +39,22 @@ struct CellRecord {
   let seconds: Double
 }
 
+/// What a call of the experiment gave, in the order of the calls, for the page that shows it beside the call.
+struct Event {
+  /// `cell`, `control`, `contrast`, `claim`, `say`, `number` or `output`.
+  let kind: String
+  let name: String
+
+  /// The line that was printed, or how many items a cell had.
+  let text: String
+
+  init(_ kind: String, _ name: String, _ text: String = "") {
+    self.kind = kind
+    self.name = name
+    self.text = text
+  }
+}
+
 extension Notebook {
   /// What the outputs are made from: the inputs that were opened so far.
   public var stamp: Stamp { Stamp(experiment: name, digests: inputs, marks: options.marks) }
@@ -62,6 +78,7 @@ extension Notebook {
       "host": .string(text(host)),
       "cores": .integer(sysconf(Int32(_SC_NPROCESSORS_ONLN))),
       "seconds": .number(now() - started),
+      "peakMemory": Memory.peak.map { .integer($0) } ?? .null,
       "executable": .string(executablePath ?? "unknown"),
       "program": .string(program.description),
       "quick": options.quick.map { .integer($0) } ?? .null,
@@ -79,6 +96,12 @@ extension Notebook {
           [
             "name": .string(cell.name), "items": .integer(cell.items),
             "resumed": .integer(cell.resumed), "seconds": .number(cell.seconds),
+          ]
+        }),
+      "events": .array(
+        events.map { event in
+          [
+            "kind": .string(event.kind), "name": .string(event.name), "text": .string(event.text),
           ]
         }),
       "findings": .array(

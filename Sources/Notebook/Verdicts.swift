@@ -49,8 +49,10 @@ extension Ledger {
   }
 
   /// LaTeX definitions that `\byverdict`, `\countof`, `\holdsin` and `\failsin` read.
-  public func verdictDefinitions() throws -> String {
-    try verdicts().map { verdict in
+  ///
+  /// - Parameter used: the claims that are asked for; nil for all
+  public func verdictDefinitions(used: Set<String>? = nil) throws -> String {
+    try verdicts().filter { used?.contains($0.key) ?? true }.map { verdict in
       [
         ("verdict", verdict.word), ("count", verdict.count), ("holds", list(verdict.holds)),
         ("fails", list(verdict.fails)),

@@ -68,6 +68,34 @@ import Testing
     }
   }
 
+  @Test func aReaderSeesNoMarkup() throws {
+    func plain(_ text: String) throws -> String {
+      try Latex(text, file: "f.tex").plain {
+        switch $0 {
+        case "effect": Latex.Meaning(1) { "0.5~[\($0[0])]" }
+        case "choose": Latex.Meaning(2) { $0[1] }
+        case "fraction": Latex.Meaning(0) { _ in "\\ensuremath{-3\\times 10^{-4}}" }
+        default: nil
+        }
+      }
+    }
+    #expect(try plain("It\n  is \\emph{so}: \\effect{a}, 5\\,\\% % no") == "It is so: 0.5 [a], 5 %")
+    #expect(
+      try plain("\\choose{a}{b \\effect{c}} -- ``d''") == "b 0.5 [c] \u{2013} \u{201C}d\u{201D}")
+    #expect(try plain("\\fraction{} of") == "\u{2212}3\u{D7}10^\u{2212}4 of")
+    #expect(try plain("the model's `word'") == "the model\u{2019}s \u{2018}word\u{2019}")
+    #expect(try plain("one\n\ntwo") == "one\n\ntwo")
+    for wrong in ["\\unknown{a}", "\\choose{a}"] {
+      #expect(throws: (any Error).self) { try plain(wrong) }
+    }
+  }
+
+  @Test func onlyVerdictsThatAreUsedAreDefined() throws {
+    let ledger = try ledger(("claim.Q1", 1, "holds: so"), ("claim.Q2", 0, "refuted: so"))
+    let text = try ledger.verdictDefinitions(used: ["Q2"])
+    #expect(text.contains("verdict@Q2") && !text.contains("Q1"))
+  }
+
   @Test func aMacroThatTheLedgerLacksIsAnError() throws {
     let ledger = try ledger(("e1.effect", 0.5, ""), ("e1.other", 2, ""))
     let text = try ledger.macros(used: ["eOneEffect"])

@@ -227,6 +227,12 @@ struct NotebookTests {
     #expect(record["cells"]?.elements?.first?["items"]?.int == 3)
     #expect(record["findings"]?.elements?.first?["holds"]?.bool == true)
     for name in ["date", "host", "cores", "seconds", "executable"] { #expect(record[name] != nil) }
+    #expect(record["peakMemory"]?.int ?? 0 > 1_000_000)
+    // What was printed, in order, with what printed it.
+    let events = record["events"]?.elements ?? []
+    #expect(events.map { $0["kind"]?.string } == ["cell", "control"])
+    #expect(events[0]["name"]?.string == "a" && events[0]["text"]?.string == "3")
+    #expect(events[1]["text"]?.string?.contains("PASS") == true)
   }
 
   @Test func attemptEndsWithTheErrorInOneLine() async {

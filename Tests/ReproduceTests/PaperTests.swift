@@ -22,28 +22,59 @@ import Testing
     let ledger = try ledger
     #expect(try sources.faults(against: ledger) == [])
     #expect(sources.used.count > 50)
+    #expect(try sources.unused(besides: ClaimTable(root: root, ledger: ledger).sources) == [])
+    // Of the numbers, just those that are asked for are written.
+    let text = try ledger.macros(used: sources.used)
+    let written = text.components(separatedBy: "\\newcommand").count - 1
+    #expect(written == sources.used.count)
     _ = try ledger.macros(used: sources.used)
   }
 
-  /// At most 150 words as it is printed: of each verdict the wording that is chosen, an effect with its
-  /// interval as three.
-  @Test func theAbstractIsShort() throws {
-    let abstract = Latex(
-      try String(contentsOfFile: "\(root)/paper/abstract.tex", encoding: .utf8), file: "a")
-    func words(_ text: String) -> Int {
-      text.split { $0.isWhitespace || "{}".contains($0) }
-        .count { !$0.hasPrefix("\\") && $0.contains { $0.isLetter || $0.isNumber } }
+  private func table() throws -> AbstractTable {
+    AbstractTable(
+      text: try PaperText(root: root, ledger: ledger),
+      experiments: try ExperimentSource.all(root: root),
+      targets: try MakeTargets(root: root), ledger: try ledger)
+  }
+
+  private func abstract(_ text: String? = nil) throws -> Latex {
+    Latex(
+      try text ?? String(contentsOfFile: "\(root)/paper/abstract.tex", encoding: .utf8),
+      file: "paper/abstract.tex")
+  }
+
+  /// At most 150 words as it is printed, which the command demands; no markup is left, and every number and
+  /// claim has its line.
+  @Test func theAbstractIsShortAndTraced() throws {
+    let (table, source) = (try table(), try abstract())
+    let printed = try table.abstract(source)
+    #expect(wordCount(printed) > 90)
+    #expect(!printed.contains { "\\{}~$'`".contains($0) }, "\(printed)")
+    let lines = try table.lines(source)
+    #expect(lines.count > 4)
+    for line in lines {
+      #expect(line.command.hasPrefix("make ") && !line.experiment.isEmpty, "\(line)")
+      guard !line.row.hasPrefix("claim.") else { continue }
+      #expect(printed.contains("\(line.quoted) ["), "\(line.quoted)")
+      #expect(
+        !line.interval.isEmpty && !line.controlValue.isEmpty && !line.cells.isEmpty, "\(line)")
     }
-    let verdicts = try Dictionary(uniqueKeysWithValues: ledger.verdicts().map { ($0.key, $0.word) })
-    var count = words(abstract.text)
-    for call in abstract.calls(of: ["byverdict"]) {
-      let chosen = try #require(
-        ["holds": 1, "mixed": 2, "refuted": 3][verdicts[call.arguments[0]] ?? ""])
-      for (i, wording) in call.arguments.enumerated() where i != chosen { count -= words(wording) }
-    }
-    count += 2 * abstract.calls(of: ["effect", "control"]).count
-    #expect(count <= 150, "\(count) words")
-    #expect(count > 90, "\(count) words")
+  }
+
+  @Test func anAbstractWithoutAControlOrTooLongIsRefused() throws {
+    let table = try table()
+    let alone = try abstract(
+      "It is \\effect{eOneConnectorSufficiency}. Not \\control{eOneConnectorUnrelated}.")
+    #expect(throws: Failure.self) { try table.lines(alone) }
+    let beside = try abstract(
+      "It is \\effect{eOneConnectorSufficiency}, not \\control{eOneConnectorUnrelated}.")
+    let line = try #require(try table.lines(beside).first)
+    #expect(line.control == "e1.connectorUnrelated" && line.command == "make figure2")
+    #expect(line.cells == "exact map")
+    let long = try abstract(String(repeating: "word ", count: 151))
+    #expect(throws: Failure.self) { try table.abstract(long) }
+    #expect(try wordCount(table.abstract(abstract(String(repeating: "word ", count: 150)))) == 150)
+    #expect(throws: (any Error).self) { try table.abstract(abstract("\\val{noSuchNumber}")) }
   }
 
   /// A constant of the design says which file it comes from, and that file has it.

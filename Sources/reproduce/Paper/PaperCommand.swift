@@ -10,7 +10,7 @@ struct Paper: ParsableCommand {
     discussion: """
       Reads paper/numbers.tsv and paper/accuracies.tsv, and which numbers paper/*.tex and paper/sections/*.tex \
       ask for; writes DIR/numbers.tex and DIR/tables. A number, verdict or table that is asked for and not \
-      there is an error, and so is a number typed by hand.
+      there is an error, and so are a number typed by hand and a constant that nothing uses.
       """)
 
   @Option(help: "The folder to write to.") var out = "build/paper"
@@ -19,11 +19,14 @@ struct Paper: ParsableCommand {
     let repository = try Repository()
     let ledger = try readLedger(repository)
     let sources = try PaperSources(root: repository.root.path)
-    try sources.check(against: ledger)
+    let claims = try ClaimTable(root: repository.root.path, ledger: ledger)
+    try sources.check(against: ledger, besides: claims.sources)
     let tables = try PaperTables(
       ledger: ledger, accuracies: Accuracies(reading: repository.url("paper/accuracies.tsv").path))
     var outputs = [
-      "numbers.tex": try ledger.macros(used: sources.used) + ledger.verdictDefinitions()
+      "numbers.tex": try ledger.macros(used: sources.used)
+        + ledger.verdictDefinitions(used: sources.usedVerdicts)
+        + pageDefinitions(ExperimentSource.all(root: repository.root.path))
     ]
     for (name, text) in try tables.all() { outputs["tables/\(name).tex"] = text }
     try FileManager.default.createDirectory(
@@ -39,6 +42,17 @@ struct Paper: ParsableCommand {
       "\(sources.used.count) numbers and \(outputs.count - 1) tables from paper/numbers.tsv, in \(out)"
     )
   }
+}
+
+/// LaTeX definitions of the page that a figure's caption leads to.
+func pageDefinitions(_ experiments: [ExperimentSource]) -> String {
+  experiments.flatMap { experiment in
+    experiment.figures.map { figure in
+      let name = figure.split(separator: "/").last ?? ""
+      return "\\expandafter\\def\\csname page@\(name)\\endcsname{\(experiment.name)}\n"
+    }
+  }
+  .joined()
 }
 
 /// The committed ledger; one that is not there is an error here.
