@@ -14,7 +14,7 @@ func modelSymbol(_ model: Int) -> (symbol: Symbol, color: Color) {
 ///
 /// - Parameters:
 ///   - names: millimetres that the items' names take on the left; without them if nil
-///   - missing: what is written where the first model has no number
+///   - missing: what is written where no model has a number
 ///   - value: of a model and an item, by their places
 func dotPanel(
   _ letter: String, _ title: String, x: Axis, items: [String], models: [String], names: Double?,
@@ -22,19 +22,18 @@ func dotPanel(
   _ value: (_ model: Int, _ item: Int) -> Estimate?
 ) -> Panel {
   var marks: [any Mark] = lines.map { ReferenceLine.vertical($0) }
+  func middle(_ item: Int) -> Double { Double(items.count - 1 - item) + 0.5 }
+  if let missing {
+    for i in items.indices where models.indices.allSatisfy({ value($0, i) == nil }) {
+      let left = x.lower + 0.04 * (x.upper - x.lower)
+      marks.append(Label(missing, at: left, middle(i), Style.small))
+    }
+  }
   for m in models.indices {
     let (symbol, color) = modelSymbol(m)
     for i in items.indices {
-      let middle = Double(items.count - 1 - i) + 0.5
-      guard let number = value(m, i) else {
-        if m == 0, let missing {
-          marks.append(
-            Label(missing, at: x.lower + 0.04 * (x.upper - x.lower), middle, Style.small))
-        }
-        continue
-      }
-      guard (x.lower...x.upper).contains(number.value) else { continue }
-      let y = middle + 0.15 * Double(models.count - 1) - 0.3 * Double(m)
+      guard let number = value(m, i), (x.lower...x.upper).contains(number.value) else { continue }
+      let y = middle(i) + 0.15 * Double(models.count - 1) - 0.3 * Double(m)
       if let interval = number.interval?.clamped(to: x.lower...x.upper) {
         marks.append(
           Line(

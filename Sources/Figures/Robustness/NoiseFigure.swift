@@ -35,7 +35,7 @@ public func noiseFigure(_ results: [NoiseResult], cost: Double) -> DrawnFigure {
   figure.add(
     dotPanel(
       "b", "Telling right texts from wrong ones",
-      x: .linear("Area under the receiver operating characteristic", 0.2...1, ticks: 5),
+      x: .linear("Area under the receiver operating characteristic", 0...1.02, ticks: 5),
       items: scores, models: models, names: 37, lines: [0.5], legend: .bottomLeft, in: top[1]
     ) { m, s in results[m].areas.first { $0.score == scores[s] }?.area })
   let below = bands[1].columns([108, 70], gap: 1)
@@ -72,7 +72,7 @@ private let caption =
   "Speech in five noises, of speakers and sentences that nothing was chosen on: word errors by ratio of speech to "
   + "noise; how well scores tell right texts from wrong ones; and by intervention the word error rate less "
   + "that of nothing done, in noise and without. Where no strength helped on validation at a cost below a point "
-  + "there is none. Beside interventions where the causal map points stand those on the neurons that SPIRIT "
+  + "there is none, and no dot. Beside interventions where the causal map points stand those on the neurons that SPIRIT "
   + "chooses, drawn neurons and directions, and the denoised waveform; \"oracle\" takes the recording without "
   + "noise, which nobody has, and bounds what can be had. What costs more than the axis of d holds is in the "
   + "table."

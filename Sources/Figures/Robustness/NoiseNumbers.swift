@@ -15,7 +15,8 @@ extension Notebook {
         number("\(arm).share", strength.share)
       }
       for one in reading.byRatio where reading.arm == .nothing {
-        number("\(arm).errorsAt.\(Int(one.ratio))", one.rate)
+        let ratio = one.ratio < 0 ? "minus\(Int(-one.ratio))" : "\(Int(one.ratio))"
+        number("\(arm).errorsAt.\(ratio)", one.rate)
       }
       guard reading.arm != .nothing else { continue }
       for (what, value) in [

@@ -53,8 +53,8 @@ private struct NoiseRun {
   let tools: NoiseTools
   let rules: NoiseRules
   let random: Random
-  let waves: [NoiseDonor: Waveform]
-  let noisy: Waveform
+  let wave: Waveform
+  let noisy: ModelInput
   let base: Trace
   /// Runs that keep the frames of the base run.
   let donors: [NoiseDonor: Trace]
@@ -64,20 +64,23 @@ private struct NoiseRun {
     root: String, _ random: Random
   ) throws {
     (self.speech, self.tools, self.rules, self.random) = (speech, tools, rules, random)
-    noisy = try recording.noisy(root: root)
-    waves = [
-      .denoised: try noisy.denoised(by: rules.donorSuppression),
-      .oracle: try recording.clean(root: root),
-    ]
-    let base = try speech.heard(noisy)
+    let wave = try recording.noisy(root: root)
+    self.wave = wave
+    noisy = try speech.input(hearing: wave)
+    let base = try speech.heard(wave)
     self.base = base
-    donors = try waves.mapValues { try speech.heard($0, like: base) }
+    donors = [
+      .denoised: try speech.heard(wave.denoised(by: rules.donorSuppression), like: base),
+      .oracle: try speech.heard(recording.clean(root: root), like: base),
+    ]
   }
 
   func texts(_ trial: NoiseTrial) throws -> [String] {
     switch trial.arm {
     case .nothing: return [try text(noisy)]
-    case .denoiser: return [try text(noisy.denoised(by: Int(trial.strength.amount)))]
+    case .denoiser:
+      let less = try wave.denoised(by: Int(trial.strength.amount))
+      return [try text(speech.input(hearing: less))]
     case .neurons(let choice, let change):
       let sets = try neurons(choice, change, percent: trial.strength.amount)
       return try sets.map { try text(noisy, changing(change, $0)) }
@@ -109,8 +112,8 @@ private struct NoiseRun {
     }
   }
 
-  private func text(_ wave: Waveform, _ tap: SpeakingTap? = nil) throws -> String {
-    speech.tokenizer.decode(try speech.transcript(wave, changing: tap))
+  private func text(_ input: ModelInput, _ tap: SpeakingTap? = nil) throws -> String {
+    speech.tokenizer.decode(try speech.transcript(input, changing: tap))
   }
 
   // ## Neurons
@@ -228,8 +231,10 @@ private struct NoiseRun {
   func carriesAll() throws -> [Bool] {
     guard base.spliced == nil else { return [] }
     return try NoiseDonor.allCases.compactMap { donor in
-      guard let wave = waves[donor] else { return nil }
-      return try text(noisy, putting(connector(of: donors[donor]!))) == text(wave)
+      guard let run = donors[donor] else { return nil }
+      var input = noisy
+      input.clip = run.question.clip
+      return try text(noisy, putting(connector(of: run))) == text(input)
     }
   }
 }

@@ -24,10 +24,9 @@ extension SpeechModel {
   public func signs(of recording: NoisyRecording, _ natural: Natural, root: String) throws
     -> NoiseSigns
   {
-    let wave = try recording.noisy(root: root)
-    let said = try transcript(wave)
+    var input = try input(hearing: recording.noisy(root: root))
+    let said = try transcript(input)
     let first = Site(.encoder, 0, .residPost)
-    var input = try input(hearing: wave)
     input.forced = said
     var kept: [Site: Tensor] = [:]
     let run = try model.run(

@@ -60,7 +60,7 @@ extension SpeechModel {
   ) throws -> NoiseTools {
     let mended = try mapInParallel(noisy.count) { i -> [[Double]]? in
       let recording = noisy[i]
-      let written = try transcript(recording.noisy(root: root))
+      let written = try transcript(input(hearing: recording.noisy(root: root)))
       let isRight = try written == textTokens(recording.text)
       return isRight
         ? nil : try mending(recording, written: written, steps: rules.steps, root: root)
@@ -97,10 +97,10 @@ extension SpeechModel {
   }
 
   /// What is written, where something may be changed on the way.
-  func transcript(_ wave: Waveform, changing tap: SpeakingTap? = nil) throws -> [Int] {
+  func transcript(_ input: ModelInput, changing tap: SpeakingTap? = nil) throws -> [Int] {
     var config = GenerationConfig()
     config.endTokens = endTokens
     config.limit = 16
-    return try model.generate(input(hearing: wave), config, changing: tap) { _ in }.tokens
+    return try model.generate(input, config, changing: tap) { _ in }.tokens
   }
 }
