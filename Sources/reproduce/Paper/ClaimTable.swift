@@ -20,39 +20,42 @@ struct ClaimTable {
     let line: Int
   }
 
-  static let file = "paper/claims.tsv"
   let root: String
+  let language: ReadmeLanguage
   let text: PaperText
   let ledger: Ledger
   let experiments: [ExperimentSource]
   let targets: MakeTargets
-  private let entries: [Entry]
+  let entries: [Entry]
 
-  init(root: String, ledger: Ledger) throws {
+  init(root: String, ledger: Ledger, language: ReadmeLanguage = .english) throws {
+    let file = language.list
     self.root = root
+    self.language = language
     self.ledger = ledger
     text = try PaperText(root: root, ledger: ledger)
     experiments = try ExperimentSource.all(root: root)
     targets = try MakeTargets(root: root)
-    let lines = try String(contentsOfFile: "\(root)/\(ClaimTable.file)", encoding: .utf8)
+    let lines = try String(contentsOfFile: "\(root)/\(file)", encoding: .utf8)
       .split(separator: "\n", omittingEmptySubsequences: false)
     let entries = try lines.enumerated().dropFirst().filter { !$0.element.isEmpty }.map { i, line in
       let fields = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
       guard fields.count == 4 else {
         throw Failure(
-          "\(ClaimTable.file), line \(i + 1): expected 4 columns, found \(fields.count)")
+          "\(file), line \(i + 1): expected 4 columns, found \(fields.count)")
       }
       return Entry(
         claim: fields[0], experiment: fields[1], statement: fields[2], look: fields[3], line: i + 1)
     }
     for entry in entries {
-      let text = "\(entry.statement) \(entry.look)"
-      if let typed = Latex(text, file: ClaimTable.file).typedNumbers().first?.number
+      // A claim's own words have the constants that it was asked with.
+      let text = (entry.claim == "-" ? entry.statement + " " : "") + entry.look
+      let typed =
+        Latex(text, file: file).typedNumbers().first?.number
         ?? ReadmeText.typedResults(text).first?.text
-      {
+      if let typed {
         throw Failure(
-          "\(ClaimTable.file), line \(entry.line): \(typed) is typed; take it from paper/numbers.tsv by \\val"
-        )
+          "\(file), line \(entry.line): \(typed) is typed; take it from paper/numbers.tsv by \\val")
       }
     }
     self.entries = entries
@@ -60,20 +63,16 @@ struct ClaimTable {
 
   /// The texts as they are checked for typed numbers.
   var sources: [Latex] {
-    entries.map { Latex($0.look, file: "\(ClaimTable.file), line \($0.line)") }
+    entries.map { Latex($0.look, file: "\(language.list), line \($0.line)") }
   }
 
   /// The table in Markdown.
   func markdown() throws -> String {
-    let head = [
-      "claim", "what the numbers say", "figure and tables", "command", "time", "memory",
-      "what to look for",
-    ]
     var seen: Set<String> = []
     let rows = try (entries + unlisted()).map {
       try row($0, isFirst: seen.insert($0.experiment).inserted)
     }
-    return ([head, head.map { _ in "---" }] + rows)
+    return ([language.head, language.head.map { _ in "---" }] + rows)
       .map { "| \($0.joined(separator: " | ")) |\n" }.joined()
   }
 
@@ -101,13 +100,13 @@ struct ClaimTable {
   private func row(_ entry: Entry, isFirst: Bool) throws -> [String] {
     guard let experiment = experiments.first(where: { $0.name == entry.experiment }) else {
       throw Failure(
-        "\(ClaimTable.file), line \(entry.line): there is no experiment \(entry.experiment)")
+        "\(language.list), line \(entry.line): there is no experiment \(entry.experiment)")
     }
     guard let target = targets[experiment.name] else {
       throw Failure("no target of the Makefile runs \(experiment.name)")
     }
     let (claim, said) = try verdict(entry)
-    let look = try text.plain(Latex(entry.look, file: ClaimTable.file)) { command in
+    let look = try text.plain(Latex(entry.look, file: language.list)) { command in
       switch command {
       case "holdingin": Latex.Meaning(2) { try holding(in: $0[0], column: $0[1]) }
       // A character that no text has, since quotation marks are set.
@@ -120,9 +119,10 @@ struct ClaimTable {
     // Of what README's first page says about the small checkpoints; of published models only what was recorded.
     let memory =
       !target.memory.isEmpty
-      ? target.memory : command.contains("published") ? "not recorded" : "< 2 GiB"
+      ? target.memory : command.contains("published") ? language.notRecorded : "< 2 GiB"
     return [
-      claim, said, links(of: experiment, isFirst: isFirst), "`\(command)`", target.time, memory,
+      claim, said, links(of: experiment, isFirst: isFirst), "`\(command)`",
+      language.time(target.time), memory,
       look,
     ]
     .map { $0.replacing("|", with: "\\|") }
@@ -134,19 +134,16 @@ struct ClaimTable {
     let own = try Ledger(ledger.rows.filter { $0.experiment == entry.experiment })
     guard let verdict = try own.verdicts().first(where: { $0.key == entry.claim }) else {
       throw Failure(
-        "\(ClaimTable.file), line \(entry.line): \(entry.experiment) has no claim \(entry.claim)")
+        "\(language.list), line \(entry.line): \(entry.experiment) has no claim \(entry.claim)")
     }
     let count = verdict.holds.count + verdict.fails.count
-    let said =
-      switch verdict.word {
-      case "holds": count == 1 ? "holds" : "holds in \(all(count))"
-      case "mixed": "holds in \(verdict.count)"
-      default: count == 1 ? "**refuted**" : "**refuted** in \(all(count))"
-      }
-    return ("**\(base(entry.claim))**: \(verdict.statement)", said)
+    // The words of a claim that is new to the file are the ledger's.
+    let statement = entry.statement.isEmpty ? verdict.statement : entry.statement
+    return (
+      "**\(base(entry.claim))**\(language.colon)\(statement)",
+      language.verdict(holds: verdict.holds.count, of: count)
+    )
   }
-
-  private func all(_ count: Int) -> String { count == 2 ? "both" : "all \(count)" }
 
   /// How many rows of a table hold, and of how many.
   private func holding(in table: String, column: String) throws -> String {
@@ -157,7 +154,7 @@ struct ClaimTable {
     guard let place = lines.first?.firstIndex(where: { $0 == column }) else {
       throw Failure("\(table) has no column \(column)")
     }
-    return "\(lines.dropFirst().count { $0[place] == "holds" }) of \(lines.count - 1)"
+    return language.checks(lines.dropFirst().count { $0[place] == "holds" }, of: lines.count - 1)
   }
 
   /// Links to what an experiment has written: its figures, and its tables by what their names say.
@@ -168,12 +165,14 @@ struct ClaimTable {
       FileManager.default.fileExists(atPath: "\(root)/\(path)")
     }
     let figures = experiment.figures.filter { isThere("\($0).svg") }.flatMap {
-      ["[\(figureLabel($0))](\($0).svg)"] + (isFirst ? ["[values](\($0).tsv)"] : [])
+      ["[\(language.figure($0))](\($0).svg)"]
+        + (isFirst ? ["[\(language.table("values"))](\($0).tsv)"] : [])
     }
     let others = outputs(of: experiment).filter(isThere).map { path in
-      "[\(path.split(separator: "-", maxSplits: 1).last!.prefix { $0 != "." })](\(path))"
+      let name = path.split(separator: "-", maxSplits: 1).last!.prefix { $0 != "." }
+      return "[\(language.table(String(name)))](\(path))"
     }
-    return (figures + (isFirst || figures.isEmpty ? others : [])).joined(separator: ", ")
+    return (figures + (isFirst || figures.isEmpty ? others : [])).joined(separator: language.comma)
   }
 
   /// Its other outputs by the names that its source gives in full.

@@ -9,7 +9,7 @@ struct Readme: ParsableCommand {
     abstract: "Writes the table of claims into README.md and README.zh-TW.md.",
     discussion: """
       The table stands between <!-- claims --> and <!-- /claims -->; what is written there by hand is lost. What \
-      to look for comes from \(ClaimTable.file), all else from the ledger, the experiments and the Makefile.
+      to look for comes from paper/claims.tsv and paper/claims.zh-TW.tsv, all else from the ledger, the experiments and the Makefile.
       """)
 
   @Flag(help: "Write nothing; end with status 1 where a table is not as it would be written.")
@@ -17,16 +17,16 @@ struct Readme: ParsableCommand {
 
   func run() throws {
     let repository = try Repository()
-    let table = try ClaimTable(root: repository.root.path, ledger: readLedger(repository))
-    let markdown = try table.markdown()
+    let ledger = try readLedger(repository)
     var stale: [String] = []
-    for file in ReadmeText.files {
-      let path = repository.url(file).path
-      guard let data = FileManager.default.contents(atPath: path) else { continue }
-      let old = String(decoding: data, as: UTF8.self)
-      let new = try ReadmeText.replacingClaims(in: old, with: markdown, file: file)
+    for language in ReadmeLanguage.allCases {
+      let table = try ClaimTable(root: repository.root.path, ledger: ledger, language: language)
+      let path = repository.url(language.readme).path
+      let old = try String(contentsOfFile: path, encoding: .utf8)
+      let new = try ReadmeText.replacingClaims(
+        in: old, with: table.markdown(), file: language.readme)
       guard new != old else { continue }
-      stale.append(file)
+      stale.append(language.readme)
       if !check { try writeAtomically(new, to: path) }
     }
     if check, !stale.isEmpty {
@@ -38,7 +38,6 @@ struct Readme: ParsableCommand {
 }
 
 enum ReadmeText {
-  static let files = ["README.md", "README.zh-TW.md"]
   static let (start, end) = ("<!-- claims -->", "<!-- /claims -->")
 
   /// The text with another table between the marks.

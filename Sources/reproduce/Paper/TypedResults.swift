@@ -13,10 +13,18 @@ extension ReadmeText {
       if line.hasPrefix(start) { isTable = true }
       if line.hasPrefix(end) { isTable = false }
       guard !isCode, !isTable, !line.hasPrefix("    ") else { continue }
+      // Chinese has no spaces between its words.
       let prose = line.replacing(/`[^`]*`/, with: "").replacing(/\]\([^)]*\)/, with: "]")
-      let words = prose.split(separator: " ").map { word in
-        word.trimmingCharacters(in: CharacterSet(charactersIn: "*[](),;:|.\""))
+      for match in prose.matches(of: /[一二兩三四五六七八九十百]+分之[一二三四五六七八九十]+|[一二三四五六七八九]成/) {
+        found.append((String(match.0), i + 1))
       }
+      let words = prose.replacing("倍的時間", with: " of the time").replacing("億", with: " billion ")
+        .map { character in
+          character.unicodeScalars.first!.value >= 0x3000 ? " " : String(character)
+        }
+        .joined().split(separator: " ").map { word in
+          word.trimmingCharacters(in: CharacterSet(charactersIn: "*[](),;:|.\""))
+        }
       for (j, word) in words.enumerated() {
         let next = j + 1 < words.count ? words[j + 1] : ""
         let behind = j + 2 < words.count ? words[j + 2] : ""
