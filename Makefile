@@ -37,10 +37,10 @@ OWN := $(if $(MODEL),--model "$(MODEL)") $(if $(PAIRS),--pairs "$(PAIRS)")
 RUN := $(FRESH) $(if $(FROM),--from "$(FROM)") $(OWN)
 # What `make quick` runs, and on how many items a cell: as few as give every interval six groups.
 QUICK := method-on-one-pair:12 e1-causal-map:24 maps-by-model:12 search-methods:6 e1-across-models:6 \
-  causal-transfer:1 sanity-checks:12
+  causal-transfer:1 sanity-checks:12 ablations-of-the-part:1
 
 .PHONY: help deps deps-fetch deps-all deps-paper build quick figure1 figure2 e1 figure3 figure4 figure5 figureS1 figureS2 \
-  figureS3 figureS4 figureS5 figureS9 sanity sanity-published test models models-published data published corpus sounds \
+  figureS3 figureS4 figureS5 figureS9 ablations sanity sanity-published test models models-published data published corpus sounds \
   check evaluate evaluate-published parity oracles tour pages paper docs fuzz lint clean
 
 help: ## This list.
@@ -144,6 +144,10 @@ figure5: deps ## Figure 5: what leaves out the texts that published Whispers wri
 figureS5: deps ## Figure S5: directions of its projector's output that carry the answer, needing the same (not run whole yet; an hour by count).
 	@swift build -c release --product published-subspace
 	@$(BIN)/published-subspace $(RUN)
+
+ablations: deps ## Ablations of the part: by which method it is found, how wide the autoencoder, at which depth (10 min).
+	@swift build -c release --product ablations-of-the-part
+	@$(BIN)/ablations-of-the-part $(RUN)
 
 figureS9: deps ## Figure S9: Figure 3's question put to the same speech LM, after make published (30 min, 2.8 GiB).
 	@swift build -c release --product published-transfer
