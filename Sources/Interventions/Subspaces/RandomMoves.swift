@@ -68,12 +68,13 @@ public struct RandomMoves: Sendable {
   ///   - directions: those of a draw; the same for every pair
   ///   - base: the base run's rows, [rows, width]
   ///   - source: the source run's
+  ///   - real: the real move where it is no projection, such as that of an autoencoder's features
   public func move(
     _ family: RandomFamily, along directions: DoubleMatrix, from base: DoubleMatrix,
-    to source: DoubleMatrix
+    to source: DoubleMatrix, matching real: DoubleMatrix? = nil
   ) -> DoubleMatrix {
     let move = Subspace(orthonormal: directions).move(.subspace, from: base, to: source)
-    let real = subspace.move(.subspace, from: base, to: source)
+    let real = real ?? subspace.move(.subspace, from: base, to: source)
     switch family {
     case .haar, .variance: return move
     case .norm: return move.rescaled(move.squaredNorm, to: real.squaredNorm)

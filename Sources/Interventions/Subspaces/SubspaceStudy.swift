@@ -110,13 +110,17 @@ public struct SubspaceStudy: Sendable {
     }
   }
 
-  /// An autoencoder of the fitting split's activations, and its features in the order of what
-  /// swapping them should do to first order: (f_source - f_base) times the gradient along the
-  /// feature, over all pairs.
+  /// An autoencoder of the fitting split's activations, and its features in their order.
   public func features(_ random: Random) throws -> (autoencoder: SparseAutoencoder, order: [Int]) {
     var sparse = sparse
     sparse.batch = min(sparse.batch, samples.rows)
     let trained = try sparse.train(on: samples.tensor, random.split("autoencoder"))
+    return (trained, try order(ofFeaturesOf: trained))
+  }
+
+  /// The features of an autoencoder in the order of what swapping them should do to first order:
+  /// (f_source - f_base) times the gradient along the feature, over all pairs.
+  public func order(ofFeaturesOf trained: SparseAutoencoder) throws -> [Int] {
     let parts = try mapInParallel(fit.count) { i -> [Double] in
       let pair = fit[i]
       let slope = DoubleMatrix(try pair.gradient())
@@ -128,7 +132,7 @@ public struct SubspaceStudy: Sendable {
       return sums
     }
     let total = parts.dropFirst().reduce(parts[0]) { zip($0, $1).map { $0 + $1 } }
-    return (trained, total.indices.sorted { (total[$0], $1) > (total[$1], $0) })
+    return total.indices.sorted { (total[$0], $1) > (total[$1], $0) }
   }
 }
 

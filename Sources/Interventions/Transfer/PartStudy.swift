@@ -58,6 +58,15 @@ extension SpeechModel {
   public func exchanges(
     _ pair: MinimalPair, _ part: TransferredPart, moment: Double, root: String
   ) throws -> ExchangedPair? {
+    try exchanges(pair, part, at: [SpeechModel.transferSite], moment: moment, root: root)[0]
+  }
+
+  /// The exchanges of a pair at several sites, of the same runs.
+  ///
+  /// - Returns: for each site, nil where the window holds no position of it
+  public func exchanges(
+    _ pair: MinimalPair, _ part: TransferredPart, at sites: [Site], moment: Double, root: String
+  ) throws -> [ExchangedPair?] {
     let (prompt, answers): (String, (String, String))
     switch part {
     case .lexical: (prompt, answers) = (pair.prompt, (pair.answers.clean, pair.answers.corrupt))
@@ -73,22 +82,23 @@ extension SpeechModel {
       try self.question(utterance.waveform(root: root), prompt, answers: answers, of: pair.id)
     }
     let first = try model.trace(question(pair.corrupt))
-    let corrupt = try model.trace(first.question.keepingFrames(of: first))
-    let clean = try model.trace(question(pair.clean).keepingFrames(of: first))
-    func exchange(_ direction: Direction) throws -> Exchange? {
+    let corrupt = try model.trace(first.question.keepingFrames(of: first), keeping: sites)
+    let clean = try model.trace(question(pair.clean).keepingFrames(of: first), keeping: sites)
+    func exchange(_ site: Site, _ direction: Direction) throws -> Exchange? {
       let (base, source) = direction == .sufficiency ? (corrupt, clean) : (clean, corrupt)
-      return try Selection(
-        Cell(SpeechModel.transferSite, window), base: base, source: source, .identity
-      ).map {
+      return try Selection(Cell(site, window), base: base, source: source, .identity).map {
         model.exchange(
           id: pair.id, group: pair.group, base: base, source: source, direction, $0)
       }
     }
-    guard let sufficiency = try exchange(.sufficiency), let necessity = try exchange(.necessity)
-    else { return nil }
-    return ExchangedPair(
-      clean: clean.logitDifference, corrupt: corrupt.logitDifference, sufficiency: sufficiency,
-      necessity: necessity)
+    return try sites.map { site in
+      guard let sufficiency = try exchange(site, .sufficiency),
+        let necessity = try exchange(site, .necessity)
+      else { return nil }
+      return ExchangedPair(
+        clean: clean.logitDifference, corrupt: corrupt.logitDifference, sufficiency: sufficiency,
+        necessity: necessity)
+    }
   }
 
   /// Asks the pairs of a part and finds, on those of discovery, each method's directions.
