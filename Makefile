@@ -37,10 +37,10 @@ OWN := $(if $(MODEL),--model "$(MODEL)") $(if $(PAIRS),--pairs "$(PAIRS)")
 RUN := $(FRESH) $(if $(FROM),--from "$(FROM)") $(OWN)
 # What `make quick` runs, and on how many items a cell: as few as give every interval six groups.
 QUICK := method-on-one-pair:12 e1-causal-map:24 maps-by-model:12 search-methods:6 e1-across-models:6 \
-  causal-transfer:1 sanity-checks:12
+  causal-transfer:1 sanity-checks:12 ablations-of-the-map:6
 
 .PHONY: help deps deps-fetch deps-all deps-paper build quick figure1 figure2 e1 figure3 figure4 figure5 figureS1 figureS2 \
-  figureS3 figureS4 figureS5 figureS9 sanity sanity-published test models models-published data published corpus sounds \
+  figureS3 figureS4 figureS5 figureS9 ablations sanity sanity-published test models models-published data published corpus sounds \
   check evaluate evaluate-published parity oracles tour pages paper docs fuzz lint clean
 
 help: ## This list.
@@ -149,6 +149,10 @@ figureS9: deps ## Figure S9: Figure 3's question put to the same speech LM, afte
 	@swift build -c release --product published-transfer
 	@$(BIN)/published-transfer $(RUN)
 
+ablations: deps ## What the map owes to its choices: a figure and a table an axis (10 min).
+	@swift build -c release --product ablations-of-the-map
+	@$(BIN)/ablations-of-the-map $(RUN)
+
 sanity-published: deps ## The rows of that model in Figure S6, which make sanity draws; after make published (12 min).
 	@swift build -c release --product published-sanity
 	@$(BIN)/published-sanity $(RUN)
@@ -213,7 +217,7 @@ check: deps ## Verify every data file, and that every figure and number comes ou
 	@mkdir -p build/check/paper && cp paper/accuracies.tsv build/check/paper/
 	@$(BIN)/reproduce evaluate --table build/check/paper/accuracies.tsv > /dev/null
 	@# What other runs have stored does not count; what an interrupted check has stored does.
-	@for experiment in method-on-one-pair e1-causal-map maps-by-model search-methods e1-across-models causal-transfer sanity-checks \
+	@for experiment in method-on-one-pair e1-causal-map maps-by-model search-methods e1-across-models causal-transfer sanity-checks ablations-of-the-map \
 	  $(if $(PUBLISHED),published-whisper published-hallucination published-speech-lm published-subspace published-transfer published-sanity e3-hallucination); do \
 	  TAP_CELLS=build/check/cells $(BIN)/$$experiment $(FRESH) --out build/check || exit 1; \
 	done
@@ -241,7 +245,7 @@ tour: deps ## The ten verbs of tap on the shipped checkpoint, as README shows th
 	@sed -n '/^```sh$$/,/^```$$/p' README.md | grep -v '^```' | bash -euo pipefail
 
 # The small checkpoints' experiments, whose figures the paper takes; each skips what is unchanged.
-PAPER_RUNS := method-on-one-pair e1-causal-map maps-by-model search-methods e1-across-models causal-transfer sanity-checks
+PAPER_RUNS := method-on-one-pair e1-causal-map maps-by-model search-methods e1-across-models causal-transfer sanity-checks ablations-of-the-map
 PAPER_TEX = $(wildcard paper/*.tex paper/sections/*.tex paper/*.bib build/paper/*.tex build/paper/tables/*.tex) $(wildcard figures/*.pdf)
 
 paper: deps-paper ## The paper, build/paper/paper.pdf (40 min; with FAST=1 of the committed figures, 1 min).
