@@ -37,7 +37,8 @@ OWN := $(if $(MODEL),--model "$(MODEL)") $(if $(PAIRS),--pairs "$(PAIRS)")
 RUN := $(FRESH) $(if $(FROM),--from "$(FROM)") $(OWN)
 # What `make quick` runs, and on how many items a cell: as few as give every interval six groups.
 QUICK := method-on-one-pair:12 e1-causal-map:24 maps-by-model:12 search-methods:6 e1-across-models:6 \
-  causal-transfer:1 e3-noise:24 sanity-checks:12 ablations-of-the-part:1
+  causal-transfer:1 e3-noise:24 sanity-checks:12 ablations-of-the-map:6 \
+  ablations-of-the-part:1
 
 .PHONY: help deps deps-fetch deps-all deps-paper build quick figure1 figure2 e1 figure3 figure4 figure5 figure6 e3 figureS1 figureS2 \
   figureS3 figureS4 figureS5 figureS9 ablations sanity sanity-published test models models-published data published corpus sounds \
@@ -151,13 +152,15 @@ figureS5: deps ## Figure S5: directions of its projector's output that carry the
 	@swift build -c release --product published-subspace
 	@$(BIN)/published-subspace $(RUN)
 
-ablations: deps ## Ablations of the part: by which method it is found, how wide the autoencoder, at which depth (10 min).
-	@swift build -c release --product ablations-of-the-part
-	@$(BIN)/ablations-of-the-part $(RUN)
-
 figureS9: deps ## Figure S9: Figure 3's question put to the same speech LM, after make published (30 min, 2.8 GiB).
 	@swift build -c release --product published-transfer
 	@$(BIN)/published-transfer $(RUN)
+
+ablations: deps ## What map and part owe to the protocol's choices: a figure and a table an axis (20 min).
+	@swift build -c release --product ablations-of-the-map
+	@swift build -c release --product ablations-of-the-part
+	@$(BIN)/ablations-of-the-map $(RUN)
+	@$(BIN)/ablations-of-the-part $(RUN)
 
 sanity-published: deps ## The rows of that model in Figure S6, which make sanity draws; after make published (12 min).
 	@swift build -c release --product published-sanity
@@ -224,7 +227,7 @@ check: deps ## Verify every data file, and that every figure and number comes ou
 	@$(BIN)/reproduce evaluate --table build/check/paper/accuracies.tsv > /dev/null
 	@# What other runs have stored does not count; what an interrupted check has stored does.
 	@for experiment in method-on-one-pair e1-causal-map maps-by-model search-methods e1-across-models causal-transfer e3-noise sanity-checks \
-	  ablations-of-the-part $(if $(PUBLISHED),published-whisper published-hallucination published-speech-lm published-subspace published-transfer published-sanity e3-hallucination); do \
+	  ablations-of-the-map ablations-of-the-part $(if $(PUBLISHED),published-whisper published-hallucination published-speech-lm published-subspace published-transfer published-sanity e3-hallucination); do \
 	  TAP_CELLS=build/check/cells $(BIN)/$$experiment $(FRESH) --out build/check || exit 1; \
 	done
 	@rm -rf build/check/cells
@@ -252,7 +255,7 @@ tour: deps ## The ten verbs of tap on the shipped checkpoint, as README shows th
 
 # The small checkpoints' experiments, whose figures the paper takes; each skips what is unchanged.
 PAPER_RUNS := method-on-one-pair e1-causal-map maps-by-model search-methods e1-across-models causal-transfer e3-noise sanity-checks \
-  ablations-of-the-part
+  ablations-of-the-map ablations-of-the-part
 PAPER_TEX = $(wildcard paper/*.tex paper/sections/*.tex paper/*.bib build/paper/*.tex build/paper/tables/*.tex) $(wildcard figures/*.pdf)
 
 paper: deps-paper ## The paper, build/paper/paper.pdf (40 min; with FAST=1 of the committed figures, 1 min).

@@ -12,7 +12,7 @@ let experiments = [
   "method-on-one-pair", "e1-causal-map", "maps-by-model", "search-methods", "e1-across-models",
   "causal-transfer", "sanity-checks", "published-whisper", "published-hallucination",
   "published-speech-lm", "published-subspace", "published-transfer", "published-sanity",
-  "e3-hallucination", "e3-noise", "ablations-of-the-part",
+  "e3-hallucination", "e3-noise", "ablations-of-the-map", "ablations-of-the-part",
 ]
 
 /// Every x86-64 machine that the determinism contract covers has AVX2 and FMA. SwiftPM takes no such

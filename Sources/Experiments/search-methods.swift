@@ -50,17 +50,6 @@ struct Measured: Codable, Sendable {
   var missing: [Double] = []
 }
 
-/// The rows of a family; queries, keys and head outputs head by head.
-@Sendable func rows(_ family: String, _ model: AudioLanguageModel, in trace: Trace) throws
-  -> [GridRow]
-{
-  let own = try model.rows(family, in: trace).filter {
-    [.encoder, .lm, .connector].contains($0.site.stage)
-  }
-  guard ["queries", "keys"].contains(family) else { return own }
-  return try model.rows(own.map { "\($0.site)[*]" }.joined(separator: ","), in: trace)
-}
-
 @Sendable func measure(_ speech: SpeechModel, _ pair: MinimalPair) throws -> Measured {
   let model = speech.model
   var (clean, corrupt) = try speech.questions(for: pair, root: root)
@@ -68,7 +57,7 @@ struct Measured: Codable, Sendable {
   (clean, corrupt) = (clean.keepingFrames(of: mask), corrupt.keepingFrames(of: mask))
   let sized = model.sites.filter { [.encoder, .lm].contains($0.stage) }
   let example = try model.trace(corrupt, keeping: sized)
-  let own = try families.map { try rows($0, model, in: example) }
+  let own = try families.map { try model.componentRows($0, in: example) }
   let named = Set(own.joined().map(\.site)).union(model.branchSites)
   let sites = named.sorted { "\($0)" < "\($1)" }
   let (base, source) = (

@@ -54,6 +54,20 @@ public struct LocalisationOptions: Sendable {
   }
 }
 
+extension TaskMap {
+  /// The effect at each site, over all windows of sound, in nats.
+  func effectsBySite(_ direction: Direction, unrelated: Bool) -> [Double] {
+    values(direction, unrelated: unrelated).indices.map { site in
+      effectsByWindow(direction, at: site, unrelated: unrelated).reduce(0.0, +)
+    }
+  }
+
+  /// The effect in each window of sound at a site, in nats; 0 where it has no position there.
+  func effectsByWindow(_ direction: Direction, at site: Int, unrelated: Bool) -> [Double] {
+    TaskWindows.sound.map { effect(direction, site, $0, unrelated: unrelated) ?? 0 }
+  }
+}
+
 extension Array where Element == TaskMap {
   /// - Parameters:
   ///   - pairs: the pair of each map; their groups are the unit of resampling
@@ -64,17 +78,13 @@ extension Array where Element == TaskMap {
   ) -> Localisation {
     precondition(pairs.count == count && !isEmpty, "a pair for each map")
     let groups = pairs.map(\.group)
-    let (sites, sound) = (options.sites.indices, TaskWindows.sound)
+    let sites = options.sites.indices
     let last = Double(Swift.max(sites.count - 1, 1))
     /// By pair: the effect at each site, over all windows of sound.
-    let bySite = map { map in
-      sites.map { site in
-        sound.reduce(0.0) { $0 + (map.effect(direction, site, $1, unrelated: unrelated) ?? 0) }
-      }
-    }
+    let bySite = map { $0.effectsBySite(direction, unrelated: unrelated) }
     /// By pair: the effect in each window of sound at the connector.
-    let byWindow = map { map in
-      sound.map { map.effect(direction, options.connector, $0, unrelated: unrelated) ?? 0 }
+    let byWindow = map {
+      $0.effectsByWindow(direction, at: options.connector, unrelated: unrelated)
     }
     func ratio(_ name: String, _ above: [Double], _ below: [Double]) -> Estimate {
       ratioOfMeans(above, below, groups: groups, draws: options.draws, random.split(name))
