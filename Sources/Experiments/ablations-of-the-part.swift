@@ -30,9 +30,10 @@ _ = notebook.input("artifacts/suite", as: "suite audio")
 // need more than these moments: they are trained on every position of the sound, of all recordings of the
 // discovery split.
 //
-// A patch is a run of the language model from the connector on, some 2 ms of a core. Five methods at five
-// K, with their complement and six draws of four random families, make 1,300 patches of each of some 55
-// pairs, two minutes of a core a model.
+// A patch is a run of the language model from the connector on, about a millisecond of a core. Five
+// methods at five K, with their complement and six draws of four random families, in either direction, make
+// 1,300 patches of each of 60 pairs, a minute of a core a model, training as much; 12 autoencoders take four
+// minutes, what they are asked two, ten depths five: nine minutes on two cores.
 
 /// A quick run takes a part of each list.
 @MainActor func some<T>(_ list: [T]) -> [T] {
@@ -63,11 +64,14 @@ struct Subject: Sendable {
   var connector: PartMaterial { materials.first { $0.site == SpeechModel.transferSite }! }
 }
 
-@MainActor func subject(_ name: String, at sites: (SpeechModel) -> [Site]) -> Subject {
-  let model = notebook.checkpoint(name)
+let models = ["qwen2-audio-small", "salmonn-small", "soundwave-small"].map { name in
+  (name: name, model: notebook.checkpoint(name))
+}
+
+@MainActor func subject(_ name: String, _ model: SpeechModel, at sites: [Site]) -> Subject {
   let materials = attempt {
     try model.materials(
-      at: sites(model), pairs: pairs, recordings: recordings, minimumGap: rules.minimumGap,
+      at: sites, pairs: pairs, recordings: recordings, minimumGap: rules.minimumGap,
       moment: moment, epochs: epochs, root: root)
   }
   let one = materials[0]
@@ -77,15 +81,9 @@ struct Subject: Sendable {
   return Subject(name: name, model: model, materials: materials)
 }
 
-let subjects = [
-  subject("qwen2-audio-small") { $0.model.mapSites },
-  subject("salmonn-small") { _ in [SpeechModel.transferSite] },
-  subject("soundwave-small") { _ in [SpeechModel.transferSite] },
-]
-
 // ## Autoencoders
 //
-// Eight features of a row are kept (TopK), or eight on average (BatchTopK). Beside four, eight and depthProbes
+// Eight features of a row are kept (TopK), or eight on average (BatchTopK). Beside four, eight and sixteen
 // times as many features as the activation has numbers in the first checkpoint, the narrowest is
 // trained for the other two.
 
@@ -110,11 +108,6 @@ let settings = [4, 8, 16].flatMap { expansion in
   }
 }
 
-let dictionaries = autoencoders(subjects[0], settings, seeds: seeds)
-let narrow =
-  [dictionaries[0][0]]
-  + subjects.dropFirst().map { autoencoders($0, [settings[0]], seeds: [1])[0][0] }
-
 // ## By which method
 //
 // Directions of largest variance (PCA), of canonical correlation with the answers (CCA), between the
@@ -123,7 +116,10 @@ let narrow =
 // families, matched in dimension, in variance, in length and in Mahalanobis length.
 
 let methods: [SubspaceMethod] = [.pca, .cca, .mean, .das, .sae]
-let compared = zip(subjects, narrow).map { subject, autoencoder in
+
+@MainActor func comparison(_ subject: Subject, _ autoencoder: SparseAutoencoder)
+  -> MethodComparison
+{
   let (material, stream) = (subject.connector, random.split(subject.name).split("methods"))
   let whole = notebook.cell("\(subject.name): whole") {
     let whole = try material.whole(draws: rules.bootstrapDraws, stream.split("whole"))
@@ -149,6 +145,15 @@ let compared = zip(subjects, narrow).map { subject, autoencoder in
     model: subject.name, sufficiency: whole[0], necessity: whole[1], curves: curves)
 }
 
+let found = models.map { one -> (MethodComparison, [[SparseAutoencoder]]) in
+  let own = subject(one.name, one.model, at: [SpeechModel.transferSite])
+  let isFirst = one.name == models[0].name
+  let trained = autoencoders(
+    own, isFirst ? settings : [settings[0]], seeds: isFirst ? seeds : [1])
+  return (comparison(own, trained[0][0]), trained)
+}
+let (compared, dictionaries) = (found.map(\.0), found[0].1)
+
 // ![Five methods at equal numbers of directions](figures/ablation-subspace.svg)
 
 notebook.figure(
@@ -165,7 +170,7 @@ notebook.numbers(of: compared, "ablation.subspace")
 // swapping its first features recovers, beside features that are as active, moved as far. Where more than
 // half of the features are absent from other recordings it is wider than its data, and called degenerate.
 
-let first = subjects[0]
+let first = subject(models[0].name, models[0].model, at: models[0].model.model.mapSites)
 let trained = Array(zip(settings, dictionaries))
 let named = trained.flatMap { setting, own in
   own.enumerated().map { (name: "\(setting.name), \(seeds[$0])", $1) }

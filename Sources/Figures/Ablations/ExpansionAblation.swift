@@ -48,12 +48,12 @@ public func expansionAblationFigure(_ points: [ExpansionPoint], meanStays: Estim
     Quantity(
       title: "Explained variance", range: 0...1,
       value: { point, seed in (point.report.held[seed].explainedVariance, nil) },
-      control: { point, seed in (point.report.fit[seed].explainedVariance, nil) },
+      control: { point, seed in (point.report.fitExplained[seed], nil) },
       names: ("other recordings", "those trained on")),
     Quantity(
       title: "Share of features never present", range: 0...1,
       value: { point, seed in (point.report.held[seed].dead, nil) },
-      control: { point, seed in (point.report.fit[seed].dead, nil) },
+      control: { point, seed in (point.report.fitDead[seed], nil) },
       names: ("other recordings", "those trained on")),
     Quantity(
       title: "Share of the loss recovered", range: 0...1.05,
@@ -172,9 +172,9 @@ private func table(_ points: [ExpansionPoint], _ meanStays: Estimate) -> String 
   for point in points {
     let report = point.report
     for (seed, splice) in point.splices.enumerated() {
-      let (held, fit, swap) = (report.held[seed], report.fit[seed], report.swaps[seed])
+      let (held, swap) = (report.held[seed], report.swaps[seed])
       var values = [
-        held.explainedVariance, fit.explainedVariance, held.l0, held.dead, fit.dead,
+        held.explainedVariance, report.fitExplained[seed], held.l0, held.dead, report.fitDead[seed],
         report.unseen[seed], held.dense, held.reconstructionBias,
       ]
       values += [splice.change, splice.recovered, splice.textStays, splice.wordErrors].flatMap(
@@ -211,8 +211,8 @@ extension Notebook {
         let (name, held) = ("\(name).seed\(seed + 1)", report.held[seed])
         for (what, value) in [
           ("explained", held.explainedVariance),
-          ("explained.fit", report.fit[seed].explainedVariance), ("dead", held.dead),
-          ("dead.fit", report.fit[seed].dead), ("unseen", report.unseen[seed]),
+          ("explained.fit", report.fitExplained[seed]), ("dead", held.dead),
+          ("dead.fit", report.fitDead[seed]), ("unseen", report.unseen[seed]),
         ] {
           number("\(name).\(what)", value, tolerance: 1e-6)
         }

@@ -28,12 +28,13 @@ public struct PhoneFeatures: Codable, Sendable {
     func activity(_ data: (samples: Tensor, phones: [String])) -> DoubleMatrix {
       precondition(data.samples.rows == data.phones.count)
       var sums = DoubleMatrix(rows: autoencoder.features, columns: names.count)
-      let f = autoencoder.encoded(data.samples)
-      f.withNumbers { numbers in
-        for r in 0..<f.rows {
-          let phone = place[data.phones[r]]!
-          for c in 0..<f.width where numbers[r * f.width + c] > 0 {
-            sums[c, phone] += Double(numbers[r * f.width + c])
+      autoencoder.forEachPart(of: data.samples) { f, first in
+        f.withNumbers { numbers in
+          for r in 0..<f.rows {
+            let phone = place[data.phones[first + r]]!
+            for c in 0..<f.width where numbers[r * f.width + c] > 0 {
+              sums[c, phone] += Double(numbers[r * f.width + c])
+            }
           }
         }
       }

@@ -55,10 +55,12 @@ public struct SparseReport: Codable, Sendable {
   public let form: String
   public let expansion: Int
   public let features: Int
-  /// On the recordings that were trained on, and on others.
-  public let fit: [SparseMetrics]
+  /// On recordings that were not trained on.
   public let held: [SparseMetrics]
-  /// The share of the features present in the fit that are absent in the other recordings.
+  /// Explained variance on every third position that was trained on, the share of features that are
+  /// present at none of them, and the share of those present that are absent from the other recordings.
+  public let fitExplained: [Double]
+  public let fitDead: [Double]
   public let unseen: [Double]
   public let stability: SparseStability
   public let swaps: [FeatureSwap]
@@ -75,10 +77,13 @@ public struct SparseReport: Codable, Sendable {
   ) throws {
     (form, expansion) = (setting.form, setting.expansion)
     features = autoencoders[0].features
-    self.fit = autoencoders.map { SparseMetrics($0, on: fit) }
     self.held = autoencoders.map { SparseMetrics($0, on: held) }
-    unseen = autoencoders.map { one in
-      let (own, other) = (one.present(in: fit), Set(one.present(in: held)))
+    let third = gatherRows(fit, Array(stride(from: 0, to: fit.rows, by: 3)))
+    fitExplained = autoencoders.map { SparseMetrics($0, on: third).explainedVariance }
+    let present = autoencoders.map { $0.present(in: fit) }
+    fitDead = present.map { [features] in 1 - Double($0.count) / Double(features) }
+    unseen = zip(autoencoders, present).map { one, own in
+      let other = Set(one.present(in: held))
       return Double(own.count { !other.contains($0) }) / Double(max(own.count, 1))
     }
     stability = try SparseStability(

@@ -24,10 +24,18 @@ extension SparseAutoencoder {
   ///
   /// - Parameter samples: [samples, width]
   public func present(in samples: Tensor) -> [Int] {
-    let f = encoded(samples)
     var isPresent = [Bool](repeating: false, count: features)
-    f.withNumbers { for i in $0.indices where $0[i] > 0 { isPresent[i % features] = true } }
+    forEachPart(of: samples) { f, _ in
+      f.withNumbers { for i in $0.indices where $0[i] > 0 { isPresent[i % features] = true } }
+    }
     return isPresent.indices.filter { isPresent[$0] }
+  }
+
+  /// Encodes many samples a part at a time: all at once would be a gigabyte.
+  func forEachPart(of samples: Tensor, _ body: (_ f: Tensor, _ first: Int) -> Void) {
+    for first in stride(from: 0, to: samples.rows, by: 1020) {
+      body(encoded(gatherRows(samples, Array(first..<min(first + 1020, samples.rows)))), first)
+    }
   }
 }
 
