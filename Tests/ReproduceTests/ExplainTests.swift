@@ -60,6 +60,9 @@ import Testing
     #expect(script.call("say", of: "behind one") != nil)
     #expect(script.call("number", of: "e.1.all.high")?.kind == "numbers")
     #expect(script.call("number", of: "f.first") == nil)
+    let many = ExperimentSource("notebook.numbers(rows, of: \"metric\")\n", file: "e.swift")
+    #expect(many.call("number", of: "ablation.metric.logit") != nil)
+    #expect(many.call("number", of: "ablation.metrics.logit") == nil)
   }
 
   @Test func aValueIsTracedToItsCells() {

@@ -102,7 +102,7 @@ struct Crate {
     let objects = inputs.filter { $0.name != "table" && files.contains($0.path) }.map(\.path)
     let results = explainer.written(by: experiment, figure: figure)
     return [
-      "@id": .string("#\(experiment.name)"), "@type": "CreateAction",
+      "@id": .string("#\(figure.split(separator: "/").last ?? "")"), "@type": "CreateAction",
       "name": .string(try explainer.targets.command(experiment)),
       "description": .string("\(experiment.title). Made from: \(stamp.text)"),
       "instrument": ["@id": .string(experiment.file)],

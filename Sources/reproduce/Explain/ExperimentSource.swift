@@ -52,8 +52,12 @@ struct ExperimentSource {
         return nil
       }
       guard let template = call.template else { return (call, isControl ? -2 : -1) }
-      let asked = call.kind == "numbers" ? template.open : template
-      return asked.matches(name) ? (call, asked.weight) : nil
+      guard call.kind == "numbers" else {
+        return template.matches(name) ? (call, template.weight) : nil
+      }
+      // Many at a time: their names begin with what is said, or have it behind a prefix of their kind.
+      return template.open.matches(name) || ".\(name)".contains(".\(template.filled(with: "")).")
+        ? (call, template.open.weight) : nil
     }
     return candidates.max { $0.1 < $1.1 }?.0
   }

@@ -69,7 +69,9 @@ struct ClaimTable {
   /// The table in Markdown.
   func markdown() throws -> String {
     var seen: Set<String> = []
-    let rows = try (entries + unlisted()).map {
+    // Of an experiment that has not been run there is nothing to say yet.
+    let run = Set(ledger.rows.map(\.experiment))
+    let rows = try (entries + unlisted()).filter { run.contains($0.experiment) }.map {
       try row($0, isFirst: seen.insert($0.experiment).inserted)
     }
     return ([language.head, language.head.map { _ in "---" }] + rows)
