@@ -10,7 +10,8 @@ struct Reproduce: ParsableCommand {
     commandName: "reproduce",
     abstract: "Makes again what the paper stands on.",
     subcommands: [
-      CorpusCommand.self, Sounds.self, Mixtures.self, DataCommand.self, PublishedCommand.self, Check.self,
+      CorpusCommand.self, Sounds.self, Mixtures.self, DataCommand.self, PublishedCommand.self,
+      Check.self,
       Train.self, Evaluate.self, Outputs.self, Parity.self, Compare.self, Patches.self,
       FullSize.self, Oracles.self, GGUFCommand.self, Join.self, Export.self, SpeakVoice.self,
       Paper.self, Abstract.self, Readme.self, Pages.self, Explain.self,
