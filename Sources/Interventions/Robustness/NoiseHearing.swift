@@ -12,6 +12,8 @@ public struct HeardInNoise: Codable, Sendable {
   /// one; nothing where the sound decides which frames are kept.
   public internal(set) var carriesAll: [Bool] = []
 
+  public init() {}
+
   /// What is written; one text a draw.
   public subscript(arm: NoiseArm, strength: NoiseStrength) -> [String] {
     get { texts["\(arm.name) | \(strength)"] ?? [] }

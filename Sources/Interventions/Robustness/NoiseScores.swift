@@ -20,6 +20,10 @@ public struct NoisePoint: Sendable {
   public let errors: Double
   /// The word error rate without noise, less that of nothing done.
   public let cost: Double
+
+  public init(strength: NoiseStrength, errors: Double, cost: Double) {
+    (self.strength, self.errors, self.cost) = (strength, errors, cost)
+  }
 }
 
 extension NoiseTrial {

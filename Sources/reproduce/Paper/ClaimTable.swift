@@ -185,7 +185,9 @@ struct ClaimTable {
   }
 }
 
-/// `figures/figureS2` as the paper calls it: Figure S2.
+/// `figures/figureS2` as the paper calls it: Figure S2; `figures/ablation-layer` is ablation: layer.
 func figureLabel(_ path: String) -> String {
-  "Figure " + (path.split(separator: "/").last?.dropFirst("figure".count) ?? "")
+  let name = path.split(separator: "/").last ?? ""
+  return name.hasPrefix("figure")
+    ? "Figure \(name.dropFirst("figure".count))" : name.replacing("-", with: ": ")
 }
