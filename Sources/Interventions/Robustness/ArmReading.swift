@@ -71,9 +71,9 @@ public struct NoiseTest: Sendable {
     }
     reading.overall = excess(of: trial, over: .nothing, random.split("overall")) { !$0.isClean }
     reading.cost = excess(of: trial, over: .nothing, random.split("cost")) { $0.isClean }
-    reading.exact = ratio(random.split("exact"), where: atRatios, over: { _ in 1 }) {
-      $0.score(trial, of: $1.text).exact - $0.score(.nothing, of: $1.text).exact
-    }
+    reading.exact = ratio(
+      random.split("exact"), where: atRatios, over: { _ in 1 },
+      { $0.score(trial, of: $1.text).exact - $0.score(.nothing, of: $1.text).exact })
     return reading
   }
 
