@@ -15,7 +15,8 @@ private let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
   init() throws {
     clean = try Waveform(contentsOf: "\(root)/artifacts/evaluation/slt/d-first-pat.flac")
     let power = clean.samples.reduce(0) { $0 + $1 * $1 } / Float(clean.samples.count)
-    let noise = Tensor([clean.samples.count], normal: 0.6 * Double(power).squareRoot(), Random(seed: 1))
+    let noise = Tensor(
+      [clean.samples.count], normal: 0.6 * Double(power).squareRoot(), Random(seed: 1))
     noisy = Waveform(samples: zip(clean.samples, noise.numbers).map { $0 + $1 }, rate: clean.rate)
   }
 
