@@ -142,19 +142,20 @@ import Testing
   }
 
   @Test func aNumberHasItsCellControlAndCommand() throws {
-    let lines = try explainer().explain("e1.connectorSufficiency").lines
+    let explainer = try explainer()
+    let lines = try explainer.explain("e1.connectorSufficiency").lines
     for part in [
       "cells       exact map (line ", "command     make figure2",
       "matched     e1.connectorUnrelated",
       "matches artifacts/qwen2-audio-small", "line ",
     ] { #expect(lines.contains { $0.contains(part) }, "\(part): \(lines)") }
-    #expect(try explainer().explain("C1").lines[0].contains("claim.C1"))
+    #expect(try explainer.explain("C1").lines[0].contains("claim.C1"))
     do {
-      _ = try explainer().explain("e1.connectorSuficiency")
+      _ = try explainer.explain("e1.connectorSuficiency")
       Issue.record("a number that is not there was explained")
     } catch { #expect("\(error)".contains("e1.connectorSufficiency")) }
     for wrong in ["figures/figure99.pdf", "paper/definitions.md"] {
-      #expect(throws: Failure.self) { try explainer().explain(wrong) }
+      #expect(throws: Failure.self) { try explainer.explain(wrong) }
     }
   }
 
@@ -166,11 +167,14 @@ import Testing
   func aChangedInputIsNamed(_ file: String) throws {
     let copy = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
     defer { try? FileManager.default.removeItem(at: copy) }
-    try FileManager.default.createDirectory(
-      at: copy.appendingPathComponent("Sources"), withIntermediateDirectories: true)
+    for name in ["artifacts", "Sources"] {
+      try FileManager.default.createDirectory(
+        at: copy.appendingPathComponent(name), withIntermediateDirectories: true)
+    }
+    // What Figure 2 was made from, and what says so.
     for name in [
-      "paper", "figures", "artifacts", "data-manifests", "Makefile", "Sources/Experiments",
-      "Sources/Figures",
+      "paper", "figures", "artifacts/qwen2-audio-small", "artifacts/evaluation", "data-manifests",
+      "Makefile", "Sources/Experiments", "Sources/Figures",
     ] {
       try FileManager.default.copyItem(
         at: URL(fileURLWithPath: "\(root)/\(name)").resolvingSymlinksInPath(),

@@ -102,6 +102,10 @@ import Testing
     #expect(lines.contains { $0.contains("**C1**") && $0.contains("**refuted**") })
     #expect(lines.contains { $0.contains("**C3**") && $0.contains("0.123") })
     #expect(lines.contains { $0.contains("**X9**: something new | holds") })
+    // What has not been run is left out.
+    let others = try Ledger(ledger.rows.filter { $0.experiment != "search-methods" })
+    let without = try ClaimTable(root: root, ledger: others).markdown()
+    #expect(!without.contains("**S2**") && without.contains("**C1**"))
   }
 
   @Test func noResultIsTypedIntoProse() throws {

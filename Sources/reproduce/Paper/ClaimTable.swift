@@ -70,8 +70,8 @@ struct ClaimTable {
   func markdown() throws -> String {
     var seen: Set<String> = []
     // Of an experiment that has not been run there is nothing to say yet.
-    let run = Set(ledger.rows.map(\.experiment))
-    let rows = try (entries + unlisted()).filter { run.contains($0.experiment) }.map {
+    let waiting = Set(experiments.map(\.name)).subtracting(ledger.rows.map(\.experiment))
+    let rows = try (entries + unlisted()).filter { !waiting.contains($0.experiment) }.map {
       try row($0, isFirst: seen.insert($0.experiment).inserted)
     }
     return ([language.head, language.head.map { _ in "---" }] + rows)
