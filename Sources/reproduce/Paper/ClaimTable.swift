@@ -189,5 +189,5 @@ struct ClaimTable {
 func figureLabel(_ path: String) -> String {
   let name = path.split(separator: "/").last ?? ""
   return name.hasPrefix("figure")
-    ? "Figure \(name.dropFirst("figure".count))" : name.replacing("-", with: ": ")
+    ? "Figure \(name.dropFirst("figure".count))" : String(name).replacing("-", with: ": ")
 }
