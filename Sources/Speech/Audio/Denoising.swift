@@ -24,7 +24,7 @@ extension Waveform {
         advice: "give one of \(Waveform.plausibleSuppressions) dB")
     }
     try checkUsable("denoising")
-    // The library's own advice is 10 to 20 ms a frame. It answers half a frame late.
+    // The library's own advice is 10 to 20 ms a frame. What it gives is one frame late.
     let frame = 320
     guard let state = speex_preprocess_state_init(Int32(frame), Int32(rate)) else {
       throw AudioError("denoising", "libspeexdsp has no memory", advice: "free some")
@@ -36,7 +36,7 @@ extension Waveform {
     }
     set(SPEEX_PREPROCESS_SET_DENOISE, 1)
     set(SPEEX_PREPROCESS_SET_NOISE_SUPPRESS, -Int32(decibels))
-    let whole = (samples.count + frame - 1) / frame * frame
+    let whole = (samples.count + frame - 1) / frame * frame + frame
     var pcm = samples.map { Int16(max(-32768, min(32767, ($0 * 32768).rounded(.toNearestOrEven)))) }
     pcm += [Int16](repeating: 0, count: whole - samples.count)
     pcm.withUnsafeMutableBufferPointer { buffer in
@@ -44,6 +44,6 @@ extension Waveform {
         speex_preprocess_run(state, buffer.baseAddress! + start)
       }
     }
-    return Waveform(samples: pcm.prefix(samples.count).map { Float($0) / 32768 }, rate: rate)
+    return Waveform(samples: pcm[frame..<(frame + samples.count)].map { Float($0) / 32768 }, rate: rate)
   }
 }
