@@ -60,7 +60,7 @@ public func metricFigure(
         AblationPanel(
           "lost", "What another metric does not see", "Share of these cells", 0...1, names: 38),
         AblationPanel(
-          "moment", "An unrelated item", "Recovery, connector", -0.25...1.25, names: 30),
+          "moment", "The phone's window", "Recovery, connector", -0.25...1.25, names: 30),
       ],
     ], maps: maps, windows: windows, chance: "as many cells drawn at random",
     caption:
@@ -184,7 +184,7 @@ public func numericsFigure(_ rows: [AblationRow]) -> DrawnFigure {
     rows,
     [
       [
-        AblationPanel("logits", "Logits", "Largest difference (nats)", -8...2, names: 38)
+        AblationPanel("logits", "Logits", "Largest difference (nats)", -8...2, names: 42)
           .logarithmic,
         AblationPanel(
           "cells", "Cells of the map", "Largest difference (share of the gap)", -8...2, width: 0.65

@@ -166,10 +166,11 @@ extension SpeechModel {
       return question
     }
     let (clean, corrupt) = (try question(pair.clean), try question(pair.corrupt))
-    if setting == .batched {
-      return Computed(text: nil, logits: try logits(of: clean, among: plan), cells: nil)
-    }
     let first = try model.trace(corrupt)
+    if setting == .batched {
+      let kept = clean.keepingFrames(of: first)
+      return Computed(text: nil, logits: try logits(of: kept, among: plan), cells: nil)
+    }
     let rounding = setting?.rounding
     func run(_ question: Question) throws -> (trace: Trace, patches: [Patch]) {
       let question = question.keepingFrames(of: first)
@@ -226,7 +227,7 @@ extension SpeechModel {
     asked.insert(question, at: place)
     var batch = try Batch(
       config.sound, clips: asked.map(\.clip), prompts: asked.map { Prompt($0.tokens) })
-    let kept = try asked.map { try model.trace($0).spliced }
+    let kept = try asked.map { try $0.input.kept ?? model.trace($0).spliced }
     if kept.allSatisfy({ $0 != nil }) { batch.frozen = kept.map { $0! } }
     let x = model.entered(model.embedded(batch), from: 0, in: &batch, tap: nil)
     let sequence = batch.lm.sequences[place]
