@@ -44,6 +44,7 @@ extension Waveform {
         speex_preprocess_run(state, buffer.baseAddress! + start)
       }
     }
-    return Waveform(samples: pcm[frame..<(frame + samples.count)].map { Float($0) / 32768 }, rate: rate)
+    return Waveform(
+      samples: pcm[frame..<(frame + samples.count)].map { Float($0) / 32768 }, rate: rate)
   }
 }

@@ -195,6 +195,8 @@ private let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     // Eight bits of a number's digits against eleven, both far below what another recording does.
     #expect(logits(.activationsBF16) > logits(.activationsF16) && logits(.activationsF16) > 0)
     #expect(found.last!.logits! > 4 * logits(.activationsBF16))
-    #expect(logits(.silence300) > 0 && found.last!.cells == nil)
+    // What pads a clip is silence already, and Soundwave keeps none of it.
+    #expect((logits(.silence300) > 0) == (name != "soundwave-small"))
+    #expect(found.last!.cells == nil)
   }
 }

@@ -33,8 +33,8 @@ private let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
   @Test func thereIsLessNoise() throws {
     let before = ratio(noisy)
     let after = ratio(try noisy.denoised(by: 15))
-    #expect(before > 4 && before < 5 && after > before + 3)
-    #expect(abs(ratio(try noisy.denoised(by: 1)) - before) < 2)
+    #expect(before > 4 && before < 5 && after > before + 1)
+    #expect(abs(ratio(try noisy.denoised(by: 1)) - before) < 0.5)
   }
 
   @Test func itIsAsLongAndNotLate() throws {
