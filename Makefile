@@ -156,7 +156,7 @@ figureS9: deps ## Figure S9: Figure 3's question put to the same speech LM, afte
 	@swift build -c release --product published-transfer
 	@$(BIN)/published-transfer $(RUN)
 
-ablations: deps ## What map and part owe to the protocol's choices: a figure and a table an axis (not run whole yet; 10 min by count).
+ablations: deps ## What map and part owe to the protocol's choices: a figure and a table an axis (the map not run whole yet, the part 10 min).
 	@swift build -c release --product ablations-of-the-map
 	@swift build -c release --product ablations-of-the-part
 	@$(BIN)/ablations-of-the-map $(RUN)
