@@ -142,11 +142,11 @@ figure5: deps ## Figure 5: what leaves out the texts that published Whispers wri
 	@swift build -c release --product e3-hallucination
 	@$(BIN)/e3-hallucination $(RUN)
 
-figure6: deps ## Figure 6: speech in noise, with interventions where the map points (12 min).
+figure6: deps ## Figure 6: speech in noise, with interventions where the map points (17 min).
 	@swift build -c release --product e3-noise
 	@$(BIN)/e3-noise $(RUN)
 
-e3: figure6 figure5 ## Experiment E3: Figures 6 and 5; the second after make published (25 min).
+e3: figure6 figure5 ## Experiment E3: Figures 6 and 5; the second after make published (30 min).
 
 figureS5: deps ## Figure S5: directions of its projector's output that carry the answer, needing the same (not run whole yet; an hour by count).
 	@swift build -c release --product published-subspace
