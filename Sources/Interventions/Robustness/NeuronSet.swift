@@ -44,7 +44,7 @@ public struct NeuronSet: Codable, Sendable, Equatable {
 }
 
 /// How far each neuron is from a reference, as SPIRIT has it: the size of the difference of sums over time
-/// (Djanibekov et al., 2025, as their code computes it).
+/// (arXiv 2505.13541, as its code computes it).
 ///
 /// - Parameters:
 ///   - heard: [positions, neurons] of each layer
