@@ -27,6 +27,8 @@ let random = study.random("e3 noise")
 let suite = notebook.tracked("data-manifests/noise.json", as: "noise") {
   try PairSuite(manifest: $0)
 }
+// The talkers of babble and of competing speech are partly the suite's.
+_ = notebook.input("artifacts/suite", as: "suite audio")
 
 // ## Material
 //
