@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Corpus
+import Foundation
 import Interventions
 import JSON
 import Notebook
@@ -17,6 +18,12 @@ struct Sounds: ParsableCommand {
       """)
 
   @Flag(help: "Write the manifest instead of comparing with it.") var write = false
+  @Option(help: "A folder that they are written to as FLAC, too, for other programs to hear.")
+  var out: String?
+
+  func validate() throws {
+    if write, out != nil { throw ValidationError("--write takes no --out; compare them first") }
+  }
 
   func run() throws {
     let repository = try Repository()
@@ -40,6 +47,13 @@ struct Sounds: ParsableCommand {
       print("\(split): \(own.count) sounds, \(kinds.joined(separator: ", "))")
     }
     print("same samples  \(path)")
+    guard let out else { return }
+    try FileManager.default.createDirectory(atPath: out, withIntermediateDirectories: true)
+    _ = try mapInParallel(listed.sounds.count) { i in
+      let sound = listed.sounds[i]
+      try sound.verified(listed.digests[i]).write(to: "\(out)/\(sound.id).flac")
+    }
+    print("\(listed.sounds.count) sounds in \(out)")
   }
 
   static let file = "nonspeech.json"
