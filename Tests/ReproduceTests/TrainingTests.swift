@@ -120,6 +120,64 @@ import Testing
     }
   }
 
+  /// Checkpoints of studies have names, folders and seeds of their own, and differ in what they say.
+  @Test func studiesAreApart() throws {
+    let all = TrainingStudy.allCases.flatMap(\.recipes)
+    #expect(all.count == 15 && Set((all + Recipe.all).map(\.name)).count == 19)
+    #expect(all.allSatisfy { $0.folder.hasPrefix("build/") && $0.seed != Recipe.all[0].seed })
+    for recipe in TrainingStudy.seeds.recipes {
+      #expect("\(recipe.stages)" == "\(Recipe.all[0].stages)" && recipe.oneOf == 1)
+    }
+    // Both arms take as many steps that hear, and as many without.
+    for seed in [2, 3] {
+      let steps = TrainingStudy.sizes.recipes.filter { $0.seed == seed }.map { recipe in
+        [true, false].map { text in
+          recipe.stages.filter { $0.isText == text }.reduce(0) { $0 + $1.steps }
+        }
+      }
+      #expect(steps.count == 6 && Set(steps).count == 1)
+    }
+    for recipe in TrainingStudy.sizes.recipes where recipe.auxiliary == .nothing {
+      #expect(!recipe.stages.contains { $0.kind == .encoder })
+      for kind in recipe.stages.map(\.kind) {
+        let run = try trained(recipe, kind)
+        #expect(!moved(run).isEmpty, "\(kind)")
+        #expect(!run.after.keys.contains { $0.hasPrefix("auxiliary") })
+      }
+    }
+  }
+
+  /// A smaller training set is part of a larger one, drawn by the seed; text is never cut.
+  @Test func fewerAreHeard() throws {
+    let preparation = try preparation(Recipe.all[0])
+    func heard(oneOf: Int, seed: UInt64) -> Set<Int> {
+      Set(
+        Training(preparation, .frames, Self.utterances, oneOf: oneOf, seed: seed).heard)
+    }
+    let (all, half, quarter) = (
+      heard(oneOf: 1, seed: 3), heard(oneOf: 2, seed: 3), heard(oneOf: 4, seed: 3)
+    )
+    #expect(all.count == 8 && half.count == 4 && quarter.count == 2)
+    #expect(quarter.isSubset(of: half) && half.isSubset(of: all))
+    #expect((4...9).contains { heard(oneOf: 2, seed: $0) != half })
+  }
+
+  /// A state that names what this run does not train is another run's, and changes nothing.
+  @Test func aStrangersStateIsLeft() throws {
+    let folder = Self.folder.appendingPathComponent(UUID().uuidString)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let state = TrainingState(folder: folder, name: "some", key: "key")
+    let optimiser = AdamW(parameters: [])
+    try state.write(
+      stage: 0, step: 1, names: [],
+      parameters: ["a": Tensor([2], [1, 2]), "b": Tensor([1], [3])], optimiser: optimiser)
+    var own: Parameters = ["a": Tensor([2], [7, 8])]
+    #expect(try state.read(into: &own) == nil && own["a"]!.numbers == [7, 8])
+    var both: Parameters = ["a": Tensor([2], [7, 8]), "b": Tensor([1], [0]), "c": Tensor([1], [9])]
+    #expect(try state.read(into: &both) != nil)
+    #expect(both["a"]!.numbers == [1, 2] && both["c"]!.numbers == [9])
+  }
+
   @Test func promptsAreThoseOfTheTemplate() throws {
     for recipe in Recipe.all {
       let preparation = try preparation(recipe)

@@ -71,6 +71,7 @@ struct HeardLoss {
         case .frames: frames(heard, examples, batch, &report)
         case .connectionist: connectionist(heard, examples, batch)
         case .alignment: alignment(heard, examples, batch)
+        case .nothing: preconditionFailure("has no weight")
         }
       report.auxiliaryLoss = Double(guess[0])
       loss = loss.map { $0 + guess } ?? guess

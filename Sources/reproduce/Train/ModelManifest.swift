@@ -53,6 +53,7 @@ func modelCard(
     case .alignment:
       "The connector's own CTC head is trained throughout, since its classes decide which frames "
         + "are kept."
+    case .nothing: "Nothing but its answers was ever judged."
     }
   let start = recipe.warmStart.map { "It began with encoder and language model of `\($0)`. " } ?? ""
   return """

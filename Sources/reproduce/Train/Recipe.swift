@@ -13,6 +13,11 @@ enum Auxiliary: String, Sendable {
   case connectionist
   /// The words in order at the connector's own CTC head (Soundwave), which decides what is kept.
   case alignment
+  /// Nothing but the answers.
+  case nothing
+
+  /// Whether it reads phones at the encoder's output.
+  var namesPhones: Bool { self == .frames || self == .connectionist }
 }
 
 /// One checkpoint.
@@ -27,8 +32,14 @@ struct Recipe: Sendable {
   /// The checkpoint whose encoder and language model it begins with, by its name.
   let warmStart: String?
   let stages: [Stage]
+  /// What every draw of the run follows from.
+  var seed: UInt64 = 20_011
+  /// One of how many training utterances is heard; what text alone teaches has them all.
+  var oneOf = 1
+  /// Which study it was trained for; nil for those that the package ships.
+  var study: TrainingStudy?
 
-  var folder: String { "artifacts/\(name)" }
+  var folder: String { study == nil ? "artifacts/\(name)" : "build/trained/\(name)" }
 
   static let names = all.map(\.name)
 
@@ -75,7 +86,7 @@ struct Recipe: Sendable {
 
   /// The language model first learns which colour and number go with which thing, one position a
   /// word; then all tasks at the pace of speech; then comes the sound.
-  private static let fromNothing = [
+  static let fromNothing = [
     Stage(kind: .binding, steps: 2400, batch: 32, peakRate: 2e-3),
     Stage(kind: .languageModel, steps: 700, batch: 32, peakRate: 1e-3),
     Stage(kind: .encoder, steps: 600, batch: 16, peakRate: 3e-3),

@@ -22,6 +22,9 @@ struct Train: ParsableCommand {
       "Which checkpoints: \(Recipe.names.joined(separator: ", ")); all of them where none is named."
   )
   var names: [String] = []
+  @Option(
+    help: "Trains those of a study instead, into build/trained: seeds, or sizes of training set.")
+  var study: TrainingStudy?
   @Option(help: "The folder to write one checkpoint to, below the repository.") var out: String?
   @Option(help: "Scales the steps of every stage, for a trial.") var scale = 1.0
   @Option(help: "The checkpoint to begin with, where the recipe has one.") var from: String?
@@ -30,6 +33,9 @@ struct Train: ParsableCommand {
   func validate() throws {
     try Recipe.check(names)
     if out != nil && names.count != 1 { throw ValidationError("--out takes one checkpoint's name") }
+    if study != nil && !names.isEmpty {
+      throw ValidationError("--study trains all of its checkpoints; name none")
+    }
   }
 
   func run() throws {
@@ -38,10 +44,11 @@ struct Train: ParsableCommand {
     let utterances =
       try TrainingSet(repository).utterances()
       + HumanTraining.utterances(repository, excluding: evaluation)
-    for recipe in Recipe.all where names.isEmpty || names.contains(recipe.name) {
+    for recipe in study?.recipes ?? Recipe.all
+    where names.isEmpty || names.contains(recipe.name) {
       try train(recipe, utterances, repository)
     }
-    guard out == nil else { return }
+    guard out == nil, study == nil else { return }
     try writeModelManifest(repository)
     try repository.writeSums()
   }
@@ -58,7 +65,9 @@ struct Train: ParsableCommand {
     }
     let preparation = try Preparation(
       config, Tokenizer(contentsOf: "\(folder.path)/tokenizer.json"), endToken: Recipe.endToken)
-    var training = Training(preparation, recipe.auxiliary, utterances, seed: 20_011)
+    var training = Training(
+      preparation, recipe.auxiliary, utterances, oneOf: recipe.oneOf,
+      seed: recipe.seed)
     var key = [
       "\(recipe) \(scale)", "\(try Digest(ofFile: "/proc/self/exe"))",
       "\(try Digest(ofFile: repository.url("data-manifests/training.json").path))",
@@ -80,9 +89,15 @@ struct Train: ParsableCommand {
       folder: repository.url("build"), name: recipe.name, key: key.joined(separator: " "))
     // What text alone teaches is the same for all recipes that begin with it.
     let text = TrainingState(
-      folder: repository.url("build"), name: "language-model",
+      folder: repository.url("build"), name: "language-model-\(recipe.seed)",
       key: ([recipe.config.compactText, "\(stages.filter(\.isText))"] + key[1...])
         .joined(separator: " "))
+    let finished = folder.appendingPathComponent(".trained").path
+    let run = "\(Digest(of: key.joined(separator: " ")))"
+    if !fresh, recipe.study != nil, (try? String(contentsOfFile: finished, encoding: .utf8)) == run
+    {
+      return writeToStandardError("\(recipe.name): is trained\n")
+    }
     var done = fresh ? nil : try state.read(into: &training.parameters)
     if done == nil, !fresh, stages[0].isText { done = try text.read(into: &training.parameters) }
     for (index, stage) in stages.enumerated() {
@@ -106,16 +121,21 @@ struct Train: ParsableCommand {
       }
       progress.end()
       if stage.isText, index + 1 < stages.count, !stages[index + 1].isText {
+        // Those alone, since what else a recipe trains may be its own.
         try text.write(
-          stage: index, step: stage.steps - 1, names: names, parameters: training.parameters,
-          optimiser: optimiser)
+          stage: index, step: stage.steps - 1, names: names,
+          parameters: training.parameters.filter { names.contains($0.key) }, optimiser: optimiser)
       }
     }
     let stored = training.parameters.filter { config.parameterShapes[$0.key] != nil }
     try writeAtomically(
       safetensorsBytes(stored), to: folder.appendingPathComponent("model.safetensors").path)
-    try writeAtomically(
-      modelCard(recipe, config, utterances), to: folder.appendingPathComponent("README.md").path)
+    if recipe.study == nil {
+      try writeAtomically(
+        modelCard(recipe, config, utterances), to: folder.appendingPathComponent("README.md").path)
+    } else {
+      try writeAtomically(run, to: finished)
+    }
     state.remove()
     writeToStandardError("\(recipe.name): \(Int(-start.timeIntervalSinceNow)) s\n")
   }

@@ -22,24 +22,33 @@ struct Training {
   let preparation: Preparation
   let auxiliary: Auxiliary
   let utterances: [TrainingUtterance]
+  /// Those of them that are heard.
+  let heard: [Int]
   let random: Random
   var parameters: Parameters
 
+  /// - Parameter oneOf: one of how many utterances is heard, drawn by the seed; a smaller set is part of
+  ///   every larger one
   init(
     _ preparation: Preparation, _ auxiliary: Auxiliary, _ utterances: [TrainingUtterance],
-    seed: UInt64
+    oneOf: Int = 1, seed: UInt64
   ) {
     self.preparation = preparation
     self.auxiliary = auxiliary
     self.utterances = utterances
     random = Random(seed: seed)
+    var draws = random.split("heard")
+    heard =
+      oneOf == 1
+      ? Array(utterances.indices)
+      : draws.permutation(utterances.count).prefix(max(utterances.count / oneOf, 1)).sorted()
     let config = preparation.config
     parameters = config.randomParameters(random.split("weights"))
     // An adapter begins by adding nothing (Hu et al., 2022).
     for (name, tensor) in parameters where name.contains("lora_B") {
       parameters[name] = Tensor(tensor.shape)
     }
-    guard auxiliary != .alignment else { return }
+    guard auxiliary.namesPhones else { return }
     parameters["auxiliary.phone.weight"] = Tensor(
       [Phones.all.count, config.encoder.width], normal: 0.05, random.split("auxiliary"))
     parameters["auxiliary.phone.bias"] = Tensor([Phones.all.count])
@@ -81,7 +90,7 @@ struct Training {
   ) throws {
     let names = trained(stage)
     // Short answers about bound things come from two frames only.
-    let pool = utterances.indices.filter {
+    let pool = (stage.isText ? Array(utterances.indices) : heard).filter {
       stage.kind != .binding || [.b, .d].contains(utterances[$0].sentence.frame)
     }
     for step in first..<stage.steps {
@@ -160,8 +169,8 @@ struct Training {
     let fade = isFading ? 1 - Float(step) / Float(stage.steps) : 1
     return LossWeights(
       answer: stage.kind == .encoder ? 0 : 1 / Float(answers),
-      phone: stage.isText || auxiliary == .alignment ? 0 : 0.5 * fade / Float(max(phones, 1)),
-      word: stage.isText ? 0 : fade / Float(max(words, 1)))
+      phone: stage.isText || !auxiliary.namesPhones ? 0 : 0.5 * fade / Float(max(phones, 1)),
+      word: stage.isText || auxiliary == .nothing ? 0 : fade / Float(max(words, 1)))
   }
 }
 

@@ -53,9 +53,9 @@ struct TrainingState {
     guard let bytes = try? Data(contentsOf: file),
       let record = try? PropertyListDecoder().decode(Record.self, from: bytes), record.key == key
     else { return nil }
+    guard record.parameters.keys.allSatisfy({ parameters[$0] != nil }) else { return nil }
     for (name, bytes) in record.parameters {
-      guard let shape = parameters[name]?.shape else { return nil }
-      parameters[name] = Tensor(shape, numbers(bytes))
+      parameters[name] = Tensor(parameters[name]!.shape, numbers(bytes))
     }
     return Saved(
       stage: record.stage, step: record.step, moments: record.moments.map(numbers),
