@@ -205,7 +205,7 @@ attempt {
 
 // ## Figure 3
 //
-// ![Transfer of text and voice, and how many directions it takes](figures/figure3.svg)
+// ![Transfer of text and voice, how many directions it takes, and noise](figures/figure3.svg)
 
 @MainActor func shares(_ reading: Reading) -> [(String, TransferShares)] {
   let draw = random.split(reading.name).split("shares")
@@ -228,8 +228,16 @@ let panels = readings.map { reading in
     wholeMatrix: reading.conditions.matrix(with: reading.edits.flatMap { $0 }, \.whole),
     simplex: reading.conditions.simplex, path: reading.conditions.path)
 }
+// What it is good for is measured with Figure 6, by another experiment; of the first model its committed table
+// is read here, and of a reader's own model there is none.
+
+let noise =
+  notebook.options.model == nil
+  ? notebook.tracked("figures/figure6.tsv", as: "figure 6") {
+    try noiseCurves($0, of: readings[0].name)
+  } : []
 notebook.figure(
-  "figures/figure3", transferFigure(panels),
+  "figures/figure3", transferFigure(panels, noise: noise),
   title: "Figure 3: causal transfer of what is said and of who says it")
 
 // What was said in every crossing; and, for another program that repeats it, the subspaces.

@@ -30,7 +30,7 @@ public func noiseFigure(_ results: [NoiseResult], cost: Double) -> DrawnFigure {
   var figure = Figure(width: Figure.full, height: 156)
   let bands = figure.area.rows([56, 96], gap: 2)
   let top = bands[0].columns([88, 90], gap: 2)
-  figure.add(noiseCurves("a", "Word errors in noise, \(results[0].model)", results[0], in: top[0]))
+  figure.add(noisePanel("a", "Word errors in noise, \(results[0].model)", results[0], in: top[0]))
   let (models, scores) = (results.map(\.model), results[0].areas.map(\.score))
   figure.add(
     dotPanel(
@@ -78,7 +78,7 @@ private let caption =
   + "table."
 
 /// Word error rates of one model by the ratio of speech to noise.
-func noiseCurves(_ letter: String, _ title: String, _ result: NoiseResult, in area: Rect) -> Panel {
+func noisePanel(_ letter: String, _ title: String, _ result: NoiseResult, in area: Rect) -> Panel {
   var marks: [any Mark] = []
   var entries: [LegendEntry] = []
   let shown: [(arm: NoiseArm?, name: String)] = [

@@ -29,13 +29,20 @@ public struct TransferPanel: Sendable {
 let transferSymbols: [Symbol] = [.circle, .square, .diamond, .hollowCircle]
 
 /// Above, for each arm and model, whose text is written and who is heard; below, recovery by the number of
-/// directions, with its controls, and what conditions do.
-public func transferFigure(_ models: [TransferPanel]) -> DrawnFigure {
+/// directions, with its controls, and what conditions do; then word errors in noise.
+///
+/// - Parameter noise: of the first model; none of a reader's own
+public func transferFigure(_ models: [TransferPanel], noise: [NoiseCurve]) -> DrawnFigure {
   let arms = models.first?.shares.map(\.0) ?? []
-  var figure = Figure(width: Figure.full, height: 4.8 * Double(arms.count) + 30 + 56)
-  let rows = figure.area.rows([4.8 * Double(arms.count) + 24, 56], gap: 3)
+  let heights = [4.8 * Double(arms.count) + 24, 52] + (noise.isEmpty ? [] : [54])
+  var figure = Figure(
+    width: Figure.full, height: heights.reduce(0, +) + 3 * Double(heights.count))
+  let rows = figure.area.rows(heights, gap: 3)
   addShares(models, arms, to: &figure, in: rows[0])
   let below = rows[1].columns([46, 46, 46, 40], gap: 1)
+  if !noise.isEmpty {
+    addNoise(noise, to: &figure, ["h", "i"], in: rows[2].columns([108, 70], gap: 1))
+  }
   if let first = models.first {
     figure.add(
       saturation(
@@ -50,7 +57,9 @@ public func transferFigure(_ models: [TransferPanel]) -> DrawnFigure {
 private let caption =
   "Share of crossings whose transcript is the source's text, who name the base's speaker and who name "
   + "the source's, when a part of the connector's output is taken from a source that differs in text and "
-  + "speaker; recovery by the number of directions beside its controls; and recovery between conditions."
+  + "speaker; recovery by the number of directions beside its controls; recovery between conditions; and, of "
+  + "the first model, word errors in noise with interventions that no weight was trained for, and what they cost "
+  + "without noise, beside neurons and directions that were drawn (from Figure 6's table)."
 
 /// Three panels of one row an arm and one symbol a model.
 func addShares(
