@@ -37,11 +37,11 @@ OWN := $(if $(MODEL),--model "$(MODEL)") $(if $(PAIRS),--pairs "$(PAIRS)")
 RUN := $(FRESH) $(if $(FROM),--from "$(FROM)") $(OWN)
 # What `make quick` runs, and on how many items a cell: as few as give every interval six groups.
 QUICK := method-on-one-pair:12 e1-causal-map:24 maps-by-model:12 search-methods:6 e1-across-models:6 \
-  causal-transfer:1 e3-noise:24 sanity-checks:12 ablations-of-the-map:6 \
+  causal-transfer:1 e3-noise:24 e3-wrong-word:12 sanity-checks:12 ablations-of-the-map:6 \
   ablations-of-the-part:1
 
 .PHONY: help deps deps-fetch deps-all deps-paper build quick figure1 figure2 e1 figure3 figure4 figure5 figure6 e3 figureS1 figureS2 \
-  figureS3 figureS4 figureS5 figureS9 ablations sanity sanity-published test models models-published data published corpus sounds \
+  figureS3 figureS4 figureS5 figureS9 figureS10 ablations sanity sanity-published test models models-seeds models-efficiency models-published data published corpus sounds \
   check evaluate evaluate-published parity oracles tour pages paper abstract readme provenance crate docs fuzz lint clean
 
 help: ## This list.
@@ -84,7 +84,7 @@ deps-paper:
 build: deps ## Build everything in release mode (3 min the first time).
 	@swift build -c release
 
-quick: deps ## The experiments of the small checkpoints on a few pairs each, into build/quick, marked (6 min).
+quick: deps ## The experiments of the small checkpoints on a few pairs each, into build/quick, marked (7 min).
 	@$(if $(strip $(OWN)),$(error make quick takes no MODEL and no PAIRS; say make figure2 MODEL=DIR PAIRS=FILE))
 	@mkdir -p build/quick
 	@for run in $(QUICK); do swift build -c release --product $${run%:*} || exit 1; done
@@ -146,7 +146,11 @@ figure6: deps ## Figure 6: speech in noise, with interventions where the map poi
 	@swift build -c release --product e3-noise
 	@$(BIN)/e3-noise $(RUN)
 
-e3: figure6 figure5 ## Experiment E3: Figures 6 and 5; the second after make published (30 min).
+figureS10: deps ## Figure S10: noise that is made for one wrong word, and what interventions leave of it (8 min).
+	@swift build -c release --product e3-wrong-word
+	@$(BIN)/e3-wrong-word $(RUN)
+
+e3: figure6 figureS10 figure5 ## Experiment E3: Figures 6, S10 and 5; the last after make published (38 min).
 
 figureS5: deps ## Figure S5: directions of its projector's output that carry the answer, needing the same (not run whole yet; an hour by count).
 	@swift build -c release --product published-subspace
@@ -156,7 +160,7 @@ figureS9: deps ## Figure S9: Figure 3's question put to the same speech LM, afte
 	@swift build -c release --product published-transfer
 	@$(BIN)/published-transfer $(RUN)
 
-ablations: deps ## What map and part owe to the protocol's choices: a figure and a table an axis (the map not run whole yet, the part 10 min).
+ablations: deps ## What map and part owe to the protocol's choices: a figure and a table an axis (13 min; the seed's is make models-seeds).
 	@swift build -c release --product ablations-of-the-map
 	@swift build -c release --product ablations-of-the-part
 	@$(BIN)/ablations-of-the-map $(RUN)
@@ -196,6 +200,22 @@ models: deps-all ## Train the four small checkpoints again, bit for bit (60 min;
 	@$(BIN)/reproduce corpus --part training
 	@$(BIN)/reproduce train
 
+models-seeds: deps-all ## Train the first checkpoint from three more seeds, and draw what differs (75 min; resumes; into build/trained).
+	@swift build -c release --product reproduce
+	@swift build -c release --product ablation-of-the-seed
+	@$(BIN)/reproduce data
+	@$(BIN)/reproduce corpus --part training
+	@$(BIN)/reproduce train --study seeds
+	@$(BIN)/ablation-of-the-seed $(RUN)
+
+models-efficiency: deps-all ## Train twelve checkpoints on less, with and without alignment, and draw what it pays (not run whole yet; 75 min by count; resumes).
+	@swift build -c release --product reproduce
+	@swift build -c release --product data-efficiency
+	@$(BIN)/reproduce data
+	@$(BIN)/reproduce corpus --part training
+	@$(BIN)/reproduce train --study sizes
+	@$(BIN)/data-efficiency $(RUN)
+
 models-published: deps-all ## Train the projector between two published halves again, bit for bit (2 h, 3.1 GiB, after make published; resumes).
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce data
@@ -219,14 +239,14 @@ sounds: deps ## Make the sounds that are not speech again and compare them with 
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce sounds
 
-check: deps ## Verify every data file, and that every figure and number comes out as committed (40 minutes; with PUBLISHED=1 those of published models too, two hours more, and Figure S5, which has not been run whole yet).
+check: deps ## Verify every data file, and that every figure and number comes out as committed (50 minutes by count; with PUBLISHED=1 those of published models too, two hours more, and Figure S5, which has not been run whole yet).
 	@sha256sum --quiet -c data-manifests/SHA256SUMS && echo "data: all digests agree"
 	@swift build -c release
 	@rm -rf build/check/figures build/check/paper
 	@mkdir -p build/check/paper && cp paper/accuracies.tsv build/check/paper/
 	@$(BIN)/reproduce evaluate --table build/check/paper/accuracies.tsv > /dev/null
 	@# What other runs have stored does not count; what an interrupted check has stored does.
-	@for experiment in method-on-one-pair e1-causal-map maps-by-model search-methods e1-across-models causal-transfer e3-noise sanity-checks \
+	@for experiment in method-on-one-pair e1-causal-map maps-by-model search-methods e1-across-models e3-noise e3-wrong-word causal-transfer sanity-checks \
 	  ablations-of-the-map ablations-of-the-part $(if $(PUBLISHED),published-whisper published-hallucination published-speech-lm published-subspace published-transfer published-sanity e3-hallucination); do \
 	  TAP_CELLS=build/check/cells $(BIN)/$$experiment $(FRESH) --out build/check || exit 1; \
 	done
@@ -254,11 +274,11 @@ tour: deps ## The ten verbs of tap on the shipped checkpoint, as README shows th
 	@sed -n '/^```sh$$/,/^```$$/p' README.md | grep -v '^```' | bash -euo pipefail
 
 # The small checkpoints' experiments, whose figures the paper takes; each skips what is unchanged.
-PAPER_RUNS := method-on-one-pair e1-causal-map maps-by-model search-methods e1-across-models causal-transfer e3-noise sanity-checks \
+PAPER_RUNS := method-on-one-pair e1-causal-map maps-by-model search-methods e1-across-models e3-noise e3-wrong-word causal-transfer sanity-checks \
   ablations-of-the-map ablations-of-the-part
 PAPER_TEX = $(wildcard paper/*.tex paper/sections/*.tex paper/*.bib build/paper/*.tex build/paper/tables/*.tex) $(wildcard figures/*.pdf)
 
-paper: deps-paper ## The paper, build/paper/paper.pdf (40 min; with FAST=1 of the committed figures, 1 min).
+paper: deps-paper ## The paper, build/paper/paper.pdf (50 min by count; with FAST=1 of the committed figures, 1 min).
 	@$(if $(FAST),,for run in $(PAPER_RUNS); do \
 	  swift build -c release --product $$run && $(BIN)/$$run $(FRESH) || exit 1; done)
 	@swift build -c release --product reproduce

@@ -13,6 +13,7 @@ let experiments = [
   "causal-transfer", "sanity-checks", "published-whisper", "published-hallucination",
   "published-speech-lm", "published-subspace", "published-transfer", "published-sanity",
   "e3-hallucination", "e3-noise", "ablations-of-the-map", "ablations-of-the-part",
+  "ablation-of-the-seed", "data-efficiency", "e3-wrong-word",
 ]
 
 /// Every x86-64 machine that the determinism contract covers has AVX2 and FMA. SwiftPM takes no such

@@ -92,7 +92,9 @@ class Hearing:
         first = peer.model(encoder_outputs=out, decoder_input_ids=torch.tensor([peer.prompt[:1]]),
                            use_cache=False).logits[0, -1]
         text = peer.tokenizer.decode([t for t in tokens if t != peer.end], skip_special_tokens=True)
-        return text, torch.softmax(first.double(), -1)[self.nospeech].item(), score / len(tokens)
+        # The end counts whether or not it was reached, as in openai/whisper.
+        length = sum(t != peer.end for t in tokens) + 1
+        return text, torch.softmax(first.double(), -1)[self.nospeech].item(), score / length
 
 
 @torch.no_grad()

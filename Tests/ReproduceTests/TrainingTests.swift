@@ -173,7 +173,9 @@ import Testing
       parameters: ["a": Tensor([2], [1, 2]), "b": Tensor([1], [3])], optimiser: optimiser)
     var own: Parameters = ["a": Tensor([2], [7, 8])]
     #expect(try state.read(into: &own) == nil && own["a"]!.numbers == [7, 8])
-    var both: Parameters = ["a": Tensor([2], [7, 8]), "b": Tensor([1], [0]), "c": Tensor([1], [9])]
+    var both: Parameters = [
+      "a": Tensor([2], [7, 8]), "b": Tensor([1], [0]), "c": Tensor([1], [9]),
+    ]
     #expect(try state.read(into: &both) != nil)
     #expect(both["a"]!.numbers == [1, 2] && both["c"]!.numbers == [9])
   }

@@ -10,10 +10,17 @@ public struct NoisyRecording: Sendable {
   public let group: String
   /// What was said.
   public let text: String
-  /// The noise and its ratio in dB; nil where there is none.
+  /// The noise and its ratio in dB; nil where there is none, or where it was made for the recording.
   public let noise: NoiseMix?
-  private let heard: Utterance
+  /// Whether there is no noise of any kind.
+  public let isClean: Bool
+  private let heard: Heard
   private let recorded: Utterance
+
+  private enum Heard: Sendable {
+    case utterance(Utterance)
+    case samples([Float])
+  }
 
   /// The corrupt member of a pair, whose clean member is the same without noise.
   ///
@@ -23,19 +30,31 @@ public struct NoisyRecording: Sendable {
       throw CellError("pair \(pair.id): is no speech in noise; take the pairs of the noise set")
     }
     (id, group, text) = (pair.id, pair.group, pair.clean.text)
-    (self.noise, heard, recorded) = (noise, pair.corrupt, pair.clean)
+    (self.noise, isClean, heard, recorded) = (noise, false, .utterance(pair.corrupt), pair.clean)
   }
 
   /// An utterance without noise.
   public init(clean utterance: Utterance) {
     (id, text, noise) = (utterance.id, utterance.text, nil)
     group = "\(utterance.text) | \(utterance.voice)"
-    (heard, recorded) = (utterance, utterance)
+    (isClean, heard, recorded) = (true, .utterance(utterance), utterance)
   }
 
-  public var isClean: Bool { noise == nil }
+  /// An utterance in noise that was made for it.
+  ///
+  /// - Parameter samples: what is heard, at 16 kHz
+  public init(_ utterance: Utterance, heardAs samples: [Float]) {
+    (id, text, noise) = ("\(utterance.id) in noise", utterance.text, nil)
+    group = "\(utterance.text) | \(utterance.voice)"
+    (isClean, heard, recorded) = (false, .samples(samples), utterance)
+  }
 
   /// What is heard, and what was recorded.
-  public func noisy(root: String) throws -> Waveform { try heard.waveform(root: root) }
+  public func noisy(root: String) throws -> Waveform {
+    switch heard {
+    case .utterance(let utterance): try utterance.waveform(root: root)
+    case .samples(let samples): Waveform(samples: samples)
+    }
+  }
   public func clean(root: String) throws -> Waveform { try recorded.waveform(root: root) }
 }

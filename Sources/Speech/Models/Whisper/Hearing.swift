@@ -8,8 +8,8 @@ public struct Hearing: Codable, Sendable, Equatable {
   public let transcript: Transcript
   /// p(<|nospeech|>) where the transcript starts.
   public let noSpeech: Double
-  /// The mean log-probability of the tokens, the end among them where it was reached, after what is
-  /// suppressed; in nats.
+  /// The log-probabilities of the tokens, and of the end where it was reached, after what is suppressed,
+  /// over the number of tokens and one more, as Whisper's own code counts; in nats.
   public let meanLogProbability: Double
   /// p(<|endoftext|>) in place of the first token, before anything is suppressed.
   public let endAtOnce: Double
