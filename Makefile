@@ -200,7 +200,7 @@ models: deps-all ## Train the four small checkpoints again, bit for bit (60 min;
 	@$(BIN)/reproduce corpus --part training
 	@$(BIN)/reproduce train
 
-models-seeds: deps-all ## Train the first checkpoint from three more seeds, and draw what differs (75 min; resumes; into build/trained).
+models-seeds: deps-all ## Train the first checkpoint from three more seeds, and draw what differs (60 min; resumes; into build/trained).
 	@swift build -c release --product reproduce
 	@swift build -c release --product ablation-of-the-seed
 	@$(BIN)/reproduce data

@@ -175,9 +175,8 @@ extension StampedInput {
     switch state {
     case .matches: "matches \(path)"
     case .differs(let reason): "DIFFERS from \(path): \(reason)"
-    case .listed(let isHere):
-      "is what data-manifests/published-models.json lists"
-        + (isHere ? ", in \(path)" : "; make published fetches it")
+    case .listed(let list, let remedy, let isHere):
+      "is what data-manifests/\(list) lists" + (isHere ? ", in \(path)" : "; \(remedy)")
     case .unknown: "UNKNOWN: nothing here has this digest"
     }
   }

@@ -10,8 +10,9 @@ struct StampedInput: Equatable {
     case matches
     /// It has another one, or is not whole.
     case differs(String)
-    /// It is no part of the package; the list of published models has its digest.
-    case listed(isHere: Bool)
+    /// It is no part of the package; the list of published models, or of those that are trained to be
+    /// compared, has its digest.
+    case listed(in: String, remedy: String, isHere: Bool)
     /// Nothing in the checkout has that name or that digest.
     case unknown
   }
@@ -45,20 +46,39 @@ struct StampedInput: Equatable {
 struct StampedInputs {
   private let root: String
   private let manifest: Manifest
-  private let published: [(name: String, digests: [String])]
+  /// A model that is listed and not shipped.
+  private struct Listed {
+    let name: String
+    /// The list, how the model is had, and the folder that it is opened from.
+    let list: String
+    let remedy: String
+    let folder: String
+    let digests: [String]
+  }
+  private let listed: [Listed]
   /// Calls of the library that opens what experiments ask for.
   private let shared: [NotebookCall]
 
   init(root: String) throws {
     self.root = root
     manifest = try Manifest(of: root)
-    let list = "data-manifests/published-models.json"
-    let data = FileManager.default.contents(atPath: "\(root)/\(list)") ?? Data()
-    published = try JSON(parsing: [UInt8](data), name: list).array("models").map { model in
+    let list = "published-models.json"
+    let data = FileManager.default.contents(atPath: "\(root)/data-manifests/\(list)") ?? Data()
+    let published = try JSON(parsing: [UInt8](data), name: list).array("models").map { model in
       let files = model["files"]?.elements?.compactMap { $0["sha256"]?.string } ?? []
       let canonical = model["official"]?["canonical"]?.string
-      return (try model.string("name"), files + [canonical].compactMap { $0 })
+      return Listed(
+        name: try model.string("name"), list: list, remedy: "make published fetches it",
+        folder: "build/models", digests: files + [canonical].compactMap { $0 })
     }
+    listed =
+      try published
+      + TrainedManifest.entries(root: root).map { model in
+        Listed(
+          name: try model.string("name"), list: TrainedManifest.file,
+          remedy: "reproduce train --study \(try model.string("study")) trains it",
+          folder: "build/trained", digests: [try model.string("folderDigest")])
+      }
     let folder = "\(root)/Sources/Figures"
     shared = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
       .filter { $0.hasSuffix(".swift") }
@@ -73,13 +93,15 @@ struct StampedInputs {
   {
     let text = try String(contentsOfFile: "\(root)/\(experiment.file)", encoding: .utf8)
     return stamp.digests.map { name, digest in
-      if let model = published.first(where: { $0.name == name }),
+      if let model = listed.first(where: { $0.name == name }),
         let full = model.digests.first(where: { $0.hasPrefix(digest) })
       {
-        let path = "build/models/\(name)"
+        let path = "\(model.folder)/\(name)"
         return StampedInput(
           name: name, digest: digest, path: path, full: Digest(hexadecimal: full),
-          state: .listed(isHere: FileManager.default.fileExists(atPath: "\(root)/\(path)")),
+          state: .listed(
+            in: model.list, remedy: model.remedy,
+            isHere: FileManager.default.fileExists(atPath: "\(root)/\(path)")),
           digestKind: "tapListedSha256")
       }
       let paths = name == "table" ? ["\(figure).tsv"] : places(of: name, in: text)

@@ -48,8 +48,13 @@ struct Train: ParsableCommand {
     where names.isEmpty || names.contains(recipe.name) {
       try train(recipe, utterances, repository)
     }
-    guard out == nil, study == nil else { return }
-    try writeModelManifest(repository)
+    // What a trial has trained is listed nowhere.
+    guard out == nil, study == nil || scale == 1 else { return }
+    if let study {
+      try writeTrainedManifest(study, repository)
+    } else {
+      try writeModelManifest(repository)
+    }
     try repository.writeSums()
   }
 
