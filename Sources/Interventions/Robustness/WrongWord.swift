@@ -62,8 +62,8 @@ public struct WrongWordTest: Sendable {
     var reading = WrongWordReading(arm: arm, strength: strength)
     guard let trial = strength.map({ NoiseTrial(arm, $0) }) else { return reading }
     let random = random.split(arm.name)
-    reading.hit = share(random.split("hit")) { self.hits(trial, $0, $1) }
-    reading.right = share(random.split("right")) { self.rights(trial, $0, $1) }
+    reading.hit = bounded(share(random.split("hit")) { self.hits(trial, $0, $1) })
+    reading.right = bounded(share(random.split("right")) { self.rights(trial, $0, $1) })
     reading.cost = clean.excess(of: trial, over: .nothing, random.split("cost")) { $0.isClean }
     return reading
   }
@@ -81,10 +81,21 @@ public struct WrongWordTest: Sendable {
     share(random) { self.rights(trial, $0, $1) - self.rights(other, $0, $1) }
   }
 
+  /// Where it is none or all, draws have no width, and the bounds are exact, over sentences by speaker.
+  private func bounded(_ share: Estimate) -> Estimate {
+    guard share.value == 0 || share.value == 1 else { return share }
+    let groups = Set(perturbed.map { group(of: $0.word) }).count
+    return clopperPearson(share.value == 0 ? 0 : groups, of: groups)
+  }
+
+  private func group(of word: WrongWord) -> String {
+    "\(word.utterance.text) | \(word.utterance.voice)"
+  }
+
   private func share(_ random: Random, _ value: (WrongWord, HeardInNoise) -> Double) -> Estimate {
     ratioOfMeans(
       perturbed.map { value($0.word, $0.heard) }, perturbed.map { _ in 1 },
-      groups: perturbed.map { "\($0.word.utterance.text) | \($0.word.utterance.voice)" },
+      groups: perturbed.map { group(of: $0.word) },
       draws: draws, random)
   }
 

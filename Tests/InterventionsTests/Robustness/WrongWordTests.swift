@@ -117,6 +117,8 @@ private let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
       [heard(wrong, right), heard(wrong, "bat"), heard(right, wrong)], draws: 50)
     let nothing = test.reading(.nothing, NoiseTrial.nothing.strength, random)
     #expect(nothing.hit?.value == 1 && nothing.right?.value == 0 && nothing.cost?.value == 0)
+    // One sentence, all of whose texts are wrong: next to nothing is known.
+    #expect((nothing.hit?.low ?? 1) < 0.1 && (nothing.right?.high ?? 0) > 0.9)
     let pruned = test.reading(.neurons(.causal, .prune), NoiseStrength(5), random)
     #expect(pruned.hit?.value == 0 && pruned.right?.value == 0.5)
     // One word of five is wrong without noise.
