@@ -18,17 +18,9 @@ import Tensor
 let notebook = experiment("ablation-of-the-seed")
 let rulesFile = "paper/preregistration-transfer.json"
 let study = notebook.study(rules: rulesFile, needing: [\.searchSplit, \.selectionSplit])
-let (rules, root) = (study.rules, study.root)
+let rules = study.rules
 let random = study.random("seed")
-let neverHeard = notebook.tracked("data-manifests/never-heard.json", as: "never-heard") {
-  try PairSuite(manifest: $0)
-}
-_ = notebook.input("artifacts/suite", as: "suite audio")
-let asked = attempt {
-  try TrainedQuestions(
-    study, neverHeard: neverHeard, moment: TransferRules("\(root)/\(rulesFile)").moment,
-    level: 0.05, few: notebook.options.quick)
-}
+let asked = notebook.trainedQuestions(study, rules: rulesFile)
 
 // ## Four siblings
 //

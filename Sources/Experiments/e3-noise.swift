@@ -88,8 +88,7 @@ struct Found {
     try model.noiseTools(known, pairs, fixed, root: root)
   }
   notebook.say("\(name): noise makes \(tools.mistaken) of \(known.count) texts of discovery wrong")
-  let own = NoiseArm.all.filter { $0.matched == nil }
-  let trials = own.flatMap { arm in arm.strengths(fixed).map { NoiseTrial(arm, $0) } }
+  let trials = ChosenStrengths.trials(fixed)
   let seen = notebook.cell("\(name): validation", over: tried, key: \.id) {
     try model.hear($0, trials, tools, fixed, root: root, draw)
   }
@@ -97,29 +96,11 @@ struct Found {
   // Of each intervention the strength that leaves the fewest errors at a cost below one point; one that leaves
   // no fewer than nothing done has no strength, and is not tried further. Drawn neurons and directions have the
   // strength of those they are matched to.
-  let curves = attempt {
-    try Dictionary(uniqueKeysWithValues: own.map { ($0, try $0.curve(tried, seen, fixed)) })
-  }
-  let plain = curves[.nothing]![0].errors
-  var chosen: [NoiseArm: NoisePoint] = [:]
-  for arm in own {
-    switch arm {
-    case .nothing, .whole: chosen[arm] = curves[arm]![0]
-    default: chosen[arm] = curves[arm]!.chosen(below: fixed.cost, than: plain)
-    }
-  }
-  /// The intervention of a choice that leaves the fewest errors on validation, of those that anybody could make.
-  func best(_ choice: NoiseChoice) -> NoiseArm? {
-    own.filter { $0.choice == choice && !$0.isOracle && chosen[$0] != nil }
-      .min { chosen[$0]!.errors < chosen[$1]!.errors }
-  }
-  let (causal, sensitive) = (best(.causal), best(.sensitive))
-  for arm in NoiseArm.all { if let real = arm.matched { chosen[arm] = chosen[real] } }
+  let chosen = attempt { try ChosenStrengths(tried, seen, fixed) }
+  let (causal, sensitive) = (chosen.best(.causal), chosen.best(.sensitive))
 
   // ## The test split
-  let tests = NoiseArm.all.compactMap { arm in
-    chosen[arm].map { NoiseTrial(arm, $0.strength) }
-  }
+  let (tests, strengths) = (chosen.trials, chosen.strengths)
   let heard = notebook.cell("\(name): test", over: tested, key: \.id) {
     try model.hear($0, tests, tools, fixed, root: root, draw)
   }
@@ -136,7 +117,6 @@ struct Found {
     }
   }
   let test = NoiseTest(tested, heard, draws: rules.bootstrapDraws)
-  let strengths = chosen.mapValues(\.strength)
   let readings = notebook.cell("\(name): read", over: NoiseArm.all, key: \.name) {
     test.reading($0, strengths[$0], at: fixed.ratios, draw.split("intervals"))
   }
@@ -174,10 +154,9 @@ struct Found {
   /// Whether one intervention leaves fewer errors than another by all of the interval; one without a strength
   /// is nothing done.
   func fewer(_ arm: NoiseArm?, than other: NoiseArm?) -> Bool {
-    guard let arm, let strength = chosen[arm]?.strength else { return false }
-    let rival = other.flatMap { other in chosen[other].map { NoiseTrial(other, $0.strength) } }
+    guard let trial = arm.flatMap(chosen.trial) else { return false }
     return test.excess(
-      of: NoiseTrial(arm, strength), over: rival ?? .nothing, draw.split("claims"),
+      of: trial, over: other.flatMap(chosen.trial) ?? .nothing, draw.split("claims"),
       where: { $0.noise.map { fixed.ratios.contains($0.ratio) } ?? false }
     ).high < 0
   }

@@ -2,7 +2,7 @@
 //
 // Noise of the world hides what is said; noise can also be made, by gradient steps through the model, so that a
 // model hears something else. SPIRIT was built against that, for texts that do harm. Here it is benign: one word of
-// the sentence is to become another one, of the same kind and with no sound in common. The interventions are
+// the sentence is to become another one, of a pair that has nothing to do with it. The interventions are
 // those of Figure 6, estimated on such noise: neurons and directions where the causal map points, beside those
 // that SPIRIT chooses, drawn ones, and the denoised waveform.
 
@@ -53,7 +53,7 @@ let pairs = study.suite.pairs.filter { $0.split == rules.searchSplit }
 
 // ## Noise, and what is done about it
 //
-// The noise is within 25 dB of speech at every sample, and is followed through the log-mel; SALMONN's second
+// The noise stays 25 dB below speech at every sample, and is followed through the log-mel; SALMONN's second
 // encoder hears it and is not followed. As loud noise of drawn signs is the control: it should make nothing
 // of the kind.
 
@@ -96,37 +96,19 @@ struct Found {
   notebook.say(
     "\(name): noise makes \(tools.mistaken) of \(known.words.count) texts of discovery wrong")
   let tried = noise(name, model, "validation", rules.selectionSplit)
-  let own = NoiseArm.all.filter { $0.matched == nil }
-  let trials = own.flatMap { arm in arm.strengths(fixed).map { NoiseTrial(arm, $0) } }
+  let trials = ChosenStrengths.trials(fixed)
   let seen = notebook.cell("\(name): validation", over: tried.recordings, key: \.id) {
     try model.hear($0, trials, tools, fixed, root: root, draw)
   }
 
   // Of each intervention the strength that leaves the fewest word errors at a cost below one point, as for noise
   // of the world.
-  let curves = attempt {
-    try Dictionary(
-      uniqueKeysWithValues: own.map { ($0, try $0.curve(tried.recordings, seen, fixed)) })
-  }
-  let plain = curves[.nothing]![0].errors
-  var chosen: [NoiseArm: NoisePoint] = [:]
-  for arm in own {
-    switch arm {
-    case .nothing, .whole: chosen[arm] = curves[arm]![0]
-    default: chosen[arm] = curves[arm]!.chosen(below: fixed.cost, than: plain)
-    }
-  }
-  func best(_ choice: NoiseChoice) -> NoiseArm? {
-    own.filter { $0.choice == choice && !$0.isOracle && chosen[$0] != nil }
-      .min { chosen[$0]!.errors < chosen[$1]!.errors }
-  }
-  let (causal, sensitive) = (best(.causal), best(.sensitive))
-  for arm in NoiseArm.all { if let real = arm.matched { chosen[arm] = chosen[real] } }
-  let strengths = chosen.mapValues(\.strength)
+  let chosen = attempt { try ChosenStrengths(tried.recordings, seen, fixed) }
+  let (causal, sensitive) = (chosen.best(.causal), chosen.best(.sensitive))
 
   // ## The test split
   let tested = noise(name, model, "test", confirm)
-  let tests = NoiseArm.all.compactMap { arm in strengths[arm].map { NoiseTrial(arm, $0) } }
+  let (tests, strengths) = (chosen.trials, chosen.strengths)
   let heard = notebook.cell("\(name): test", over: tested.recordings, key: \.id) {
     try model.hear($0, tests, tools, fixed, root: root, draw)
   }
@@ -145,16 +127,14 @@ struct Found {
   /// Whether one intervention leaves fewer wrong texts than another by all of the interval; one without a
   /// strength is nothing done.
   func fewer(_ arm: NoiseArm?, than other: NoiseArm?) -> Bool {
-    guard let arm, let strength = strengths[arm] else { return false }
-    let rival = other.flatMap { other in strengths[other].map { NoiseTrial(other, $0) } }
+    guard let trial = arm.flatMap(chosen.trial) else { return false }
     return test.excessHits(
-      of: NoiseTrial(arm, strength), over: rival ?? .nothing, draw.split("claims")
+      of: trial, over: other.flatMap(chosen.trial) ?? .nothing, draw.split("claims")
     ).high < 0
   }
   let cost = causal.flatMap { arm in readings.first { $0.arm == arm }?.cost }
-  let oracles = [NoiseChoice.causal, .sensitive].map { choice -> NoiseTrial in
-    let arm = NoiseArm.neurons(choice, .patch(.oracle))
-    return strengths[arm].map { NoiseTrial(arm, $0) } ?? .nothing
+  let oracles = [NoiseChoice.causal, .sensitive].map { choice in
+    chosen.trial(.neurons(choice, .patch(.oracle))) ?? .nothing
   }
   return Found(
     result: WrongWordResult(

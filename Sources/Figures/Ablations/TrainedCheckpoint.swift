@@ -54,6 +54,22 @@ public struct TrainedCheckpoint: Sendable {
 }
 
 extension Notebook {
+  /// What checkpoints are asked under the rules of transfer, whose moment is taken, with the suite's voices that
+  /// nobody trained on.
+  ///
+  /// - Parameter rules: the preregistration that `study` is under
+  public func trainedQuestions(_ study: Study, rules: String) -> TrainedQuestions {
+    let neverHeard = tracked("data-manifests/never-heard.json", as: "never-heard") {
+      try PairSuite(manifest: $0)
+    }
+    _ = input("artifacts/suite", as: "suite audio")
+    return attempt {
+      try TrainedQuestions(
+        study, neverHeard: neverHeard, moment: TransferRules("\(study.root)/\(rules)").moment,
+        level: 0.05, few: options.quick)
+    }
+  }
+
   /// A checkpoint of a study, which is not shipped; says how to train it where it is not there.
   public func trained(_ name: String, by target: String) -> SpeechModel {
     attempt {

@@ -80,7 +80,7 @@ struct StampedInputs {
           folder: "build/trained", digests: [try model.string("folderDigest")])
       }
     let folder = "\(root)/Sources/Figures"
-    shared = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
+    shared = try FileManager.default.subpathsOfDirectory(atPath: folder).sorted()
       .filter { $0.hasSuffix(".swift") }
       .flatMap {
         NotebookCall.inputs(in: try String(contentsOfFile: "\(folder)/\($0)", encoding: .utf8))
