@@ -40,9 +40,9 @@ QUICK := method-on-one-pair:12 e1-causal-map:24 maps-by-model:12 search-methods:
   causal-transfer:1 e3-noise:24 e3-wrong-word:12 sanity-checks:12 ablations-of-the-map:6 \
   ablations-of-the-part:1
 
-.PHONY: help deps deps-fetch deps-all deps-paper build quick figure1 figure2 e1 figure3 figure4 figure5 figure6 e3 figureS1 figureS2 \
+.PHONY: help deps deps-fetch deps-all deps-explorer deps-paper build quick figure1 figure2 e1 figure3 figure4 figure5 figure6 e3 figureS1 figureS2 \
   figureS3 figureS4 figureS5 figureS9 figureS10 ablations sanity sanity-published test models models-seeds models-efficiency models-published data published corpus sounds \
-  check evaluate evaluate-published parity oracles tour pages paper abstract readme provenance crate docs fuzz lint clean
+  check evaluate evaluate-published parity oracles break tour pages explorer paper abstract readme provenance crate docs fuzz lint clean
 
 help: ## This list.
 	@echo "Times are for two cores, once built; the first build takes 3 minutes."
@@ -77,6 +77,9 @@ deps-fetch:
 
 deps-all:
 	@$(call install,$(PACKAGES) $(SPEECH) $(TOOLS) $(FETCH))
+
+deps-explorer:
+	@$(call install,$(PACKAGES) node-d3)
 
 deps-paper:
 	@$(call install,$(PACKAGES) $(LATEX))
@@ -239,19 +242,47 @@ sounds: deps ## Make the sounds that are not speech again and compare them with 
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce sounds
 
-check: deps ## Verify every data file, and that every figure and number comes out as committed (50 minutes by count; with PUBLISHED=1 those of published models too, two hours more, and Figure S5, which has not been run whole yet).
+# The small checkpoints' experiments, whose figures the paper takes; each skips what is unchanged.
+PAPER_RUNS := method-on-one-pair e1-causal-map maps-by-model search-methods e1-across-models e3-noise e3-wrong-word causal-transfer sanity-checks \
+  ablations-of-the-map ablations-of-the-part
+PUBLISHED_RUNS := published-whisper published-hallucination published-speech-lm published-subspace published-transfer published-sanity e3-hallucination
+# What `make check ONLY=` takes beside the name of a program.
+ONLY_e1 := e1-causal-map maps-by-model e1-across-models
+ONLY_e2 := causal-transfer
+ONLY_e3 := e3-noise e3-wrong-word
+ONLY_ablations := ablations-of-the-map ablations-of-the-part
+ONLY_sanity := sanity-checks
+ONLY_figure1 := method-on-one-pair
+ONLY_figure2 := e1-causal-map
+ONLY_figure3 := causal-transfer
+ONLY_figure4 := published-speech-lm
+ONLY_figure5 := e3-hallucination
+ONLY_figure6 := e3-noise
+CHECK_RUNS = $(if $(ONLY),$(foreach name,$(ONLY),$(or $(ONLY_$(name)),$(filter $(name),$(PAPER_RUNS) $(PUBLISHED_RUNS)),\
+  $(error ONLY=$(name) is no experiment that is checked; there are e1 e2 e3 ablations sanity figure1 to figure6 $(PAPER_RUNS) $(PUBLISHED_RUNS)))),\
+  $(PAPER_RUNS) $(if $(PUBLISHED),$(PUBLISHED_RUNS)))
+
+check: deps ## Verify every data file, and that every figure and number comes out as committed (50 minutes by count; ONLY=e2 checks one experiment; with PUBLISHED=1 those of published models too, two hours more, and Figure S5, which has not been run whole yet).
+	@echo "$(strip $(CHECK_RUNS))"
 	@sha256sum --quiet -c data-manifests/SHA256SUMS && echo "data: all digests agree"
-	@swift build -c release
+	@$(if $(ONLY),for run in reproduce $(CHECK_RUNS); do swift build -c release --product $$run || exit 1; done,swift build -c release)
 	@rm -rf build/check/figures build/check/paper
-	@mkdir -p build/check/paper && cp paper/accuracies.tsv build/check/paper/
+	@mkdir -p build/check/paper
+ifndef ONLY
+	@cp paper/accuracies.tsv build/check/paper/
 	@$(BIN)/reproduce evaluate --table build/check/paper/accuracies.tsv > /dev/null
+endif
 	@# What other runs have stored does not count; what an interrupted check has stored does.
-	@for experiment in method-on-one-pair e1-causal-map maps-by-model search-methods e1-across-models e3-noise e3-wrong-word causal-transfer sanity-checks \
-	  ablations-of-the-map ablations-of-the-part $(if $(PUBLISHED),published-whisper published-hallucination published-speech-lm published-subspace published-transfer published-sanity e3-hallucination); do \
+	@for experiment in $(CHECK_RUNS); do \
 	  TAP_CELLS=build/check/cells $(BIN)/$$experiment $(FRESH) --out build/check || exit 1; \
 	done
 	@rm -rf build/check/cells
-	@$(BIN)/reproduce compare build/check
+	@# The same numbers in two files of columns, for a second opinion that is not ours.
+	@tail -n +2 build/check/paper/numbers.tsv | cut -f 1-4 | sort > build/check/rerun.columns
+	@tail -n +2 paper/numbers.tsv | cut -f 1-4 | sort | join -t "$$(printf '\t')" - <(cut -f 1 build/check/rerun.columns) \
+	  > build/check/paper.columns
+	@$(BIN)/reproduce compare build/check $(if $(ONLY),--rerun-only) --json build/check/verdicts.json
+	@echo "also in build/check/verdicts.json; and by another program: numdiff -r 1e-6 build/check/paper.columns build/check/rerun.columns"
 
 evaluate: deps ## What the checkpoints transcribe, translate, answer and choose, with floors (6 min).
 	@swift build -c release --product reproduce
@@ -269,13 +300,13 @@ oracles: deps ## What is known beforehand: 15 oracle tests, planted bottlenecks,
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce oracles
 
+break: deps ## Edit the experiments so that each claim must fail, in a clone below build, and look whether it does (15 min; CLAIM=C1 takes one).
+	@CLAIM="$(CLAIM)" Tests/Break/run.sh
+
 tour: deps ## The ten verbs of tap on the shipped checkpoint, as README shows them (1 min).
 	@swift build -c release --product tap
 	@sed -n '/^```sh$$/,/^```$$/p' README.md | grep -v '^```' | bash -euo pipefail
 
-# The small checkpoints' experiments, whose figures the paper takes; each skips what is unchanged.
-PAPER_RUNS := method-on-one-pair e1-causal-map maps-by-model search-methods e1-across-models e3-noise e3-wrong-word causal-transfer sanity-checks \
-  ablations-of-the-map ablations-of-the-part
 PAPER_TEX = $(wildcard paper/*.tex paper/sections/*.tex paper/*.bib build/paper/*.tex build/paper/tables/*.tex) $(wildcard figures/*.pdf)
 
 paper: deps-paper ## The paper, build/paper/paper.pdf (50 min by count; with FAST=1 of the committed figures, 1 min).
@@ -310,6 +341,23 @@ crate: deps ## The paper's files with RO-Crate metadata, in build/crate (2 s).
 readme: deps ## README's table of claims again, from the ledger (1 s).
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce readme
+
+# The maps that are explored: of each small checkpoint and task, twelve pairs of the discovery split, which a map
+# that is only looked at may use up.
+EXPLORED := $(foreach model,qwen2-audio-small qwen2-audio-ctc-small salmonn-small soundwave-small, \
+  $(foreach task,answer transcription translation,$(model)--$(task)))
+
+explorer: deps-explorer ## Maps to look at and to hear, with what is said where a cell is patched: build/explorer.html (10 min).
+	@swift build -c release --product tap
+	@swift build -c release --product reproduce
+	@mkdir -p build/explorer
+	@for map in $(EXPLORED); do \
+	  echo "$${map%--*}, $${map#*--}"; \
+	  $(BIN)/tap map --model artifacts/$${map%--*} --pairs data-manifests/evaluation.json --task $${map#*--} \
+	    --split discovery --limit 12 --control --out build/explorer/$$map.map.json \
+	    --explorer build/explorer/$$map.json > build/explorer/$$map.txt || exit 1; \
+	done
+	@$(BIN)/reproduce explorer $(EXPLORED:%=build/explorer/%.json)
 
 PANDOC_PAGE := pandoc -s --mathml --self-contained --css paper/page.css
 

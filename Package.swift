@@ -69,7 +69,11 @@ let package = Package(
       name: "Interventions", dependencies: ["Tensor", "Speech", "Corpus", "Notebook"],
       swiftSettings: vector),
     .target(name: "Plot", dependencies: ["CCairo"], resources: [.copy("Fonts")]),
-    .target(name: "Notebook", dependencies: ["JSON", "CCrypto"]),
+    .target(
+      name: "Notebook", dependencies: ["JSON", "CCrypto"],
+      resources: ["explorer.html", "explorer.css", "state.js", "drawing.js", "controls.js"].map {
+        .embedInCode("Explorer/\($0)")
+      }),
     .target(name: "Figures", dependencies: ["Interventions", "Plot", "Notebook"]),
     .executableTarget(
       name: "reproduce",

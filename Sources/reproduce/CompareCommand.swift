@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Foundation
+import JSON
 import Notebook
 
 struct Compare: ParsableCommand {
@@ -14,39 +15,84 @@ struct Compare: ParsableCommand {
       """)
 
   @Argument(help: "The folder that an experiment was run into with --out.") var folder: String
+  @Flag(help: "Say nothing of what was not rerun.") var rerunOnly = false
+  @Option(help: "A file for the verdicts as JSON.") var json: String?
 
   func run() throws {
-    let repository = try Repository()
-    var counts: [String: Int] = [:]
-    func report(_ verdict: String, _ name: String, _ detail: String = "") {
-      print(verdict.padding(toLength: 17, withPad: " ", startingAt: 0), name, detail)
-      counts[verdict, default: 0] += 1
+    let comparison = try RerunComparison(root: Repository().root.path, folder: folder)
+    let verdicts = comparison.verdicts.filter { !rerunOnly || $0.verdict != .notRerun }
+    for line in verdicts { print(line) }
+    let counts = Dictionary(grouping: verdicts, by: \.verdict.rawValue).mapValues(\.count)
+    print(counts.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", "))
+    if let json {
+      let all = JSON.object([
+        "verdicts": .array(verdicts.map(\.json)),
+        "counts": .object(counts.mapValues { .integer($0) }),
+        "agrees": .bool(comparison.agrees),
+      ])
+      try writeAtomically(all.text + "\n", to: json)
     }
-    let figures = try FileManager.default.contentsOfDirectory(atPath: "\(folder)/figures").sorted()
+    guard comparison.agrees else { throw ExitCode(1) }
+  }
+}
+
+/// Every file and number of a rerun beside the committed one.
+struct RerunComparison {
+  struct Line: CustomStringConvertible {
+    let verdict: Ledger.Verdict
+    /// A file, or a row of the ledger.
+    let name: String
+    /// Of a row: the committed value and the rerun's; nil where there is none.
+    var values: (paper: Double?, rerun: Double?)?
+
+    var description: String {
+      let detail = values.map { values in
+        [values.paper, values.rerun].map { $0.map { "\($0)" } ?? "-" }.joined(separator: "  ")
+      }
+      return verdict.rawValue.padding(toLength: 17, withPad: " ", startingAt: 0) + " \(name)"
+        + (detail.map { " \($0)" } ?? "")
+    }
+
+    var json: JSON {
+      var members: [String: JSON] = ["verdict": .string(verdict.rawValue), "name": .string(name)]
+      if let values {
+        members["paper"] = values.paper.map { .number($0) } ?? .null
+        members["rerun"] = values.rerun.map { .number($0) } ?? .null
+      }
+      return .object(members)
+    }
+  }
+
+  let verdicts: [Line]
+
+  /// Whether nothing differs and nothing is missing.
+  var agrees: Bool { !verdicts.contains { [.differs, .missing].contains($0.verdict) } }
+
+  /// - Parameters:
+  ///   - root: the repository
+  ///   - folder: what experiments were run into
+  /// - Throws: where the folder has no figures, or a ledger is damaged.
+  init(root: String, folder: String) throws {
+    let files = FileManager.default
+    let figures = try files.contentsOfDirectory(atPath: "\(folder)/figures").sorted()
     guard !figures.isEmpty else {
       throw ValidationError("\(folder)/figures is empty: run an experiment with --out \(folder)")
     }
-    let accuracies = ["paper/accuracies.tsv"].filter {
-      FileManager.default.fileExists(atPath: "\(folder)/\($0)")
+    let accuracies = ["paper/accuracies.tsv"].filter { files.fileExists(atPath: "\(folder)/\($0)") }
+    var lines = (figures.map { "figures/\($0)" } + accuracies).map { name in
+      let own = files.contents(atPath: "\(root)/\(name)")
+      let rerun = files.contents(atPath: "\(folder)/\(name)")
+      return Line(verdict: own == nil ? .missing : own == rerun ? .identical : .differs, name: name)
     }
-    for name in figures.map({ "figures/\($0)" }) + accuracies {
-      let own = FileManager.default.contents(atPath: repository.url(name).path)
-      let rerun = FileManager.default.contents(atPath: "\(folder)/\(name)")
-      report(own == nil ? "missing" : own == rerun ? "identical" : "differs", name)
-    }
-    let committed = try FileManager.default.contentsOfDirectory(
-      atPath: repository.url("figures").path)
-    for name in committed.sorted() where !figures.contains(name) {
-      report("not rerun", "figures/\(name)")
-    }
-    let paper = try Ledger(readingIfPresent: repository.url("paper/numbers.tsv").path)
+    lines += try files.contentsOfDirectory(atPath: "\(root)/figures").sorted()
+      .filter { !figures.contains($0) }
+      .map { Line(verdict: .notRerun, name: "figures/\($0)") }
+    let paper = try Ledger(readingIfPresent: "\(root)/paper/numbers.tsv")
     let rerun = try Ledger(readingIfPresent: "\(folder)/paper/numbers.tsv")
-    for row in paper.compared(to: rerun) {
-      report(
-        row.verdict.rawValue, row.name,
-        [row.paper, row.rerun].map { $0.map { "\($0.value)" } ?? "-" }.joined(separator: "  "))
+    lines += paper.compared(to: rerun).map { row in
+      Line(
+        verdict: row.verdict, name: row.name, values: (row.paper?.value, row.rerun?.value))
     }
-    print(counts.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", "))
-    guard counts["differs"] == nil, counts["missing"] == nil else { throw ExitCode(1) }
+    verdicts = lines
   }
 }

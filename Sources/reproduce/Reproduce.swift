@@ -14,7 +14,7 @@ struct Reproduce: ParsableCommand {
       Check.self,
       Train.self, Evaluate.self, Outputs.self, Parity.self, Compare.self, Patches.self,
       FullSize.self, Oracles.self, GGUFCommand.self, Join.self, Export.self, SpeakVoice.self,
-      Paper.self, Abstract.self, Readme.self, Pages.self, Explain.self,
+      Paper.self, Abstract.self, Readme.self, Pages.self, ExplorerCommand.self, Explain.self,
       ProvenanceCommand.self, CrateCommand.self,
     ])
 

@@ -57,10 +57,18 @@ struct MapCells: ParsableCommand {
   var plain = false
   @Option(help: "The file to write.") var out: String
   @Option(help: "The figure to write, .pdf or .svg.") var figure: String?
+  @Option(
+    help: """
+      A page to write, .html, on which the map is explored and its recordings are heard, with what the model \
+      says where a cell is patched; or .json, of which reproduce explorer makes one page of several maps.
+      """) var explorer: String?
 
   func validate() throws {
     if let figure, !figure.hasSuffix(".pdf"), !figure.hasSuffix(".svg") {
       throw ValidationError("--figure should end with .pdf or .svg")
+    }
+    if let explorer, !explorer.hasSuffix(".html"), !explorer.hasSuffix(".json") {
+      throw ValidationError("--explorer should end with .html or .json")
     }
     for (name, value) in [("--shift", shift), ("--jitter", jitter), ("--hit", hit)] {
       guard let value, !(value > 0 && value.isFinite) else { continue }
@@ -72,6 +80,8 @@ struct MapCells: ParsableCommand {
   }
 
   func run() throws {
+    let library =
+      explorer?.hasSuffix(".html") == true ? try ExplorerPage.installedLibrary() : ""
     let run = try PairRun(options, list, by: "tap map")
     let rows = try run.opened.model.rows(sites, in: run.example)
     try run.checkWindows(over: rows.map(\.site))
@@ -81,8 +91,10 @@ struct MapCells: ParsableCommand {
       sites: Array(Set(rows.map(\.site))).sorted { "\($0)" < "\($1)" },
       wrongItem: control, shift: shift, jitter: jitter,
       otherTakes: try otherTakes.map(OtherTakes.init),
-      search: exactOnly ? nil : estimate.method(steps: steps), isPlain: plain)
+      search: exactOnly ? nil : estimate.method(steps: steps), isPlain: plain,
+      speaking: explorer == nil ? nil : try run.opened.speaking(limit: 24))
     if control { run.warnOfMissingStrangers() }
+    let sounds = explorer == nil ? nil : try ExploredSounds(run.kept)
     let inputs = run.inputs(["map", sites, "\(asked)"])
     let opened = run.opened
     let measured = try resumable(
@@ -127,12 +139,21 @@ struct MapCells: ParsableCommand {
         }
       ])
     }
+    if let explorer, let sounds {
+      let page = explored(run, report, asked, rows, columns, measured, sounds)
+      try publish([
+        Output(
+          explorer,
+          text: explorer.hasSuffix(".html")
+            ? ExplorerPage([(explorer, page)]).html(library: library) : page.compactText + "\n")
+      ])
+    }
     removeJournal(at: journal(beside: out))
     if !list.json {
       print(run.summary)
       report.printSummary(8, metric)
       print("\n\(cost.text)")
-      print("wrote \(out)" + (figure.map { " and \($0)" } ?? ""))
+      print("wrote " + ([out] + [figure, explorer].compactMap { $0 }).joined(separator: " and "))
     }
   }
 }

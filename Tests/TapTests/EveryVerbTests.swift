@@ -118,7 +118,14 @@ private struct Asked {
     _ = try works(
       ["map"] + common + [
         "--sites", sites, "--out", "\(folder)/map.json", "--figure", "\(folder)/map.svg",
+        "--explorer", "\(folder)/explored.json",
       ])
+    let explored = try JSON(
+      parsing: [UInt8](Data(contentsOf: URL(fileURLWithPath: "\(folder)/explored.json"))),
+      name: "explored")
+    let pair = try #require(explored.at("maps").elements?[0].at("pairs").elements?[0])
+    // Moshi speaks while it hears, so that nothing is said behind a patched prompt.
+    #expect((pair.at("directions", "sufficiency", "said") == .null) == (name == "moshi"))
     _ = try works(
       ["search"] + common + [
         "--sites", sites, "--steps", "4", "--low-memory", "--out", "\(folder)/search.json",

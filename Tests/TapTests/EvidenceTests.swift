@@ -65,7 +65,7 @@ final class Bench {
 }
 
 extension JSON {
-  fileprivate func at(_ keys: String...) -> JSON { keys.reduce(self) { $0[$1] ?? .null } }
+  func at(_ keys: String...) -> JSON { keys.reduce(self) { $0[$1] ?? .null } }
 }
 
 @Suite struct EvidenceTests {

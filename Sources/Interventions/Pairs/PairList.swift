@@ -59,10 +59,18 @@ extension RecordedPair {
 
   /// The pairs of a list, or those of a suite's manifest that stand for pairs of recordings.
   ///
-  /// - Throws: where the file is no such list; the error names the pair.
-  public static func list(contentsOf path: String) throws -> [RecordedPair] {
+  /// - Parameter task: what is asked of a suite's pairs; a list says its own prompts
+  /// - Throws: where the file is no such list, the error naming the pair, or a list is given a task.
+  public static func list(contentsOf path: String, task: SpokenTask? = nil) throws
+    -> [RecordedPair]
+  {
     let json = try readJSON(path)
-    if json["utterances"] != nil { return try list(manifest: path) }
+    if json["utterances"] != nil { return try list(manifest: path, task ?? .answer) }
+    if let task {
+      throw CellError(
+        "\(path): a list says its own prompts and answers, so \(task.rawValue) cannot be asked of it; "
+          + "leave the task out, or name a manifest of the suite")
+    }
     do {
       let pairs = try json.array("pairs").enumerated().map { i, entry in
         do { return try RecordedPair(entry) } catch {

@@ -9,10 +9,10 @@ extension RecordedPair {
   /// The pairs of a manifest whose members say different words in recordings of their own.
   ///
   /// - Throws: where the manifest is damaged, a recording is not there, or no pair is of that kind.
-  static func list(manifest path: String) throws -> [RecordedPair] {
+  static func list(manifest path: String, _ task: SpokenTask) throws -> [RecordedPair] {
     let folder = URL(fileURLWithPath: path).deletingLastPathComponent().deletingLastPathComponent()
     let pairs = try PairSuite(manifest: path).pairs.filter { $0.factor.changesText }.compactMap {
-      try RecordedPair($0, below: folder.relativePath)
+      try RecordedPair($0, task, below: folder.relativePath)
     }
     guard !pairs.isEmpty else {
       throw CellError(
@@ -22,8 +22,15 @@ extension RecordedPair {
     return pairs
   }
 
-  /// Nil where a member's sound is made when it is needed.
-  private init?(_ pair: MinimalPair, below folder: String) throws {
+  /// Nil where a member's sound is made when it is needed, and where the members are no pair under the
+  /// task: their right texts are the same, or one is how the other begins.
+  private init?(_ pair: MinimalPair, _ task: SpokenTask, below folder: String) throws {
+    guard let texts = task.texts(of: pair) else { return nil }
+    if task != .answer,
+      texts.clean.hasPrefix(texts.corrupt) || texts.corrupt.hasPrefix(texts.clean)
+    {
+      return nil
+    }
     func file(_ utterance: Utterance) throws -> String? {
       guard case .recording(let file, 0, 0) = utterance.sound else { return nil }
       // A manifest lies one folder below the package, which is mostly the current one.
@@ -33,8 +40,8 @@ extension RecordedPair {
     }
     guard let clean = try file(pair.clean), let corrupt = try file(pair.corrupt) else { return nil }
     (id, group, split, notes) = (pair.id, pair.group, pair.split, [:])
-    (self.clean, self.corrupt, prompt) = (clean, corrupt, pair.prompt)
-    (answer, foil) = (pair.answers.clean, pair.answers.corrupt)
+    (self.clean, self.corrupt, prompt) = (clean, corrupt, texts.prompt)
+    (answer, foil) = (texts.clean, texts.corrupt)
     func segments(_ utterance: Utterance) -> [Segment] {
       utterance.phones.map { Segment($0.label, $0.start, $0.end) }
     }

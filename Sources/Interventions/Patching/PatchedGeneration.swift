@@ -14,7 +14,20 @@ public struct StepChange: Sendable {
   }
 }
 
+extension Trace {
+  /// How many positions the prompt has: what is forced or read behind it is left out.
+  fileprivate var promptTokens: Int {
+    let input = question.input
+    return tokens - input.forced.count - input.continuations.reduce(0) { $0 + $1.count }
+  }
+}
+
 extension SpeechLanguageModel {
+  /// Whether a patch acts at the prompt, as `generate` wants it, and not at an answer that is forced.
+  public func isOfPrompt(_ patch: Patch, in base: Trace) -> Bool {
+    !Order(self).isSaid(patch.site) || (patch.positions.max() ?? 0) < base.promptTokens
+  }
+
   /// What the base run's model says, without the end token, where activations are changed.
   ///
   /// Patches act at the prompt: keys and values that they leave there stay for everything that is said.
@@ -31,8 +44,7 @@ extension SpeechLanguageModel {
     progress: (Int) -> Void = { _ in }
   ) throws -> Generated {
     var input = base.question.input
-    let prompt =
-      base.tokens - input.forced.count - input.continuations.reduce(0) { $0 + $1.count }
+    let prompt = base.promptTokens
     (input.forced, input.continuations) = ([], [])
     input.kept = input.kept ?? base.spliced
     let order = Order(self)

@@ -78,6 +78,11 @@ struct OpenedModel: Sendable {
     return try tokenizer.encode(text, addingSpecialTokens: false)
   }
 
+  /// What tokens say; nil without a tokenizer.
+  func text(_ tokens: [Int]) -> String? {
+    tokenizer.map { $0.decode(tokens).trimmingCharacters(in: .whitespaces) }
+  }
+
   func tokens(ofPrompt text: String) throws -> [Int] {
     guard let tokenizer else {
       throw ValidationError("\(folder) has no tokenizer; give --prompt-ids")
@@ -196,6 +201,7 @@ enum DirectionChoice: String, ExpressibleByArgument, CaseIterable {
 }
 
 extension AlignmentChoice: ExpressibleByArgument {}
+extension SpokenTask: ExpressibleByArgument {}
 extension Metric: ExpressibleByArgument {}
 
 extension Alignment {

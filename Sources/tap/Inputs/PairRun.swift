@@ -10,7 +10,13 @@ import Speech
 import Tensor
 
 struct PairListOptions: ParsableArguments {
-  @Option(help: "The list that tap pairs has written.") var pairs: String
+  @Option(help: "The list that tap pairs has written, or a manifest of the suite.") var pairs:
+    String
+  @Option(
+    help: """
+      Of a manifest of the suite: answer (a short one), transcription or translation; a list says its own \
+      prompts.
+      """) var task: SpokenTask?
   @Option(help: "auto, identity, linear, segments or dtw.") var alignment = AlignmentChoice
     .automatic
   @Option(
@@ -59,7 +65,7 @@ struct PairRun {
     self.options = options
     plan = try WindowPlan(options.windows)
     text = options.text
-    let listed = try RecordedPair.list(contentsOf: options.pairs)
+    let listed = try RecordedPair.list(contentsOf: options.pairs, task: options.task)
     let conditions = PairConditions(
       alignment: options.alignment, corruption: try Corruption(options.corruption),
       rules: try options.rules.rules(), split: options.split, limit: options.limit, verb: verb)
@@ -108,6 +114,13 @@ struct PairRun {
     }
   }
 
+  /// What is asked, as a title.
+  var askedTitle: String {
+    if let task = options.task { return task.title }
+    let prompts = Set(kept.map(\.pair.prompt))
+    return prompts.count == 1 ? "“\(prompts.first!)”" : "\(prompts.count) questions"
+  }
+
   /// Says where the wrong-item control is missing.
   func warnOfMissingStrangers() {
     if kept[0].corruption == .silence {
@@ -137,14 +150,15 @@ struct PairRun {
 
   /// What values depend on, for the journal.
   func inputs(_ more: [String]) -> [String] {
-    pairs.inputs + [options.windows, "\(options.text)"] + more
+    pairs.inputs + [options.windows, "\(options.text)", (options.task ?? .answer).rawValue] + more
   }
 
   /// What every result states.
   var provenance: [String: JSON] {
-    let members: [String: JSON] = [
+    var members: [String: JSON] = [
       "windows": .string(plan.description), "text": .integer(text),
     ]
+    if let task = options.task { members["task"] = .string(task.rawValue) }
     return pairs.provenance.merging(members) { $1 }
   }
 }

@@ -17,7 +17,7 @@ struct MapReport {
   private let hit: Double
   private let threshold: Double
   /// By direction, metric, row and column.
-  private let recoveries: [[Metric: [[GroupedRecovery?]]]]
+  let recoveries: [[Metric: [[GroupedRecovery?]]]]
   /// Of the effects, and of the contrasts with another item where there are some; by direction.
   private let significance: [MapSignificance]
   private let contrasts: [MapSignificance]
@@ -99,7 +99,7 @@ struct MapReport {
   }
 
   /// The same of a control.
-  private func recovery(_ d: Int, _ metric: Metric, of control: String) -> [[Double?]] {
+  func recovery(_ d: Int, _ metric: Metric, of control: String) -> [[Double?]] {
     let runs = measured.map { (clean: $0.clean, corrupt: $0.corrupt) }
     return rows.indices.map { row in
       columns.indices.map { column in

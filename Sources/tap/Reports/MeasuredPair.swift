@@ -21,6 +21,8 @@ struct MapRequest: Sendable, CustomStringConvertible {
   let search: SearchMethod?
   /// Whether the model runs from the sound on for every cell.
   let isPlain: Bool
+  /// How the model says what it says with each cell patched; nil where it is not asked.
+  var speaking: GenerationConfig?
 
   /// The names of the controls.
   var controls: [String] {
@@ -33,9 +35,19 @@ struct MapRequest: Sendable, CustomStringConvertible {
     let values = [shift ?? 0, jitter ?? 0].map { "\($0)" }
     return
       ([directions.map(\.rawValue), controls, values].flatMap { $0 }
-      + [otherTakes?.digest.description ?? "", search.map { "\($0)" } ?? "", "\(isPlain)"])
+      + [otherTakes?.digest.description ?? "", search.map { "\($0)" } ?? "", "\(isPlain)"]
+      + (speaking == nil ? [] : ["speaking"]))
       .joined(separator: " ")
   }
+}
+
+/// What the model says to one pair's question.
+struct SpokenCells: Codable, Sendable {
+  let clean: String
+  let corrupt: String
+  /// With each cell patched, by direction, row and column; nil where there is no such cell, or the patch
+  /// does not act at the prompt.
+  var patched: [[[String?]]] = []
 }
 
 /// Exact effects of one pair.
@@ -48,6 +60,8 @@ struct MeasuredPair: Codable, Sendable {
   let controls: [String: [[[Outcome?]]]]
   /// Estimates of the change of the logit difference; empty where none were wanted.
   let estimates: [[[Double?]]]
+  /// Nil where it was not asked.
+  let spoken: SpokenCells?
   let alignments: [String]
   let alignmentCosts: [Double?]
   let searchCost: Cost
@@ -71,6 +85,15 @@ struct MeasuredPair: Codable, Sendable {
       }
     }
     let (cleanRun, corruptRun) = (members[0], members[1])
+    func said(_ base: Trace, _ patch: Patch? = nil) throws -> String? {
+      guard let config = asked.speaking else { return nil }
+      runs += 1
+      return opened.text(
+        try model.generate(base, patch.map { [$0] } ?? [], config).tokens)
+    }
+    var spoken = try said(cleanRun).flatMap { clean in
+      try said(corruptRun).map { SpokenCells(clean: clean, corrupt: $0) }
+    }
     var (_, cost) = try Cost.timed {
       for direction in asked.directions {
         let (base, source) =
@@ -94,6 +117,17 @@ struct MeasuredPair: Codable, Sendable {
         }
         let real = try selections(source, joined)
         patched.append(try outcomes(real.map { $0.map { $0?.patch() } }))
+        if spoken != nil {
+          spoken!.patched.append(
+            try real.map {
+              try $0.map { cell in
+                guard let patch = cell?.patch(), model.isOfPrompt(patch, in: base) else {
+                  return nil
+                }
+                return try said(base, patch)
+              }
+            })
+        }
         for name in asked.controls {
           let patches: [[Patch?]]
           switch name {
@@ -160,6 +194,7 @@ struct MeasuredPair: Codable, Sendable {
     clean = question.outcome(cleanRun.logits, reference: cleanRun.logits)
     corrupt = question.outcome(corruptRun.logits, reference: cleanRun.logits)
     (self.patched, self.controls, self.estimates) = (patched, controls, estimates)
+    self.spoken = spoken
     (self.alignments, alignmentCosts) = (alignments, costs)
     (self.searchCost, self.cost) = (searchCost, cost)
   }

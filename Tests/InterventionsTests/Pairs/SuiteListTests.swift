@@ -56,3 +56,37 @@ import Testing
     #expect(answers.swapped.foil == [2, 3] && answers.swapped.swapped == answers)
   }
 }
+
+extension SuiteListTests {
+  /// Under another task the same pairs have its prompt and whole answers; those whose members are not told
+  /// apart by it are left out.
+  @Test(arguments: [SpokenTask.transcription, .translation])
+  func aManifestIsAskedAnotherTask(_ task: SpokenTask) throws {
+    let pairs = try RecordedPair.list(contentsOf: "data-manifests/evaluation.json", task: task)
+    let known = Dictionary(
+      uniqueKeysWithValues: try PairSuite(manifest: "data-manifests/evaluation.json").pairs.map {
+        ($0.id, $0)
+      })
+    let prompt = task == .transcription ? "transcribe:" : "translate:"
+    #expect(pairs.count > 100)
+    for pair in pairs {
+      let own = known[pair.id]!
+      #expect(pair.prompt == prompt && pair.answer != pair.foil)
+      #expect(pair.answer == own.clean.questions.first { $0.prompt == prompt }?.answer)
+      #expect(pair.foil == own.corrupt.questions.first { $0.prompt == prompt }?.answer)
+    }
+  }
+
+  @Test func aListSaysItsOwnPrompts() throws {
+    let path = FileManager.default.temporaryDirectory
+      .appendingPathComponent("list-\(UUID().uuidString).json").path
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let pairs = try RecordedPair.list(contentsOf: "data-manifests/evaluation.json").prefix(1)
+    try JSON.object(["pairs": .array(pairs.map(\.json))]).text
+      .write(toFile: path, atomically: true, encoding: .utf8)
+    #expect(try RecordedPair.list(contentsOf: path).count == 1)
+    #expect(throws: CellError.self) {
+      try RecordedPair.list(contentsOf: path, task: .transcription)
+    }
+  }
+}
