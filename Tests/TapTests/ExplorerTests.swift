@@ -34,6 +34,7 @@ import Testing
     ])
     let shown = try #require(page.at("maps").elements?[0])
     #expect(shown.at("task").string == (task == "answer" ? "short answer" : task))
+    #expect(shown.at("forced") == (task == "answer" ? .null : true))
     #expect(shown.at("rows").elements?.map(\.string) == ["connector.out", "lm.4.resid_post"])
     let pairs = try #require(shown.at("pairs").elements)
     #expect(pairs.count == found.at("pairs_kept").elements?.count && !pairs.isEmpty)

@@ -128,6 +128,13 @@ func explored(
       ownControl == wrongItem ? "another item, a move as long" : "control: \(ownControl)")
   }
   if let search = asked.search { map["estimate"] = .string(search.name) }
+  // Answers of several tokens are forced behind the prompt, where windows of text end.
+  if run.kept.contains(where: { pair in
+    let answers = pair.clean.answers
+    return answers.shared.count + answers.answer.count + answers.foil.count > 2
+  }) {
+    map["forced"] = true
+  }
   return ["maps": [.object(map)], "sounds": .object(sounds.json)]
 }
 
