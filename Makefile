@@ -354,7 +354,7 @@ explorer: deps-explorer ## Maps to look at and to hear, with what is said where 
 	@for map in $(EXPLORED); do \
 	  echo "$${map%--*}, $${map#*--}"; \
 	  $(BIN)/tap map --model artifacts/$${map%--*} --pairs data-manifests/evaluation.json --task $${map#*--} \
-	    --split discovery --limit 12 --control --out build/explorer/$$map.map.json \
+	    --split discovery --limit 12 --out build/explorer/$$map.map.json \
 	    --explorer build/explorer/$$map.json > build/explorer/$$map.txt || exit 1; \
 	done
 	@$(BIN)/reproduce explorer $(EXPLORED:%=build/explorer/%.json)

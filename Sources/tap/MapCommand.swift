@@ -60,7 +60,8 @@ struct MapCells: ParsableCommand {
   @Option(
     help: """
       A page to write, .html, on which the map is explored and its recordings are heard, with what the model \
-      says where a cell is patched; or .json, of which reproduce explorer makes one page of several maps.
+      says where a cell is patched; or .json, of which reproduce explorer makes one page of several maps. \
+      With --control.
       """) var explorer: String?
 
   func validate() throws {
@@ -80,6 +81,8 @@ struct MapCells: ParsableCommand {
   }
 
   func run() throws {
+    // A cell is not shown without its control.
+    let control = control || explorer != nil
     let library =
       explorer?.hasSuffix(".html") == true ? try ExplorerPage.installedLibrary() : ""
     let run = try PairRun(options, list, by: "tap map")
