@@ -288,9 +288,9 @@ evaluate: deps ## What the checkpoints transcribe, translate, answer and choose,
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce evaluate --table paper/accuracies.tsv
 
-evaluate-published: deps ## What is made of published weights writes, answers and chooses, after make published (30 min for recognisers; the speech LM's part is not run yet; resumes).
+evaluate-published: deps ## What is made of published weights writes, answers and chooses, after make published (30 min for recognisers; two hours for the speech LM, of which SETS="evaluation human" takes some; resumes).
 	@swift build -c release --product reproduce
-	@$(BIN)/reproduce evaluate --published --table paper/accuracies.tsv
+	@$(BIN)/reproduce evaluate --published $(if $(SETS),qwen2-audio-published --sets $(SETS)) --table paper/accuracies.tsv
 
 parity: deps ## Six architectures: every activation, gradient and patch against the reference (5 s).
 	@swift build -c release --product reproduce

@@ -248,6 +248,29 @@ import Testing
     #expect(kept[1].hasPrefix("b\tevaluation | kal | choice\t0\t1\t0.0\t"))
   }
 
+  /// Where only some sets are scored, the rows of the others stay as they were, and no row is there twice.
+  @Test func theTableKeepsTheSetsThatAreNotScored() {
+    var whole = Scorecard(architecture: "Qwen2-Audio")
+    for set in ["evaluation", "evaluation with silence", "human"] {
+      whole.add(true, to: "\(set) | all voices | choice")
+    }
+    var table = AccuracyTable()
+    table.add("a", whole, earlier: nil)
+    table.add("ab", whole, earlier: nil)
+    var card = Scorecard(architecture: "Qwen2-Audio")
+    card.add(false, to: "evaluation | all voices | choice")
+    let earlier = table.text
+    var next = AccuracyTable(keeping: earlier, but: ["a"], sets: ["evaluation"])
+    next.add("a", card, earlier: earlier)
+    let (before, after) = (
+      earlier.split(separator: "\n"), next.text.split(separator: "\n")
+    )
+    #expect(before.count == after.count && Set(after).count == after.count)
+    let changed = zip(before, after).filter { $0 != $1 }
+    #expect(
+      changed.count == 1 && changed[0].1.hasPrefix("a\tevaluation | all voices | choice\t0\t"))
+  }
+
   @Test func tasksCountAlike() {
     var card = Scorecard(architecture: "Qwen2-Audio")
     func add(_ kind: reproduce.Question.Kind, right: Int, of trials: Int) {

@@ -11,9 +11,14 @@ struct AccuracyTable {
   private(set) var lines: [String]
 
   /// A table with the rows of an earlier one that are of none of these checkpoints.
-  init(keeping earlier: String? = nil, but names: [String] = []) {
+  ///
+  /// - Parameter sets: where not all of their rows go, the sets whose rows do
+  init(keeping earlier: String? = nil, but names: [String] = [], sets: [String]? = nil) {
     lines = (earlier ?? "").split(separator: "\n").dropFirst().map(String.init).filter { line in
-      !names.contains { line.hasPrefix("\($0)\t") }
+      !names.contains { name in
+        line.hasPrefix("\(name)\t")
+          && sets.map { $0.contains { line.hasPrefix("\(name)\t\($0) | ") } } ?? true
+      }
     }
   }
 
@@ -35,7 +40,7 @@ struct AccuracyTable {
     }
     guard !card.names.contains(where: { $0.hasPrefix("human ") }) else { return }
     lines += (earlier ?? "").split(separator: "\n").map(String.init).filter {
-      $0.hasPrefix("\(name)\thuman ")
+      $0.hasPrefix("\(name)\thuman ") && !lines.contains($0)
     }
   }
 

@@ -28,6 +28,13 @@ struct Evaluate: ParsableCommand {
   @Flag(help: "Leave out the rows of single voices.") var brief = false
   @Flag(help: "Score what is made of published weights instead (make published).")
   var published = false
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp(
+      """
+      Of \(JoinedFolder.name) only these sets; the rows of others stay as they were. Of: \
+      \(JoinedSet.allCases.map(\.rawValue).joined(separator: ", ")).
+      """, valueName: "set")) var sets: [JoinedSet] = []
   @Option(help: "The file to write every count of all checkpoints to, as a table.")
   var table: String?
 
@@ -43,6 +50,9 @@ struct Evaluate: ParsableCommand {
     if table != nil, model != nil || !published && !names.isEmpty {
       throw ValidationError("--table takes all checkpoints; name none")
     }
+    if !sets.isEmpty, !published || names != [JoinedFolder.name] {
+      throw ValidationError("--sets are of --published \(JoinedFolder.name) alone")
+    }
     if published, model != nil {
       throw ValidationError("--published takes the models of build/models; leave --model out")
     }
@@ -54,7 +64,7 @@ struct Evaluate: ParsableCommand {
       let rules = try Preregistration(repository.url("paper/preregistration.json").path)
       try ScoredSuite(repository).printScores(
         ofPublished: names.isEmpty ? Self.ofOthers : names, brief: brief,
-        minimumGap: rules.minimumGap, table: table.map { repository.url($0) })
+        minimumGap: rules.minimumGap, sets: sets, table: table.map { repository.url($0) })
       return
     }
     let folders =
@@ -98,8 +108,11 @@ extension ScoredSuite {
 extension ScoredSuite {
   /// Scores what is made of published weights and prints what it reaches; says what is not there, and
   /// leaves its rows of the table as they were.
+  ///
+  /// - Parameter sets: those of the speech LM that are scored; all where none is named
   func printScores(
-    ofPublished names: [String], brief: Bool, minimumGap: Double, table: URL? = nil
+    ofPublished names: [String], brief: Bool, minimumGap: Double, sets: [JoinedSet] = [],
+    table: URL? = nil
   ) throws {
     let earlier = table.flatMap { try? String(contentsOf: $0, encoding: .utf8) }
     func folder(_ name: String) -> String {
@@ -114,7 +127,8 @@ extension ScoredSuite {
         name == JoinedFolder.name ? "make published && make models-published" : "make published"
       print("\(name): not there, its rows stay as they were; run \(remedy)")
     }
-    var rows = AccuracyTable(keeping: earlier, but: there)
+    var rows = AccuracyTable(
+      keeping: earlier, but: there, sets: sets.isEmpty ? nil : sets.map(\.title))
     var journals: [ScoreJournal] = []
     for name in there {
       print("# \(name)\n")
@@ -125,6 +139,7 @@ extension ScoredSuite {
         name == JoinedFolder.name
         ? try score(
           joined: SpeechModel(folder: folder(name)),
+          sets: sets.isEmpty ? JoinedSet.allCases : sets,
           free: FreeSpeech(Repository(root: URL(fileURLWithPath: root))).testUtterances(), journal)
         : try score(Recogniser(folder: folder(name)), minimumGap: minimumGap, journal)
       rows.add(name, card, earlier: earlier)
@@ -132,7 +147,8 @@ extension ScoredSuite {
       if recordings == nil { print("human | \(HumanRecordings.absent)\n") }
     }
     if let table, !there.isEmpty { try writeAtomically(rows.text, to: table.path) }
-    for journal in journals { journal.remove() }
+    // Of other sets something may be stored.
+    if sets.isEmpty { for journal in journals { journal.remove() } }
   }
 }
 

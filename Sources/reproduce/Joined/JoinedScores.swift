@@ -2,6 +2,7 @@
 // trained on and in such that it was not, of every kind of sound; and what its language model does with
 // the true transcript in the place of the sound, which is the ceiling.
 
+import ArgumentParser
 import Corpus
 import Foundation
 import Interventions
@@ -23,21 +24,50 @@ enum Asking: String {
   }
 }
 
+/// What the speech LM of two published halves is asked about, by kind of sound or of question.
+enum JoinedSet: String, CaseIterable, ExpressibleByArgument {
+  case evaluation
+  case neverHeard = "never-heard"
+  case human
+  case instructions
+  case nothing = "no-audio"
+  case silence
+  case read
+  case noise
+  case free
+
+  /// As the rows of the table call it.
+  var title: String {
+    switch self {
+    case .evaluation, .neverHeard, .human: rawValue
+    case .instructions: "evaluation\(Asking.unseen.rawValue)"
+    case .nothing: "evaluation with no audio"
+    case .silence: "evaluation with silence"
+    case .read: "evaluation, read by the language model"
+    case .noise: "in noise"
+    case .free: "words never in training"
+    }
+  }
+}
+
 extension ScoredSuite {
   /// Of how many utterances one is asked everything, by set.
   private static let every = ["evaluation": 4, "never-heard": 2, "human": 4]
 
-  /// Everything that the model is asked.
+  /// What the model is asked of some sets.
   ///
   /// - Parameters:
   ///   - free: sentences with words never in training audio
   ///   - journal: what an interrupted evaluation has kept
-  func score(joined speech: SpeechModel, free: [FreeUtterance], _ journal: ScoreJournal) throws
-    -> Scorecard
-  {
+  func score(
+    joined speech: SpeechModel, sets asked: [JoinedSet], free: [FreeUtterance],
+    _ journal: ScoreJournal
+  ) throws -> Scorecard {
     var card = Scorecard(architecture: speech.config.architecture)
     for (set, suite) in sets {
-      guard let every = Self.every[set] else { continue }
+      guard let every = Self.every[set], asked.contains(where: { $0.rawValue == set }) else {
+        continue
+      }
       let some = stride(from: 0, to: suite.utterances.count, by: every).map {
         suite.utterances[$0]
       }
@@ -46,18 +76,22 @@ extension ScoredSuite {
     }
     let suite = sets[0].suite
     let few = stride(from: 0, to: suite.utterances.count, by: 12).map { suite.utterances[$0] }
-    try ask(speech, few, "evaluation", .unseen, journal, &card)
-    try ask(speech, few, "evaluation with no audio", .trained, journal, &card) { _ in .nothing }
-    try ask(speech, few, "evaluation with silence", .trained, journal, &card) { _ in
-      .silence(seconds: 1.5)
+    func hearing(_ set: JoinedSet, _ hearing: @escaping @Sendable (Utterance) -> Hearing) throws {
+      guard asked.contains(set) else { return }
+      try ask(speech, few, set.title, .trained, journal, &card, hearing: hearing)
     }
-    try ask(speech, few, "evaluation, read by the language model", .trained, journal, &card) {
-      .read($0.text)
+    if asked.contains(.instructions) {
+      try ask(speech, few, JoinedSet.evaluation.title, .unseen, journal, &card)
     }
-    let noise = try PairSuite(manifest: "\(root)/data-manifests/noise.json").pairs
-    let noisy = stride(from: 0, to: noise.count, by: 15).map { noise[$0].corrupt }
-    try ask(speech, noisy, "in noise", .trained, journal, &card)
-    try ask(speech, free, journal, &card)
+    try hearing(.nothing) { _ in .nothing }
+    try hearing(.silence) { _ in .silence(seconds: 1.5) }
+    try hearing(.read) { .read($0.text) }
+    if asked.contains(.noise) {
+      let noise = try PairSuite(manifest: "\(root)/data-manifests/noise.json").pairs
+      let noisy = stride(from: 0, to: noise.count, by: 15).map { noise[$0].corrupt }
+      try ask(speech, noisy, JoinedSet.noise.title, .trained, journal, &card)
+    }
+    if asked.contains(.free) { try ask(speech, free, journal, &card) }
     return card
   }
 
@@ -92,7 +126,7 @@ extension ScoredSuite {
     _ speech: SpeechModel, _ utterances: [FreeUtterance], _ journal: ScoreJournal,
     _ card: inout Scorecard
   ) throws {
-    let set = "words never in training"
+    let set = JoinedSet.free.title
     let some = stride(from: 0, to: utterances.count, by: 4).map { utterances[$0] }
     let heard = try journal(set, some, key: \.id) { utterance in
       try speech.answers(
