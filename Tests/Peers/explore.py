@@ -13,6 +13,7 @@ import argparse
 import json
 import pathlib
 import sys
+import time
 
 from selenium import webdriver
 from selenium.webdriver.common.keys import Keys
@@ -28,7 +29,7 @@ def opened(width=1340, height=1300):
 
 
 def address(driver):
-    return driver.execute_script("return Object.fromEntries(new URLSearchParams(location.hash.slice(1)))")
+    return driver.execute_script("return Object.fromEntries(address())")
 
 
 def facts(driver):
@@ -38,8 +39,7 @@ def facts(driver):
 
 def show(driver, said):
     """A view by its address: what the address then is, the facts, and how many cells are drawn."""
-    driver.execute_script(
-        "location.hash = new URLSearchParams(arguments[0]); dispatchEvent(new Event('hashchange'))", said)
+    driver.execute_script("readAddress('#' + new URLSearchParams(arguments[0])); draw()", said)
     return (address(driver), facts(driver),
             driver.execute_script("return document.querySelectorAll('#exact rect.cell').length"))
 
@@ -127,6 +127,7 @@ def main():
     # An address brings its view back, in another window as well.
     press(driver, Keys.HOME, Keys.ARROW_UP, "n", "d")
     before = (address(driver), facts(driver))
+    time.sleep(0.5)
     other = opened()
     other.get(driver.current_url)
     if (address(other), facts(other)) != before:

@@ -25,8 +25,8 @@ const isNumber = v => typeof v === "number";
 const number = v => isNumber(v) ? (Math.abs(v) < 0.0005 ? "0.000" : v.toFixed(3).replace("-", "−")) : "—";
 const at = (grid, row = state.row, column = state.column) => grid && grid[row] ? grid[row][column] : null;
 
-function readAddress() {
-  const said = new URLSearchParams(location.hash.slice(1));
+function readAddress(address = location.hash) {
+  const said = new URLSearchParams(address.slice(1));
   const one = (wanted, list, fallback) => list.includes(wanted) ? wanted : fallback;
   state.model = one(said.get("model"), models, models[0]);
   const tasks = tasksOf(state.model);
@@ -42,13 +42,20 @@ function readAddress() {
   else [state.row, state.column] = strongest();
 }
 
-function writeAddress() {
+function address() {
   const said = new URLSearchParams({
     model: state.model, task: state.task, pair: state.pair, direction: state.direction,
     cell: `${map().rows[state.row]}@${columns()[state.column].name}`,
   });
   if (state.numbers) said.set("numbers", "1");
-  history.replaceState(null, "", "#" + said);
+  return said;
+}
+
+// Browsers take only so many addresses in half a minute, so that a key that is held writes the last one.
+let pending;
+function writeAddress() {
+  clearTimeout(pending);
+  pending = setTimeout(() => history.replaceState(null, "", "#" + address()), 200);
 }
 
 /// Where one looks first: the largest effect that a window of sound has.
