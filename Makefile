@@ -300,7 +300,7 @@ oracles: deps ## What is known beforehand: 15 oracle tests, planted bottlenecks,
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce oracles
 
-break: deps ## Edit the experiments so that each claim must fail, in a clone below build, and look whether it does (15 min; CLAIM=C1 takes one).
+break: deps ## Edit the experiments so that each claim must fail, in a clone below build, and look whether it does (not run whole yet, 15 min by count; CLAIM=C1 takes one).
 	@CLAIM="$(CLAIM)" Tests/Break/run.sh
 
 tour: deps ## The ten verbs of tap on the shipped checkpoint, as README shows them (1 min).

@@ -15,7 +15,7 @@ import Testing
       $0.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
     }
     let rows = try read("artifacts/\(name)/README.md").split(separator: "\n")
-      .filter { $0.hasPrefix("| ") }.dropFirst(2).map { row in
+      .filter { $0.hasPrefix("| ") }.dropFirst().map { row in
         row.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
       }
     #expect(rows.count > 5)

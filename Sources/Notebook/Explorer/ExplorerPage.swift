@@ -17,8 +17,7 @@ public struct ExplorerPage {
   private let sounds: [String: JSON]
 
   /// - Parameter parts: as `tap map` writes them, each with the name of its file
-  /// - Throws: where one is something else, holds a value that is no number, or two are of the same model
-  ///   and task.
+  /// - Throws: where one is something else, lacks a recording, or two are of the same model and task.
   public init(_ parts: [(name: String, json: JSON)]) throws {
     var (maps, sounds): ([JSON], [String: JSON]) = ([], [:])
     var files: [String: String] = [:]
