@@ -102,6 +102,16 @@ import Testing
     }
   }
 
+  /// What was searched under a task is confirmed under it.
+  @Test func aTaskIsConfirmedAsItWasSearched() throws {
+    _ = try bench.search(
+      "search.json", ["--split", "discovery", "--limit", "2", "--task", "transcription"])
+    let (found, _) = try bench.result(
+      "confirm.json",
+      ["confirm", "--search", bench.file("search.json"), "--top", "1", "--random", "0"])
+    #expect(found.at("task").string == "transcription")
+  }
+
   @Test func whatCannotBeExploredIsRefused() throws {
     try bench.refuses(map(["--explorer", "page.txt"]), "--explorer should end with .html or .json")
     try bench.refuses(map(["--task", "summary"]), "transcription")

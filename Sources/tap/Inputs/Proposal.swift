@@ -56,6 +56,14 @@ struct Proposal {
       var list = try PairListOptions.parse([
         "--pairs", try changed.pairs ?? file.string("pairs"),
       ])
+      // A list says its own prompts; of any manifest the same is asked as in the search.
+      let isList = try changed.pairs.map { try readJSON($0)["utterances"] == nil } ?? false
+      if let name = file["task"]?.string, !isList {
+        guard let task = SpokenTask(rawValue: name) else {
+          throw JSONError("\"task\" should be answer, transcription or translation")
+        }
+        list.task = task
+      }
       list.alignment = AlignmentChoice(rawValue: try file.string("alignment")) ?? .automatic
       list.windows = try file.string("windows")
       list.text = try file.int("text")
