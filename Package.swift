@@ -114,7 +114,7 @@ let package = Package(
       dependencies: [
         "reproduce", "Speech", "Corpus", "Interventions", "Notebook", "JSON", "Tensor",
       ]),
-    .testTarget(name: "TapTests", dependencies: ["tap", "JSON"]),
+    .testTarget(name: "TapTests", dependencies: ["tap", "Speech", "JSON"]),
   ]
     + experiments.map { name in
       .executableTarget(

@@ -3,6 +3,7 @@
 
 import Foundation
 import JSON
+import Speech
 import Testing
 
 @Suite struct ExplorerTests {
@@ -88,7 +89,19 @@ import Testing
     let clean = try #require(pair.at("clean", "sound").string)
     let sound = page.at("sounds", clean)
     let bytes = try #require(sound.at("pcm").string.flatMap { Data(base64Encoded: $0) })
-    #expect(abs(Double(bytes.count) / 32 - sound.at("ms").double!) < 1e-2)
+    let manifest = try JSON(
+      parsing: [UInt8](Data(contentsOf: URL(fileURLWithPath: bench.manifest))), name: "manifest")
+    func entry(_ list: String, _ id: String?) throws -> JSON {
+      try #require(manifest.at(list).elements?.first { $0.at("id").string == id })
+    }
+    let member = try entry("pairs", pair.at("id").string).at("clean").string
+    let file = try #require(try entry("utterances", member).at("file").string)
+    let wave = try Waveform(contentsOf: "\(Broken.root.path)/\(file)")
+    let samples = stride(from: 0, to: bytes.count, by: 2).map {
+      Float(Int16(truncatingIfNeeded: Int(bytes[$0]) | Int(bytes[$0 + 1]) << 8)) / 32768
+    }
+    #expect(samples == wave.samples && samples.contains { $0 < 0 })
+    #expect(abs(1000 * wave.duration - sound.at("ms").double!) < 1e-2)
     #expect(sound.at("rate").int == 16_000)
     let mel = try #require(sound.at("mel").string.flatMap { Data(base64Encoded: $0) })
     #expect(mel.count == sound.at("bands").int! * sound.at("frames").int!)
