@@ -54,7 +54,7 @@ public struct Question: Sendable {
     var input = input
     input.forced = answers.shared
     let rests = [answers.answer, answers.foil].map { Array($0.dropLast()) }
-    if continuing, rests.contains(where: { !$0.isEmpty }) { input.continuations = rests }
+    input.continuations = continuing && rests.contains { !$0.isEmpty } ? rests : []
     self.input = input
     self.answers = answers
   }

@@ -185,8 +185,11 @@ extension WindowPlan {
   ///   - length: milliseconds of the base run's sound
   ///   - segments: those of the base recording, where known
   ///   - text: how many of the last positions of the text get a column each
+  ///   - behind: how many positions behind those are left out; names do not count them
   /// - Throws: where segments are wanted and not known, or there would be too many windows.
-  public func windows(length: Double, segments: [Segment]?, text: Int) throws -> [GridWindow] {
+  public func windows(length: Double, segments: [Segment]?, text: Int, behind: Int = 0) throws
+    -> [GridWindow]
+  {
     let sound: [GridWindow]
     if text > WindowPlan.most {
       throw CellError("\(text) windows of text are more than a model has; give fewer")
@@ -212,10 +215,13 @@ extension WindowPlan {
         GridWindow(name: "segment \($0)", window: .milliseconds($1.start, $1.end))
       }
     }
-    let behind = (0..<text).map { i -> GridWindow in
-      let window = Window.text(i - text, i + 1 < text ? i + 1 - text : nil)
-      return GridWindow(name: "\(window)", window: window)
+    let last = (0..<text).map { i -> GridWindow in
+      func window(_ behind: Int) -> Window {
+        let end = i + 1 - text - behind
+        return .text(i - text - behind, end < 0 ? end : nil)
+      }
+      return GridWindow(name: "\(window(0))", window: window(behind))
     }
-    return sound + behind
+    return sound + last
   }
 }

@@ -11,9 +11,8 @@ function facts() {
   const m = map(), own = pair(), c = columns()[state.column], mean = m.directions[state.direction];
   const lines = [["site", m.rows[state.row]]];
   lines.push(["window", c.text === undefined ? `${d3.format("~f")(c.start)} to ${d3.format("~f")(c.end)} ms`
-    : m.forced ? `position ${-c.text} of the text from its end, which the answers' tokens are part of`
-    : c.text === -1 ? "the last position of the text, where the answer is read"
-    : `position ${-c.text} of the text from its end`]);
+    : c.text === -1 ? "the last position of the text, where the answers are compared"
+    : `position ${-c.text} of the text, counted back from where the answers are compared`]);
   if (own && c.text === undefined) {
     const said = ["base", "source"].map(role => `${phonesIn(member(role), c) || "none"} (${role})`);
     if (own.clean.phones.length) lines.push(["phones", said.join(", ")]);

@@ -31,8 +31,11 @@ struct PairListOptions: ParsableArguments {
       Windows of the sound: time:80 (ms; at least as wide as the finest position of the sites), segments \
       or whole.
       """) var windows = "time:80"
-  @Option(help: "How many of the last positions of the text get a window each.")
-  var text = PairRun.usualText
+  @Option(
+    help: """
+      How many of the last positions of the text get a window each; the last is the one at which the answers \
+      are compared.
+      """) var text = PairRun.usualText
   @Option(help: "Of the list, take only so many pairs.") var limit: Int?
   @Flag(help: "Forget what an interrupted run has computed.") var fresh = false
   @Flag(help: "Print JSON.") var json = false
@@ -89,11 +92,14 @@ struct PairRun {
       "--text \(text): the text has \(most) positions at the patched sites; give no more")
   }
 
-  /// The windows of a pair in one direction, by name.
+  /// The windows of a pair in one direction, by name. Those of text are counted back from the position at
+  /// which the answers are compared, behind which longer answers lie.
   func windows(_ pair: OpenedPair, _ direction: Direction) throws -> [GridWindow] {
+    let behind = pair.clean.input.continuations.reduce(0) { $0 + $1.count }
     do {
       return try plan.windows(
-        length: pair.length(direction), segments: pair.segments(direction)?.base, text: text)
+        length: pair.length(direction), segments: pair.segments(direction)?.base, text: text,
+        behind: behind)
     } catch { throw CellError("pair \(pair.pair.id): \(error)") }
   }
 
@@ -176,14 +182,18 @@ struct PairWithStranger: Sendable {
   }
 
   /// The other item's source run, and how it is joined to the base run; nil where there is no other
-  /// item, or where its source is the same silence.
+  /// item, or where its source is the same silence. Behind its sound stands the base run's text, answers and
+  /// all, so that every position of text has its equal.
   func strangerRun(
     _ direction: Direction, into base: Trace, _ model: any SpeechLanguageModel, _ sites: [Site]
   ) throws -> (trace: Trace, alignment: Alignment)? {
     guard let stranger, pair.corruption != .silence || direction == .sufficiency else {
       return nil
     }
-    let run = try model.trace(stranger.source(direction), keeping: sites)
+    let (asked, other) = (base.question, stranger.source(direction))
+    let question = Question(
+      other.input, asked.answers, continuing: !asked.input.continuations.isEmpty)
+    let run = try model.trace(question, keeping: sites)
     return (
       run,
       try AlignmentChoice.automatic.alignment(

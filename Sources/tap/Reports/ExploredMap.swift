@@ -128,13 +128,6 @@ func explored(
       ownControl == wrongItem ? "another item, a move as long" : "control: \(ownControl)")
   }
   if let search = asked.search { map["estimate"] = .string(search.name) }
-  // Answers of several tokens are forced behind the prompt, where windows of text end.
-  if run.kept.contains(where: { pair in
-    let answers = pair.clean.answers
-    return answers.shared.count + answers.answer.count + answers.foil.count > 2
-  }) {
-    map["forced"] = true
-  }
   return ["maps": [.object(map)], "sounds": .object(sounds.json)]
 }
 
@@ -212,7 +205,11 @@ private func columnList(_ windows: [GridWindow], _ length: Double) -> JSON {
       case .milliseconds(let start, let end):
         members["start"] = .number(start)
         members["end"] = .number(end)
-      case .text(let first, _): members["text"] = .integer(first)
+      case .text:
+        // Pairs share the name; how much of longer answers lies behind it is theirs.
+        if case .text(let first, _)? = try? Window(window.name) {
+          members["text"] = .integer(first)
+        }
       default: (members["start"], members["end"]) = (0, .number(length))
       }
       return .object(members)

@@ -157,4 +157,23 @@ import Testing
       #expect(try first.difference != small.run(small.question).difference)
     }
   }
+
+  /// What lies behind the position at which answers are compared moves the windows of text, not their names.
+  @Test func windowsOfTextCountFromWhereAnswersAreCompared() throws {
+    let plain = try WindowPlan.whole.windows(length: 100, segments: nil, text: 2)
+    let moved = try WindowPlan.whole.windows(length: 100, segments: nil, text: 2, behind: 3)
+    #expect(
+      plain.map(\.name) == ["sound", "text:-2", "text:-1"] && moved.map(\.name) == plain.map(\.name)
+    )
+    let spans: [TimeSpan?] =
+      [nil, TimeSpan(0, 100)] + [TimeSpan?](repeating: nil, count: 6)
+    func positions(_ windows: [GridWindow]) -> [[Int]] {
+      windows.map { $0.window.positions(in: spans) }
+    }
+    #expect(positions(plain) == [[1], [6], [7]])
+    #expect(positions(moved) == [[1], [3], [4]])
+    // More windows than there is text hold nothing.
+    let many = try WindowPlan.whole.windows(length: 100, segments: nil, text: 6, behind: 3)
+    #expect(positions(many) == [[1], [], [], [0], [2], [3], [4]])
+  }
 }
