@@ -38,10 +38,11 @@ RUN := $(FRESH) $(if $(FROM),--from "$(FROM)") $(OWN)
 # What `make quick` runs, and on how many items a cell: as few as give every interval six groups.
 QUICK := method-on-one-pair:12 e1-causal-map:24 maps-by-model:12 search-methods:6 e1-across-models:6 \
   causal-transfer:1 e3-noise:24 e3-wrong-word:12 sanity-checks:12 ablations-of-the-map:6 \
-  ablations-of-the-part:1
+  ablations-of-the-part:1 rivals-tracing:6 rivals-circuits:6 rivals-features:6
 
 .PHONY: help deps deps-fetch deps-all deps-explorer deps-paper build quick figure1 figure2 e1 figure3 figure4 figure5 figure6 e3 figureS1 figureS2 \
-  figureS3 figureS4 figureS5 figureS9 figureS10 ablations sanity sanity-published test models models-seeds models-efficiency models-published data published corpus sounds \
+  figureS3 figureS4 figureS5 figureS9 figureS10 ablations rivals rivals-tracing rivals-circuits rivals-features rivals-published rivals-whisper \
+  sanity sanity-published test models models-seeds models-efficiency models-published data published corpus sounds \
   check evaluate evaluate-published parity oracles break tour pages explorer paper abstract readme provenance crate docs fuzz lint clean
 
 help: ## This list.
@@ -169,6 +170,28 @@ ablations: deps ## What map and part owe to the protocol's choices: a figure and
 	@$(BIN)/ablations-of-the-map $(RUN)
 	@$(BIN)/ablations-of-the-part $(RUN)
 
+rivals-tracing: deps ## Rivals: path patching, tracing from the brain, fusion tracing, AudioLens (2 min).
+	@swift build -c release --product rivals-tracing
+	@$(BIN)/rivals-tracing $(RUN)
+
+rivals-circuits: deps ## Rivals: what a search is worth, as MIB measures it (1 min).
+	@swift build -c release --product rivals-circuits
+	@$(BIN)/rivals-circuits $(RUN)
+
+rivals-features: deps ## Rivals: SPIRIT's neurons, AR&D's and AudioSAE's features (3 min).
+	@swift build -c release --product rivals-features
+	@$(BIN)/rivals-features $(RUN)
+
+rivals-published: deps ## Rivals: AIR-Bench and fusion tracing on the speech LM of Figure 4, after make published (9 min, 2.8 GiB).
+	@swift build -c release --product rivals-published
+	@$(BIN)/rivals-published $(RUN)
+
+rivals-whisper: deps ## Rivals: Beyond Transcription on published Whispers, after make published (10 min).
+	@swift build -c release --product rivals-whisper
+	@$(BIN)/rivals-whisper $(RUN)
+
+rivals: rivals-tracing rivals-circuits rivals-features rivals-published rivals-whisper ## Other procedures beside their controls and TAP; the last two after make published (25 min).
+
 sanity-published: deps ## The rows of that model in Figure S6, which make sanity draws; after make published (12 min).
 	@swift build -c release --product published-sanity
 	@$(BIN)/published-sanity $(RUN)
@@ -244,14 +267,16 @@ sounds: deps ## Make the sounds that are not speech again and compare them with 
 
 # The small checkpoints' experiments, whose figures the paper takes; each skips what is unchanged.
 PAPER_RUNS := method-on-one-pair e1-causal-map maps-by-model search-methods e1-across-models e3-noise e3-wrong-word causal-transfer sanity-checks \
-  ablations-of-the-map ablations-of-the-part
-PUBLISHED_RUNS := published-whisper published-hallucination published-speech-lm published-subspace published-transfer published-sanity e3-hallucination
+  ablations-of-the-map ablations-of-the-part rivals-tracing rivals-circuits rivals-features
+PUBLISHED_RUNS := published-whisper published-hallucination published-speech-lm published-subspace published-transfer published-sanity e3-hallucination \
+  rivals-published rivals-whisper
 # What `make check ONLY=` takes beside the name of a program.
 ONLY_e1 := e1-causal-map maps-by-model e1-across-models
 ONLY_e2 := causal-transfer
 ONLY_e3 := e3-noise e3-wrong-word
 ONLY_ablations := ablations-of-the-map ablations-of-the-part
 ONLY_sanity := sanity-checks
+ONLY_rivals := rivals-tracing rivals-circuits rivals-features
 ONLY_figure1 := method-on-one-pair
 ONLY_figure2 := e1-causal-map
 ONLY_figure3 := causal-transfer
@@ -259,7 +284,7 @@ ONLY_figure4 := published-speech-lm
 ONLY_figure5 := e3-hallucination
 ONLY_figure6 := e3-noise
 CHECK_RUNS = $(if $(ONLY),$(foreach name,$(ONLY),$(or $(ONLY_$(name)),$(filter $(name),$(PAPER_RUNS) $(PUBLISHED_RUNS)),\
-  $(error ONLY=$(name) is no experiment that is checked; there are e1 e2 e3 ablations sanity figure1 to figure6 $(PAPER_RUNS) $(PUBLISHED_RUNS)))),\
+  $(error ONLY=$(name) is no experiment that is checked; there are e1 e2 e3 ablations rivals sanity figure1 to figure6 $(PAPER_RUNS) $(PUBLISHED_RUNS)))),\
   $(PAPER_RUNS) $(if $(PUBLISHED),$(PUBLISHED_RUNS)))
 
 check: deps ## Verify every data file, and that every figure and number comes out as committed (50 minutes by count; ONLY=e2 checks one experiment; with PUBLISHED=1 those of published models too, two hours more, and Figure S5, which has not been run whole yet).

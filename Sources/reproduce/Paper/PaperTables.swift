@@ -17,6 +17,7 @@ struct PaperTables {
     [
       ("claims", try claims()), ("accuracies", accuracyTable()), ("localisation", localisation()),
       ("transfer", transfer()), ("sanity", sanity()), ("factors", factors()), ("search", search()),
+      ("rivals", rivals()),
     ]
   }
 
@@ -127,6 +128,35 @@ struct PaperTables {
       columns: "@{}lllcccc@{}",
       head: "& & & \\multicolumn{2}{c}{Pearson} & \\multicolumn{2}{c}{Spearman}\\\\\n"
         + "checkpoint & sites & remedy & attribution & remedy & attribution & remedy", rows)
+  }
+
+  /// What other procedures come to: one line a claim and model, in the order of the claims' numbers.
+  private func rivals() -> String {
+    let effects = ledger.rows.filter {
+      $0.name.hasPrefix("rivals.") && $0.name.hasSuffix(".effect")
+    }
+    let keyed = effects.compactMap { row in
+      Int(row.claim.dropFirst()).map { (number: $0, row: row) }
+    }
+    let ordered = keyed.sorted { ($0.number, $0.row.name) < ($1.number, $1.row.name) }
+    var last = ""
+    let rows = ordered.compactMap { _, row -> String? in
+      let name = String(row.name.dropLast(".effect".count))
+      let model = String(name.split(separator: ".").last ?? "")
+      guard let claim = ledger["claim.\(row.claim).\(model)"] else { return nil }
+      // The ledger has it as "holds: rival: claim".
+      let said = claim.claim.split(separator: ": ", maxSplits: 1).last.map(String.init) ?? ""
+      let label = said == last ? "" : escaped("\(row.claim) \(said)")
+      last = said
+      let verdict = claim.value == 1 ? "holds" : "refuted"
+      return
+        "\(label) & \(model) & \(cell(row.name)) & \(cell(name + ".control")) & \(cell(name + ".tap"))"
+        + " & \(verdict)"
+    }
+    return table(
+      columns: "@{}p{46mm}lcccl@{}",
+      head: "rival and what it says & model & rival & control & TAP & verdict",
+      rows)
   }
 
   /// The measures of the evaluation that any checkpoint has, people's recordings behind synthetic voices.
