@@ -88,7 +88,7 @@ deps-paper:
 build: deps ## Build everything in release mode (3 min the first time).
 	@swift build -c release
 
-quick: deps ## The experiments of the small checkpoints on a few pairs each, into build/quick, marked (7 min).
+quick: deps ## The experiments of the small checkpoints on a few pairs each, into build/quick, marked (10 min).
 	@$(if $(strip $(OWN)),$(error make quick takes no MODEL and no PAIRS; say make figure2 MODEL=DIR PAIRS=FILE))
 	@mkdir -p build/quick
 	@for run in $(QUICK); do swift build -c release --product $${run%:*} || exit 1; done

@@ -142,7 +142,8 @@ struct PaperTables {
     var last = ""
     let rows = ordered.compactMap { _, row -> String? in
       let name = String(row.name.dropLast(".effect".count))
-      let model = String(name.split(separator: ".").last ?? "")
+      // The model's name may have a full stop, too.
+      let model = String(name.split(separator: ".", maxSplits: 2).last ?? "")
       guard let claim = ledger["claim.\(row.claim).\(model)"] else { return nil }
       // The ledger has it as "holds: rival: claim".
       let said = claim.claim.split(separator: ": ", maxSplits: 1).last.map(String.init) ?? ""
