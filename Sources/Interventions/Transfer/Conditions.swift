@@ -112,6 +112,18 @@ extension SpeechModel {
 
     let into = runs[0].1
     let contents = try runs.map { try selection(into, $0.0)! }
+    try mix(contents, of: runs[0].0, into: into, &map)
+    return map
+  }
+
+  /// Puts mixtures of three conditions' contents into a run, and shares of the way to the first of them.
+  ///
+  /// - Parameters:
+  ///   - contents: of clean, noise and speaker, at the same positions of the run
+  ///   - source: the run that the first comes from
+  func mix(
+    _ contents: [Selection], of source: Trace, into base: Trace, _ map: inout ConditionMap
+  ) throws {
     let steps = conditionSteps
     var weights: [[Double]] = []
     for a in 0...steps {
@@ -125,11 +137,10 @@ extension SpeechModel {
       return [contents[0].patch(taking: mixed)]
     }
     let path = (1..<steps).map { [contents[0].patch(by: Float($0) / Float(steps))] }
-    let said = try model.patched(into, mixtures + path).map(\.logitDifference)
-    (map.baseRun, map.sourceRun) = (into.logitDifference, runs[0].0.logitDifference)
+    let said = try model.patched(base, mixtures + path).map(\.logitDifference)
+    (map.baseRun, map.sourceRun) = (base.logitDifference, source.logitDifference)
     map.simplex = zip(weights, said).map { SimplexPoint(weights: $0, patched: $1) }
     map.path = Array(said.suffix(path.count))
-    return map
   }
 
   /// Two cells of a pair whose clean member is spoken at another pitch: into the other word, clean, and

@@ -183,23 +183,8 @@ extension SpeechModel {
       try Selection(
         cell, base: base.trace, source: run.trace, base.alignment(to: run), strict: true)!
     }
-    let steps = conditionSteps
-    var weights: [[Double]] = []
-    for a in 0...steps {
-      for b in 0...(steps - a) {
-        weights.append([a, b, steps - a - b].map { Double($0) / Double(steps) })
-      }
-    }
-    let mixed = weights.map { weights -> [Patch] in
-      let rows = zip(contents, weights).map { $0.source * Float($1) }
-      return [contents[0].patch(taking: rows.dropFirst().reduce(rows[0]) { $0 + $1 })]
-    }
-    let path = (1..<steps).map { [contents[0].patch(by: Float($0) / Float(steps))] }
-    let said = try model.patched(base.trace, mixed + path).map(\.logitDifference)
     var map = ConditionMap()
-    (map.baseRun, map.sourceRun) = (base.trace.logitDifference, runs[0].trace.logitDifference)
-    map.simplex = zip(weights, said).map { SimplexPoint(weights: $0, patched: $1) }
-    map.path = Array(said.suffix(path.count))
+    try mix(contents, of: runs[0].trace, into: base.trace, &map)
     return map
   }
 }
