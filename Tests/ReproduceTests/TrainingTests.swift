@@ -4,6 +4,7 @@
 import Corpus
 import Foundation
 import Interventions
+import JSON
 import Speech
 import Tensor
 import Testing
@@ -121,6 +122,27 @@ import Testing
   }
 
   /// Checkpoints of studies have names, folders and seeds of their own, and differ in what they say.
+  /// An interrupted training goes on in another process, where a dictionary describes itself in another order.
+  @Test func aRecipeIsKnownAgainInAnotherProcess() {
+    func rebuilt(_ value: JSON) -> JSON {
+      guard case .object(let members) = value else { return value }
+      var other: [String: JSON] = [:]
+      // A larger table has another order, as another process has.
+      other.reserveCapacity(1000)
+      for (name, member) in members { other[name] = rebuilt(member) }
+      return .object(other)
+    }
+    for recipe in Recipe.all + TrainingStudy.allCases.flatMap(\.recipes) {
+      let other = Recipe(
+        name: recipe.name, architecture: recipe.architecture, connector: recipe.connector,
+        config: rebuilt(recipe.config), auxiliary: recipe.auxiliary, warmStart: recipe.warmStart,
+        stages: recipe.stages, seed: recipe.seed, oneOf: recipe.oneOf, study: recipe.study)
+      #expect("\(other.config)" != "\(recipe.config)" && other.key == recipe.key)
+    }
+    let keys = (Recipe.all + TrainingStudy.allCases.flatMap(\.recipes)).map(\.key)
+    #expect(Set(keys).count == keys.count)
+  }
+
   @Test func studiesAreApart() throws {
     let all = TrainingStudy.allCases.flatMap(\.recipes)
     #expect(all.count == 15 && Set((all + Recipe.all).map(\.name)).count == 19)

@@ -41,6 +41,16 @@ struct Recipe: Sendable {
 
   var folder: String { study == nil ? "artifacts/\(name)" : "build/trained/\(name)" }
 
+  /// All that the weights follow from, the same text in every process: what describes a dictionary does not
+  /// name its entries in one order.
+  var key: String {
+    [
+      name, architecture, connector, config.compactText, auxiliary.rawValue, warmStart ?? "nothing",
+      stages.map { "\($0.kind) \($0.steps) \($0.batch) \($0.peakRate)" }.joined(separator: ", "),
+      "\(seed)", "\(oneOf)", study?.rawValue ?? "shipped",
+    ].joined(separator: "; ")
+  }
+
   static let names = all.map(\.name)
 
   /// - Throws: where a name is that of no recipe

@@ -74,7 +74,7 @@ struct Train: ParsableCommand {
       preparation, recipe.auxiliary, utterances, oneOf: recipe.oneOf,
       seed: recipe.seed)
     var key = [
-      "\(recipe) \(scale)", "\(try Digest(ofFile: "/proc/self/exe"))",
+      "\(recipe.key) \(scale)", "\(try Digest(ofFile: "/proc/self/exe"))",
       "\(try Digest(ofFile: repository.url("data-manifests/training.json").path))",
     ]
     if let warm = from ?? recipe.warmStart.map({ repository.url("artifacts/\($0)").path }) {
