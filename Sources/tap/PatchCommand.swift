@@ -25,20 +25,8 @@ struct PatchOne: ParsableCommand {
           --prompt "which thing:" --answer pat --foil bat --site connector.out@560ms..680ms --control
       """)
 
-  @OptionGroup var options: ModelOptions
-  @Option(help: "The recording whose run is patched.") var base: String
-  @Option(help: "The recording whose activation is put in.") var source: String
-  @Option(help: "The text of the prompt.") var prompt: String?
-  @Option(help: "The prompt's tokens, as in 5,7,audio,62.") var promptIds: String?
-  @Option(help: "The answer; a text, or with --prompt-ids tokens separated by commas.")
-  var answer: String
-  @Option(help: "The answer that it is compared with.") var foil: String
+  @OptionGroup var pair: TwoRecordings
   @Option(help: "SITE[index][@WINDOW]; several are patched together.") var site: [String]
-  @Option(help: "auto, identity, linear, segments or dtw.") var alignment = AlignmentChoice
-    .automatic
-  @Option(help: "A TextGrid of the base recording, for the alignment by segments.")
-  var baseTextgrid: String?
-  @Option(help: "A TextGrid of the source recording.") var sourceTextgrid: String?
   @Option(help: "The share of the way to the source run.") var alpha: Float = 1
   @Flag(help: "Run the model from the sound on instead of resuming, as a check.") var plain = false
   @Flag(help: "Also patch with the controls that the recordings allow.") var control = false
@@ -52,14 +40,7 @@ struct PatchOne: ParsableCommand {
   @Flag(help: "Print JSON.") var json = false
 
   func validate() throws {
-    if (prompt == nil) == (promptIds == nil) {
-      throw ValidationError("give --prompt or --prompt-ids, one of them")
-    }
-    try options.checkTemplate(unusedBy: promptIds)
     if site.isEmpty { throw ValidationError("give --site") }
-    if (baseTextgrid == nil) != (sourceTextgrid == nil) {
-      throw ValidationError("give TextGrids of both recordings or of neither")
-    }
     if !alpha.isFinite { throw ValidationError("--alpha should be a number, such as 0.5") }
     if !(shift > 0 && shift.isFinite && jitter > 0 && jitter.isFinite) {
       throw ValidationError("--shift and --jitter should be above 0")
@@ -69,20 +50,18 @@ struct PatchOne: ParsableCommand {
   func run() throws {
     let cells = try site.map(Cell.init)
     let rules = try Rules(preregistration)
-    let opened = try OpenedModel(options, needsText: promptIds == nil)
-    let answers = try Answers(answer: tokens(answer, opened), foil: tokens(foil, opened))
-    let prompt =
-      try promptIds.map { try parsedTokens($0, placeholder: opened.model.placeholder) }
-      ?? opened.tokens(ofPrompt: self.prompt!)
+    let opened = try pair.opened()
+    let answers = try pair.answers(opened)
+    let prompt = try pair.promptTokens(opened)
     let sites = cells.map(\.site)
     let (found, time) = try Cost.timed { () -> (FoundPatch, Double) in
       func traced(_ path: String) throws -> Trace {
         try opened.model.trace(
           opened.question(path, prompt: prompt, answers: answers), keeping: sites)
       }
-      let (here, there) = (try traced(base), try traced(source))
-      let segments = try self.segments()
-      let joined = try alignment.alignment(
+      let (here, there) = (try traced(pair.base), try traced(pair.source))
+      let segments = try pair.segments()
+      let joined = try pair.alignment.alignment(
         base: here.question.clip, source: there.question.clip, segments: segments)
       let selections = try cells.map {
         try Selection($0, base: here, source: there, joined, strict: true)!
@@ -91,7 +70,8 @@ struct PatchOne: ParsableCommand {
       if control {
         try controls.addMatched()
         let late = try opened.question(
-          Waveform(contentsOf: base), delayedBy: shift, of: base, prompt: prompt, answers: answers)
+          Waveform(contentsOf: pair.base), delayedBy: shift, of: pair.base, prompt: prompt,
+          answers: answers)
         try controls.add(
           "shift \(formatted(shift)) ms", "none: the base recording, later",
           from: opened.model.trace(late, keeping: sites), .shift(by: shift))
@@ -102,7 +82,7 @@ struct PatchOne: ParsableCommand {
         let take = try traced(otherTake)
         try controls.add(
           "other take", "about none: the base's content again", from: take,
-          alignment.alignment(
+          pair.alignment.alignment(
             base: here.question.clip, source: take.question.clip, segments: nil))
       }
       let defined = controls.entries.compactMap(\.patches)
@@ -134,41 +114,13 @@ struct PatchOne: ParsableCommand {
     }
   }
 
-  private func tokens(_ text: String, _ opened: OpenedModel) throws -> [Int] {
-    promptIds == nil
-      ? try opened.tokens(ofAnswer: text)
-      : try parsedTokens(text, placeholder: nil, option: "an answer")
-  }
-
-  private func segments() throws -> (base: [Segment], source: [Segment])? {
-    guard let baseTextgrid, let sourceTextgrid else { return nil }
-    func read(_ path: String, of recording: String) throws -> [Segment] {
-      let grid = try TextGrid(contentsOf: path)
-      do {
-        let segments = try grid.segments()
-        try segments.checkEnd(in: Waveform(contentsOf: recording))
-        return segments
-      } catch let error as TextGridError { throw TextGridError("\(path): \(error)") }
-    }
-    return (try read(baseTextgrid, of: base), try read(sourceTextgrid, of: source))
-  }
-
   private func stated(
     _ found: FoundPatch, _ opened: OpenedModel, _ cells: [Interventions.Cell], _ rules: Rules,
     _ cost: Cost
   ) throws -> JSON {
-    func file(_ path: String?) throws -> JSON {
-      try path.map {
-        ["file": .string($0), "sha256": .string(try Digest(ofFile: $0).description)]
-      } ?? "none"
-    }
-    return .object(
-      found.json.merging(opened.prompting) { $1 }.merging([
-        "model": .string(opened.folder), "model_sha256": .string(try opened.digest().description),
-        "unexpected_tensors": opened.unexpectedTensors,
-        "base": .string(base), "base_sha256": .string(try Digest(ofFile: base).description),
-        "source": .string(source), "source_sha256": .string(try Digest(ofFile: source).description),
-        "wrong_item": try file(wrongItem), "other_take": try file(otherTake),
+    .object(
+      found.json.merging(try pair.stated(opened)) { $1 }.merging([
+        "wrong_item": try fileEntry(wrongItem), "other_take": try fileEntry(otherTake),
         "sites": .array(cells.map { .string($0.description) }), "alpha": .number(Double(alpha)),
         "corruption": "the source recording", "excluded": [], "preregistration": rules.json,
         "metrics": .array(Metric.allCases.map { .string($0.rawValue) }), "cost": cost.json,

@@ -19,7 +19,7 @@ struct TapCommand: ParsableCommand {
       """,
     subcommands: [
       Inspect.self, Logits.self, Generate.self, Pairs.self, PatchOne.self, SearchCells.self,
-      MapCells.self, Confirm.self, SubspaceVerb.self, ScrubVerb.self,
+      MapCells.self, Confirm.self, SubspaceVerb.self, ScrubVerb.self, PathsVerb.self, LensVerb.self,
     ])
 
   static func main() {

@@ -1,4 +1,4 @@
-// The ten verbs on the six architectures: on the golden folders of those that the package trains no
+// The twelve verbs on the six architectures: on the golden folders of those that the package trains no
 // checkpoint of, and on the shipped checkpoints of the others.
 
 import Foundation
@@ -114,6 +114,13 @@ private struct Asked {
       "\(site)@80ms..400ms",
     ])
     #expect(patched.contains("recovery") || patched.contains("recovered"))
+    #expect(
+      try works([
+        "paths", "--model", model, "--base", "\(model)/source.wav", "--source", "\(model)/base.wav",
+        "--prompt", "w5", "--answer", asked.answer, "--foil", asked.foil, "--sender",
+        name == "whisper" ? "encoder.0.mlp.out" : site,
+      ]).contains("its own value 0.00000"))
+    #expect(try works(["lens", "--model", model] + sound).contains("is said from layer"))
     let common = ["--model", model, "--pairs", list, "--minimum-gap", "0.001"]
     _ = try works(
       ["map"] + common + [
@@ -217,6 +224,13 @@ private struct Asked {
       "--prompt", "which thing:", "--answer", "pat", "--foil", "bat", "--site",
       "connector.out@sound",
     ])
+    #expect(
+      try works([
+        "paths", "--model", model, "--base", "\(said)/a-bat.flac", "--source", "\(said)/a-pat.flac",
+        "--prompt", "which thing:", "--answer", "pat", "--foil", "bat", "--sender",
+        "connector.out@sound",
+      ]).contains("its own value 0.00000"))
+    #expect(try works(["lens", "--model", model] + sound).contains("\"pat\" is said from layer"))
     try scratch.write(
       "table.csv",
       "audio_clean,audio_corrupt,prompt,answer,foil\n"

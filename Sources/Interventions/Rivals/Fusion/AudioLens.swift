@@ -97,14 +97,7 @@ extension AudioLanguageModel {
         "the question forces tokens, and the lens reads the prompt's last position alone; ask for "
           + "answers that differ in their first token")
     }
-    let (layers, last) = (lm.config.layers, run.tokens - 1)
-    let top = FusionReading.site(below: layers)
-    // What stands in the last layer's place is all that norm and unembedding see.
-    let patches = try (0...layers).map { depth in
-      let rows = try run.rows(of: Cell(FusionReading.site(below: depth)), at: [last])
-      return [Patch(top, positions: [last], taking: rows)]
-    }
-    let logits = try self.logits(run, patches).map { row in all.map { Double(row[0, $0]) } }
+    let logits = try logitLens(run).map { row in all.map { Double(row[0, $0]) } }
     return LensReading(
       answer: LensCurve(logits, of: own), unrelated: LensCurve(logits, of: theirs))
   }
