@@ -77,6 +77,27 @@ public struct SparseTraining: Sendable {
     return autoencoder(weights, scale, threshold: threshold ?? 0)
   }
 
+  /// What one batch makes of an autoencoder, without a step: what tests compare with other programs.
+  ///
+  /// - Parameters:
+  ///   - x: [rows, width], scaled
+  ///   - weights: encoder, its bias, decoder, its bias, as they are trained
+  ///   - dead: by feature
+  /// - Returns: features [rows, features]; what is made of them; the mean squared error per number; of the
+  ///   mean over rows of the squared error, with the dead features' own, the gradients by weight; and the
+  ///   smallest contribution that BatchTopK keeps
+  package func pass(_ x: Tensor, _ weights: [Tensor], dead: [Bool])
+    -> (
+      features: Tensor, reconstructed: Tensor, error: Double, gradients: [Tensor], smallest: Double?
+    )
+  {
+    let pass = Pass(x, weights.map(\.variable), objective, dead: dead)
+    return (
+      pass.features.detached, pass.reconstructed.detached, pass.error,
+      pass.gradients(penalty: 0, revival: revival), pass.smallest
+    )
+  }
+
   private func check(_ samples: Tensor) throws {
     guard samples.rows >= batch, samples.isFinite else {
       throw SubspaceError(
