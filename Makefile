@@ -41,7 +41,7 @@ QUICK := method-on-one-pair:12 e1-causal-map:24 maps-by-model:12 search-methods:
   ablations-of-the-part:1 rivals-tracing:6 rivals-circuits:6 rivals-features:6
 
 .PHONY: help deps deps-fetch deps-all deps-explorer deps-paper build quick figure1 figure2 e1 figure3 figure4 figure5 figure6 e3 figureS1 figureS2 \
-  figureS3 figureS4 figureS5 figureS9 figureS10 ablations rivals rivals-tracing rivals-circuits rivals-features rivals-published rivals-whisper \
+  figureS3 figureS4 figureS5 figureS9 figureS10 ablations rivals rivals-tracing rivals-circuits rivals-features rivals-published rivals-whisper rivals-paths rivals-spirit rivals-hallucination rivals-probes \
   sanity sanity-published test models models-seeds models-efficiency models-published data published corpus sounds \
   check evaluate evaluate-published parity oracles break tour pages explorer paper abstract readme provenance crate docs fuzz lint clean
 
@@ -190,7 +190,23 @@ rivals-whisper: deps ## Rivals: Beyond Transcription on published Whispers, afte
 	@swift build -c release --product rivals-whisper
 	@$(BIN)/rivals-whisper $(RUN)
 
-rivals: rivals-tracing rivals-circuits rivals-features rivals-published rivals-whisper ## Other procedures beside their controls and TAP; the last two after make published (25 min).
+rivals-paths: deps ## Rivals: path patching in published models, after make published (8 min, 2.8 GiB).
+	@swift build -c release --product rivals-paths
+	@$(BIN)/rivals-paths $(RUN)
+
+rivals-spirit: deps ## Rivals: SPIRIT's neurons in the speech LM of Figure 4, after make published (9 min, 3.2 GiB).
+	@swift build -c release --product rivals-spirit
+	@$(BIN)/rivals-spirit $(RUN)
+
+rivals-hallucination: deps ## Rivals: steering of a published Whisper's encoder by latents, after make published (10 min).
+	@swift build -c release --product rivals-hallucination
+	@$(BIN)/rivals-hallucination $(RUN)
+
+rivals-probes: deps ## Rivals: what probes of published Whispers read, after make published (5 min).
+	@swift build -c release --product rivals-probes
+	@$(BIN)/rivals-probes $(RUN)
+
+rivals: rivals-tracing rivals-circuits rivals-features rivals-published rivals-whisper rivals-paths rivals-spirit rivals-hallucination rivals-probes ## Other procedures beside their controls and TAP; the last six after make published (60 min).
 
 sanity-published: deps ## The rows of that model in Figure S6, which make sanity draws; after make published (12 min).
 	@swift build -c release --product published-sanity
@@ -269,7 +285,7 @@ sounds: deps ## Make the sounds that are not speech again and compare them with 
 PAPER_RUNS := method-on-one-pair e1-causal-map maps-by-model search-methods e1-across-models e3-noise e3-wrong-word causal-transfer sanity-checks \
   ablations-of-the-map ablations-of-the-part rivals-tracing rivals-circuits rivals-features
 PUBLISHED_RUNS := published-whisper published-hallucination published-speech-lm published-subspace published-transfer published-sanity e3-hallucination \
-  rivals-published rivals-whisper
+  rivals-published rivals-whisper rivals-paths rivals-spirit rivals-hallucination rivals-probes
 # What `make check ONLY=` takes beside the name of a program.
 ONLY_e1 := e1-causal-map maps-by-model e1-across-models
 ONLY_e2 := causal-transfer
@@ -328,7 +344,7 @@ oracles: deps ## What is known beforehand: 15 oracle tests, planted bottlenecks,
 break: deps ## Edit the experiments so that each claim must fail, in a clone below build, and look whether it does (not run whole yet, 15 min by count; CLAIM=C1 takes one).
 	@CLAIM="$(CLAIM)" Tests/Break/run.sh
 
-tour: deps ## The ten verbs of tap on the shipped checkpoint, as README shows them (1 min).
+tour: deps ## The twelve verbs of tap on the shipped checkpoint, as README shows them (1 min).
 	@swift build -c release --product tap
 	@sed -n '/^```sh$$/,/^```$$/p' README.md | grep -v '^```' | bash -euo pipefail
 

@@ -1,7 +1,7 @@
 // # The sanity checks in a model of two published halves
 //
 // Figure S6 asks what would fool us of small models that were trained here. The same checks are put here
-// to Whisper base's encoder and Qwen2.5-0.5B, joined by a projector: the one place looked at is what the
+// to Whisper base's encoder and Qwen2.5-Coder-0.5B, joined by a projector: the one place looked at is what the
 // projector gives in the changed phone and 120 ms on either side of it, which Figure 4 names.
 //
 // Rules and counts were fixed in `paper/preregistration-sanity-published.json`; trial runs read the

@@ -1,6 +1,6 @@
 // # A speech language model of two published halves
 //
-// Whisper base's encoder (Radford et al., 2022) and Qwen2.5-0.5B (Hui et al., 2024) were trained by
+// Whisper base's encoder (Radford et al., 2022) and Qwen2.5-Coder-0.5B (Hui et al., 2024) were trained by
 // others and stand as they are. What joins them, as in Qwen2-Audio, is a linear projector, and it alone
 // was trained here, on the answers that the language model gives. So the encoder was made for another
 // decoder, and the language model had never heard anything: nothing asked either of them for a map.

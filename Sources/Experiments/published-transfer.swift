@@ -1,7 +1,7 @@
 // # Does what is said transfer between speakers, in a model of two published halves?
 //
 // Figure 3 asks this of small models that were trained here, whole, on the very tasks. Here it is asked of
-// Whisper base's encoder and Qwen2.5-0.5B, which others trained and of which neither has been changed:
+// Whisper base's encoder and Qwen2.5-Coder-0.5B, which others trained and of which neither has been changed:
 // only the projector between them was trained. Two recordings differ in the text and in the speaker, and
 // of what the projector gives only a part $P$ goes from the source (text 1, speaker A) into the base run
 // (text 2, speaker B),

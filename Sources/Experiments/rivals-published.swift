@@ -2,7 +2,7 @@
 //
 // Two rivals ask what only a model can answer that reads natural language: AIR-Bench, in which it chooses a letter,
 // and causal tracing of audio-text fusion, whose claim is of large layers that nobody here has trained. Both run
-// on Whisper base's encoder and Qwen2.5-0.5B, joined by a projector (Figure 4), with controls and rules as in
+// on Whisper base's encoder and Qwen2.5-Coder-0.5B, joined by a projector (Figure 4), with controls and rules as in
 // the other experiments on rivals. Only the validation split is read.
 
 import Corpus

@@ -130,7 +130,8 @@ private let claims = [
   "fusion tracing, late", "fusion tracing, last token", "AudioLens", "MIB", "MIB, planted",
   "SPIRIT, encoder", "SPIRIT, gates", "AR&D, features", "AR&D, steering", "AudioSAE",
   "AIR-Bench, letters", "AIR-Bench, one order", "Beyond Transcription, logit lens",
-  "Beyond Transcription, loops",
+  "Beyond Transcription, loops", "SAE steering, texts", "SAE steering, few latents",
+  "Beyond Transcription, probes",
 ]
 
 extension RivalRow {

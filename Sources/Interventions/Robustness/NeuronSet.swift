@@ -72,14 +72,16 @@ extension SpeechModel {
   /// - Parameters:
   ///   - written: tokens of what is written in noise, which is not the right text
   ///   - steps: along the path
+  ///   - words: in which the transcript is asked for
   /// - Returns: by layer and neuron, in nats a token
   public func mending(
-    _ recording: NoisyRecording, written: [Int], steps: Int, root: String
+    _ recording: NoisyRecording, written: [Int], steps: Int, asked words: String = "transcribe:",
+    root: String
   ) throws -> [[Double]] {
     let end = endTokens.min()!
     let answers = try Answers(answer: textTokens(recording.text) + [end], foil: written + [end])
     func question(_ wave: Waveform) throws -> Question {
-      Question(try input(hearing: wave), answers)
+      Question(try input(hearing: wave, asked: words), answers)
     }
     let noisy = try question(recording.noisy(root: root))
     let run = try model.trace(noisy)

@@ -34,9 +34,11 @@ private func columnMeans(_ rows: [[Double]]) -> [Double] {
 
 extension SpeechModel {
   /// What a recording is run with, asked for its transcript.
-  func input(hearing wave: Waveform) throws -> ModelInput {
+  ///
+  /// - Parameter words: in which it is asked
+  func input(hearing wave: Waveform, asked words: String = "transcribe:") throws -> ModelInput {
     let clip = try clip(wave)
-    return ModelInput(clip: clip, tokens: try tokens(for: "transcribe:", clip: clip))
+    return ModelInput(clip: clip, tokens: try tokens(for: words, clip: clip))
   }
 
   /// A run of a recording that keeps the encoder's neurons and the connector's output.
@@ -58,18 +60,7 @@ extension SpeechModel {
   public func noiseTools(
     _ noisy: [NoisyRecording], _ pairs: [MinimalPair], _ rules: NoiseRules, root: String
   ) throws -> NoiseTools {
-    let mended = try mapInParallel(noisy.count) { i -> [[Double]]? in
-      let recording = noisy[i]
-      let written = try transcript(input(hearing: recording.noisy(root: root)))
-      let isRight = try written == textTokens(recording.text)
-      return isRight
-        ? nil : try mending(recording, written: written, steps: rules.steps, root: root)
-    }.compactMap { $0 }
-    guard let first = mended.first else {
-      throw CellError("\(folder): writes every recording in noise rightly; take louder noise")
-    }
-    let mends = first.indices.map { layer in columnMeans(mended.map { $0[layer] }) }
-
+    let (mends, mistaken) = try neuronMending(noisy, steps: rules.steps, root: root)
     let site = SpeechModel.transferSite
     let runs = try mapInParallel(noisy.count) { i -> CleanAndNoisy in
       let clean = try heard(noisy[i].clean(root: root))
@@ -90,10 +81,33 @@ extension SpeechModel {
     let apart = DoubleMatrix(joiningRows(runs.map { $0.noisy - $0.clean }))
     let said = try lexical.first(min(rules.lexical, lexical.rank)).projection(of: apart)
     return NoiseTools(
-      mending: mends, mistaken: mended.count,
+      mending: mends, mistaken: mistaken,
       means: neuronSites.indices.map { layer in columnMeans(runs.map { $0.neurons[layer] }) },
       natural: try Natural(DoubleMatrix(joiningRows(runs.map(\.clean)))), lexical: lexical,
       noise: try .principal(ofMoves: apart - said))
+  }
+
+  /// What each neuron of the encoder mends of recordings in noise that are written wrong, by layer and neuron,
+  /// in nats of the right transcript over the written one; and how many recordings those are.
+  ///
+  /// - Parameters:
+  ///   - steps: of the path on which the estimate is integrated
+  ///   - words: in which the transcript is asked for
+  /// - Throws: where noise makes no text wrong, so that there is nothing to mend.
+  public func neuronMending(
+    _ noisy: [NoisyRecording], steps: Int, asked words: String = "transcribe:", root: String
+  ) throws -> (mending: [[Double]], mistaken: Int) {
+    let mended = try mapInParallel(noisy.count) { i -> [[Double]]? in
+      let recording = noisy[i]
+      let written = try transcript(input(hearing: recording.noisy(root: root), asked: words))
+      let isRight = try written == textTokens(recording.text)
+      return isRight
+        ? nil : try mending(recording, written: written, steps: steps, asked: words, root: root)
+    }.compactMap { $0 }
+    guard let first = mended.first else {
+      throw CellError("\(folder): writes every recording in noise rightly; take louder noise")
+    }
+    return (first.indices.map { layer in columnMeans(mended.map { $0[layer] }) }, mended.count)
   }
 
   /// What is written, where something may be changed on the way.

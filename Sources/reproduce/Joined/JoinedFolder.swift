@@ -1,4 +1,4 @@
-// The folder of a Qwen2-Audio of two published halves: Whisper base's encoder and Qwen2.5-0.5B, which
+// The folder of a Qwen2-Audio of two published halves: Whisper base's encoder and Qwen2.5-Coder-0.5B, which
 // `make published` fetches, and a projector between them, which is trained here and lies in the folder.
 
 import Foundation

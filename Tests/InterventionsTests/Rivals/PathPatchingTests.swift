@@ -108,6 +108,29 @@ private func largestDifference(_ a: Tensor, _ b: Tensor) -> Float {
 }
 
 @Suite struct PathPatchingTests {
+  @Test func answersAreComparedWhereTheyPart() throws {
+    let small = Small()
+    let answers = try Answers(answer: [3, 5, 12], foil: [3, 5, 17])
+    func asked(_ question: Question) -> Question {
+      Question(ModelInput(clip: question.clip, tokens: question.tokens), answers)
+    }
+    let site = Site(.connector, .out)
+    let base = try small.model.trace(
+      asked(small.question), keeping: small.model.pathSites([]) + [site])
+    let source = try small.model.trace(asked(small.source), keeping: [site])
+    let positions = Array(try base.place(of: site).rows.indices)
+    let patch = Patch(
+      site, positions: positions, taking: try source.rows(of: Cell(site), at: positions))
+    let effects = try small.model.pathEffects(base, from: patch, through: [])
+    let patched = try small.model.patched(base, [[patch]])[0]
+    #expect(effects.whole == patched.logitDifference - base.logitDifference)
+    #expect(abs(effects.whole) > 0.001)
+    // Where the answers still share a token, their logits would say something else.
+    let first = try small.model.pathLogits(base, from: patch, through: []).whole
+    let early = { (logits: Tensor) in Double(logits[0, 12]) - Double(logits[0, 17]) }
+    #expect(abs(early(first) - early(base.logits) - effects.whole) > 1e-4)
+  }
+
   @Test func keysAndValuesOfOneLayerAreTheWholeEffectOfSoundToTheBit() throws {
     let small = PathModel(layers: 1)
     let (base, source) = try small.traces([connector])

@@ -83,6 +83,22 @@ extension SpeechLanguageModel {
       unrelated: found.map { $0[1] }, own: found.map { $0[2].largest }.max() ?? 0)
   }
 
+  /// The paths of some senders from the question of the corrupt member.
+  func pathReading(
+    _ asked: (clean: Question, corrupt: Question), unrelated other: Question, shift: Double,
+    changed: TimeSpan?, senders: [PathSender], through receivers: [PathReceiver]
+  ) throws -> PathReading {
+    let sending = Set(senders.map(\.site)).sorted { "\($0)" < "\($1)" }
+    for site in sending { try check(site) }
+    let first = try trace(asked.corrupt)
+    let base = try trace(
+      asked.corrupt.keepingFrames(of: first), keeping: pathSites(receivers) + sending)
+    let source = try trace(asked.clean.keepingFrames(of: first), keeping: sending)
+    return try pathReading(
+      base, from: source, unrelated: trace(other, keeping: sending), shift: shift,
+      changed: changed, senders: senders, through: receivers)
+  }
+
   /// Every head of the layers up to the logits, at all positions.
   ///
   /// - Parameter trace: a run, which says how many heads a site has
@@ -113,19 +129,23 @@ extension SpeechModel {
     _ pair: MinimalPair, of suite: PairSuite, senders: [PathSender],
     through receivers: [PathReceiver], root: String
   ) throws -> PathReading {
-    let sending = Set(senders.map(\.site)).sorted { "\($0)" < "\($1)" }
-    for site in sending { try model.check(site) }
-    let asked = try questions(for: pair, root: root)
-    let first = try model.trace(asked.corrupt)
-    let base = try model.trace(
-      asked.corrupt.keepingFrames(of: first), keeping: model.pathSites(receivers) + sending)
-    let source = try model.trace(asked.clean.keepingFrames(of: first), keeping: sending)
     let other = try suite.unrelated(to: pair)
-    let stranger = try model.trace(
-      questions(for: other, root: root).clean, keeping: sending)
     return try model.pathReading(
-      base, from: source, unrelated: stranger, shift: other.onset - pair.onset,
-      changed: pair.changed, senders: senders, through: receivers)
+      questions(for: pair, root: root), unrelated: questions(for: other, root: root).clean,
+      shift: other.onset - pair.onset, changed: pair.changed, senders: senders, through: receivers)
+  }
+}
+
+extension Recogniser {
+  /// The same of a recogniser, for which the words before the one that differs are forced.
+  public func pathReading(
+    _ pair: MinimalPair, of suite: PairSuite, senders: [PathSender],
+    through receivers: [PathReceiver], root: String
+  ) throws -> PathReading {
+    let other = try suite.unrelated(to: pair)
+    return try model.pathReading(
+      questions(for: pair, root: root), unrelated: questions(for: other, root: root).clean,
+      shift: other.onset - pair.onset, changed: pair.changed, senders: senders, through: receivers)
   }
 }
 

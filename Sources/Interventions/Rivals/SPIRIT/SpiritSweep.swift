@@ -61,18 +61,18 @@ extension SpeechModel {
   ///   - causal: what each neuron of the encoder mends (`NoiseTools.mending`), by layer and neuron; read by
   ///     interventions that choose by it
   ///   - rules: what the bias adds, how much is denoised, and how often neurons are drawn
+  ///   - words: in which the transcript is asked for
   ///   - root: the folder below which the recordings lie
   ///   - random: of draws, which are the same for every recording but for their number in each layer
   /// - Throws: where an intervention cannot be made, and where the recording in noise is not as long as the
   ///   one without.
   public func spirit(
     _ recording: NoisyRecording, _ arms: [SpiritArm], causal: [[Double]]? = nil,
-    _ rules: NoiseRules,
-    root: String, _ random: Random
+    _ rules: NoiseRules, asked words: String = "transcribe:", root: String, _ random: Random
   ) throws -> SpiritHeard {
     for arm in arms { try arm.check() }
     let wave = try recording.noisy(root: root)
-    let base = try writing(wave)
+    let base = try writing(wave, asked: words)
     let plain = tokenizer.decode(base.question.answers.shared)
     var references: [SpiritReference: Trace] = [:]
     for reference in SpiritReference.allCases
@@ -80,7 +80,7 @@ extension SpeechModel {
       let other =
         try reference == .oracle
         ? recording.clean(root: root) : wave.denoised(by: rules.donorSuppression)
-      references[reference] = try writing(other, like: base)
+      references[reference] = try writing(other, asked: words, like: base)
     }
     let sites = SpiritSite.allCases.filter { site in arms.contains { $0.site == site } }
     let runs = try sites.map { site in
@@ -96,11 +96,13 @@ extension SpeechModel {
   /// A run of a recording and of what is written for it, which its question forces.
   ///
   /// - Parameter base: a run whose frames are kept, where the sound decides which are
-  private func writing(_ wave: Waveform, like base: Trace? = nil) throws -> Trace {
+  private func writing(
+    _ wave: Waveform, asked words: String, like base: Trace? = nil
+  ) throws -> Trace {
     func question(_ said: [Int]) throws -> Question {
       // No answer is compared; two tokens that differ stand for them.
       let asked = Question(
-        try input(hearing: wave), try Answers(answer: said + [0], foil: said + [1]))
+        try input(hearing: wave, asked: words), try Answers(answer: said + [0], foil: said + [1]))
       return base.map(asked.keepingFrames) ?? asked
     }
     let said = try transcript(question([]).input)

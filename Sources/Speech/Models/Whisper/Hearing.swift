@@ -58,10 +58,12 @@ extension Recogniser {
   }
 
   /// What the encoder's last layer leaves of a clip, which any number of transcripts can go on from.
-  public func listened(to clip: Clip) throws -> Listened {
+  ///
+  /// - Parameter tap: sees activations of the encoder, and may change them
+  public func listened(to clip: Clip, tap: Tap? = nil) throws -> Listened {
     let sound = try SoundBatch(model.config.encoder, clips: [clip])
     return Listened(
-      stream: model.encoder(model.encoder.embedded(sound), layout: sound.encoder, tap: nil),
+      stream: model.encoder(model.encoder.embedded(sound), layout: sound.encoder, tap: tap),
       layout: sound.encoder)
   }
 
