@@ -198,7 +198,7 @@ rivals-spirit: deps ## Rivals: SPIRIT's neurons in the speech LM of Figure 4, af
 	@swift build -c release --product rivals-spirit
 	@$(BIN)/rivals-spirit $(RUN)
 
-rivals-hallucination: deps ## Rivals: steering of a published Whisper's encoder by latents, after make published (10 min).
+rivals-hallucination: deps ## Rivals: steering of a published Whisper's encoder by latents, after make published (12 min).
 	@swift build -c release --product rivals-hallucination
 	@$(BIN)/rivals-hallucination $(RUN)
 
