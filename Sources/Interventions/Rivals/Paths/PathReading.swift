@@ -83,20 +83,26 @@ extension SpeechLanguageModel {
       unrelated: found.map { $0[1] }, own: found.map { $0[2].largest }.max() ?? 0)
   }
 
-  /// The paths of some senders from the question of the corrupt member.
-  func pathReading(
-    _ asked: (clean: Question, corrupt: Question), unrelated other: Question, shift: Double,
-    changed: TimeSpan?, senders: [PathSender], through receivers: [PathReceiver]
+  /// The paths of some senders in one pair of the suite. Where the sound decides which frames become tokens,
+  /// both members keep those of the corrupt one.
+  ///
+  /// - Parameter asked: the members of a pair as questions
+  fileprivate func pathReading(
+    _ pair: MinimalPair, of suite: PairSuite, senders: [PathSender],
+    through receivers: [PathReceiver],
+    asked: (MinimalPair) throws -> (clean: Question, corrupt: Question)
   ) throws -> PathReading {
+    let other = try suite.unrelated(to: pair)
     let sending = Set(senders.map(\.site)).sorted { "\($0)" < "\($1)" }
     for site in sending { try check(site) }
-    let first = try trace(asked.corrupt)
+    let (clean, corrupt) = try asked(pair)
+    let first = try trace(corrupt)
     let base = try trace(
-      asked.corrupt.keepingFrames(of: first), keeping: pathSites(receivers) + sending)
-    let source = try trace(asked.clean.keepingFrames(of: first), keeping: sending)
+      corrupt.keepingFrames(of: first), keeping: pathSites(receivers) + sending)
+    let source = try trace(clean.keepingFrames(of: first), keeping: sending)
     return try pathReading(
-      base, from: source, unrelated: trace(other, keeping: sending), shift: shift,
-      changed: changed, senders: senders, through: receivers)
+      base, from: source, unrelated: trace(asked(other).clean, keeping: sending),
+      shift: other.onset - pair.onset, changed: pair.changed, senders: senders, through: receivers)
   }
 
   /// Every head of the layers up to the logits, at all positions.
@@ -129,10 +135,9 @@ extension SpeechModel {
     _ pair: MinimalPair, of suite: PairSuite, senders: [PathSender],
     through receivers: [PathReceiver], root: String
   ) throws -> PathReading {
-    let other = try suite.unrelated(to: pair)
-    return try model.pathReading(
-      questions(for: pair, root: root), unrelated: questions(for: other, root: root).clean,
-      shift: other.onset - pair.onset, changed: pair.changed, senders: senders, through: receivers)
+    try model.pathReading(pair, of: suite, senders: senders, through: receivers) {
+      try questions(for: $0, root: root)
+    }
   }
 }
 
@@ -142,10 +147,9 @@ extension Recogniser {
     _ pair: MinimalPair, of suite: PairSuite, senders: [PathSender],
     through receivers: [PathReceiver], root: String
   ) throws -> PathReading {
-    let other = try suite.unrelated(to: pair)
-    return try model.pathReading(
-      questions(for: pair, root: root), unrelated: questions(for: other, root: root).clean,
-      shift: other.onset - pair.onset, changed: pair.changed, senders: senders, through: receivers)
+    try model.pathReading(pair, of: suite, senders: senders, through: receivers) {
+      try questions(for: $0, root: root)
+    }
   }
 }
 
