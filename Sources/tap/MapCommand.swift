@@ -81,39 +81,36 @@ struct MapCells: ParsableCommand {
   }
 
   func run() throws {
-    // A cell is not shown without its control.
-    let control = control || explorer != nil
     let library =
       explorer?.hasSuffix(".html") == true ? try ExplorerPage.installedLibrary() : ""
+    let plan = try plan()
+    if control || explorer != nil { plan.run.warnOfMissingStrangers() }
+    let sounds = explorer == nil ? nil : try ExploredSounds(plan.run.kept)
+    let measured = try plan.measured(beside: out, fresh: list.fresh)
+    try conclude(plan, measured, sounds, library: library)
+  }
+
+  /// The map that the options ask for, with its model and recordings opened.
+  func plan() throws -> MapPlan {
     let run = try PairRun(options, list, by: "tap map")
     let rows = try run.opened.model.rows(sites, in: run.example)
-    try run.checkWindows(over: rows.map(\.site))
-    let columns = try run.columns()
-    let asked = MapRequest(
-      directions: direction.directions,
-      sites: Array(Set(rows.map(\.site))).sorted { "\($0)" < "\($1)" },
-      wrongItem: control, shift: shift, jitter: jitter,
-      otherTakes: try otherTakes.map(OtherTakes.init),
-      search: exactOnly ? nil : estimate.method(steps: steps), isPlain: plain,
-      speaking: explorer == nil ? nil : try run.opened.speaking(limit: 24))
-    if control { run.warnOfMissingStrangers() }
-    let sounds = explorer == nil ? nil : try ExploredSounds(run.kept)
-    let inputs = run.inputs(["map", sites, "\(asked)"])
-    let opened = run.opened
-    let measured = try resumable(
-      "map", over: run.items, key: \.id, inputs: inputs, journal: journal(beside: out),
-      fresh: list.fresh
-    ) { item in
-      try MeasuredPair(item, opened, asked) { direction in
-        let windows = Dictionary(
-          uniqueKeysWithValues: try run.windows(item.pair, direction).map { ($0.name, $0.window) })
-        return rows.map { row in
-          columns.map { column in
-            windows[column.name].map { Interventions.Cell(row.site, index: row.index, $0) }
-          }
-        }
-      }
-    }
+    return try MapPlan(
+      run, rows: rows, of: sites,
+      MapRequest(
+        directions: direction.directions,
+        sites: Array(Set(rows.map(\.site))).sorted { "\($0)" < "\($1)" },
+        // A cell is not explored without its control.
+        wrongItem: control || explorer != nil, shift: shift, jitter: jitter,
+        otherTakes: try otherTakes.map(OtherTakes.init),
+        search: exactOnly ? nil : estimate.method(steps: steps), isPlain: plain,
+        speaking: explorer == nil ? nil : try run.opened.speaking(limit: 24)))
+  }
+
+  /// Writes what is measured as a file, as a figure and as a page, and prints what it says.
+  func conclude(
+    _ plan: MapPlan, _ measured: [MeasuredPair], _ sounds: ExploredSounds?, library: String
+  ) throws {
+    let (run, rows, columns, asked) = (plan.run, plan.rows, plan.columns, plan.asked)
     let report = try MapReport(
       asked, rows: rows, columns: columns.map(\.name), pairs: run.kept.map(\.pair.id),
       groups: run.pairs.groups, measured, hit: hit)

@@ -333,13 +333,13 @@ def tap_job(tap, folder, job, model=None):
         tap, "map", "--model", str(model or folder), "--pairs", str(folder / "pairs.json"),
         "--alignment", "identity", "--windows", f"time:{job['width']:g}", "--text",
         str(job["text"]), "--direction", "sufficiency", "--sites", ",".join(job["families"]),
-        "--minimum-gap", "1e-9", "--exact-only", "--fresh", "--out", str(out)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        "--minimum-gap", "1e-9", "--exact-only", "--fresh", "--json", "--out", str(out)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     said = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         sys.exit(f"{' '.join(command)}\n{said}")
-    found = json.loads(out.read_text())
+    found = json.loads(said)
     return found["map_cost"]["seconds"], found, usage.ru_maxrss / 1024**2
 
 

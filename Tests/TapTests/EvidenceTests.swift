@@ -91,7 +91,8 @@ extension JSON {
     // The filter runs both members of each pair; attribution two runs and one back, both ways.
     #expect(found.at("cost", "forwards").double == Double(6 + 4 * kept))
     #expect(found.at("cost", "backwards").double == Double(2 * kept))
-    #expect(found.at("cost", "seconds").double! > 0 && found.at("cost", "peak_mebibytes").int! > 0)
+    // How long it took is printed and not stored: the next run gives the same file.
+    #expect(found.at("cost").members?.count == 2 && text.contains("s of one core"))
     #expect(text.contains("\(6 + 4 * kept) forwards, \(2 * kept) backwards"))
     let (free, _) = try bench.search("free.json", ["--split", "discovery", "--limit", "1"])
     #expect(free.at("preregistration").string == "none")

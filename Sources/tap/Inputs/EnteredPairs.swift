@@ -75,8 +75,12 @@ struct EnteredPairs {
     if let limit = options.limit { stated["limit_of_each_split"] = .integer(limit) }
     let all = JSON.object(
       answered.provenance.merging(stated) { $1 }.merging(members) { $1 })
-    if let out = options.out { try writeAtomically(all.text + "\n", to: out) }
-    if options.json { print(all.text) } else { print("\nmetric logit-difference; \(cost.text)") }
+    if let out = options.out {
+      try write(all, to: out, printing: options.json)
+    } else if options.json {
+      print(all.text)
+    }
+    if !options.json { print("\nmetric logit-difference; \(cost.text)") }
   }
 }
 

@@ -243,10 +243,24 @@ func numbers(_ values: [Double?]) -> JSON {
   .array(values.map { $0.map { $0.isFinite ? .number($0) : .null } ?? .null })
 }
 
-/// Writes a JSON file whole or not at all, and prints it where wanted.
+/// Writes a JSON file whole or not at all, and prints it where wanted. What is printed says also how long
+/// it took and in how much memory; the file has only what the next run of the same inputs gives again.
 func write(_ json: JSON, to path: String, printing: Bool) throws {
-  try writeAtomically(json.text + "\n", to: path)
+  try writeAtomically(json.repeatable.text + "\n", to: path)
   if printing { print(json.text) }
+}
+
+extension JSON {
+  /// Without the time and the memory of its costs.
+  fileprivate var repeatable: JSON {
+    guard let members else { return self }
+    var kept = members
+    for name in ["cost", "map_cost"] {
+      guard let cost = kept[name]?.members else { continue }
+      kept[name] = .object(cost.filter { $0.key != "seconds" && $0.key != "peak_mebibytes" })
+    }
+    return .object(kept)
+  }
 }
 
 /// The path of a file that holds what an interrupted run has computed, beside its output.
