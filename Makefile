@@ -18,6 +18,7 @@ PACKAGES := pkg-config libopenblas-dev libsndfile1-dev libsoxr-dev libspeexdsp-d
   libjson-c-dev libssl-dev flite1-dev
 SPEECH := festival festvox-kallpc16k festvox-kdlpc16k espeak-ng
 TOOLS := poppler-utils pandoc
+SLURM := slurmctld slurmd slurm-client munge
 FETCH := curl ca-certificates
 LATEX := texlive-latex-base texlive-latex-recommended texlive-latex-extra texlive-fonts-recommended lmodern texlive-binaries pandoc poppler-utils
 BIN := .build/release
@@ -40,9 +41,9 @@ QUICK := method-on-one-pair:12 e1-causal-map:24 maps-by-model:12 search-methods:
   causal-transfer:1 e3-noise:24 e3-wrong-word:12 sanity-checks:12 ablations-of-the-map:6 \
   ablations-of-the-part:1 rivals-tracing:6 rivals-circuits:6 rivals-features:6
 
-.PHONY: help deps deps-fetch deps-all deps-explorer deps-paper build quick figure1 figure2 e1 figure3 figure4 figure5 figure6 e3 figureS1 figureS2 \
+.PHONY: help deps deps-fetch deps-all deps-explorer deps-paper deps-cluster build quick figure1 figure2 e1 figure3 figure4 figure5 figure6 e3 figureS1 figureS2 \
   figureS3 figureS4 figureS5 figureS9 figureS10 ablations rivals rivals-tracing rivals-circuits rivals-features rivals-published rivals-whisper rivals-paths rivals-spirit rivals-hallucination rivals-probes \
-  sanity sanity-published test models models-seeds models-efficiency models-published data published corpus sounds \
+  sanity sanity-published test test-cluster models models-seeds models-efficiency models-published data published corpus sounds \
   check evaluate evaluate-published parity oracles break tour pages explorer paper abstract readme provenance crate docs fuzz lint clean
 
 help: ## This list.
@@ -84,6 +85,9 @@ deps-explorer:
 
 deps-paper:
 	@$(call install,$(PACKAGES) $(LATEX))
+
+deps-cluster:
+	@$(call install,$(PACKAGES) $(SLURM))
 
 build: deps ## Build everything in release mode (3 min the first time).
 	@swift build -c release
@@ -235,6 +239,10 @@ test: deps-all ## All tests (1 min); ends with how many passed and failed.
 	fi; \
 	echo "$$((passed - good)) passed, $$((failed - bad)) failed"; \
 	[ $$((failed + bad)) -eq 0 ]
+
+test-cluster: deps-cluster ## A map as jobs of a real Slurm on this host, disturbed in every way; as root (2 min).
+	@swift build -c release --product tap
+	@Tests/Cluster/run.sh $(BIN)/tap
 
 models: deps-all ## Train the four small checkpoints again, bit for bit (60 min; resumes where it was interrupted).
 	@swift build -c release --product reproduce

@@ -63,6 +63,12 @@ struct MapCells: ParsableCommand {
       says where a cell is patched; or .json, of which reproduce explorer makes one page of several maps. \
       With --control.
       """) var explorer: String?
+  @Option(
+    help: """
+      Measure only this part of the map, i/n with i from 1 to n as in 3/8, into a file beside --out; tap merge \
+      makes one of all n, whose result, figure and page are those of one process.
+      """,
+    transform: { try Shard($0) }) var shard: Shard?
 
   func validate() throws {
     if let figure, !figure.hasSuffix(".pdf"), !figure.hasSuffix(".svg") {
@@ -81,13 +87,18 @@ struct MapCells: ParsableCommand {
   }
 
   func run() throws {
-    let library =
-      explorer?.hasSuffix(".html") == true ? try ExplorerPage.installedLibrary() : ""
+    if let shard { return try measure(shard) }
+    let library = try library()
     let plan = try plan()
     if control || explorer != nil { plan.run.warnOfMissingStrangers() }
     let sounds = explorer == nil ? nil : try ExploredSounds(plan.run.kept)
     let measured = try plan.measured(beside: out, fresh: list.fresh)
     try conclude(plan, measured, sounds, library: library)
+  }
+
+  /// What a page is drawn with; empty where none is asked for.
+  func library() throws -> String {
+    explorer?.hasSuffix(".html") == true ? try ExplorerPage.installedLibrary() : ""
   }
 
   /// The map that the options ask for, with its model and recordings opened.

@@ -20,6 +20,7 @@ struct TapCommand: ParsableCommand {
     subcommands: [
       Inspect.self, Logits.self, Generate.self, Pairs.self, PatchOne.self, SearchCells.self,
       MapCells.self, Confirm.self, SubspaceVerb.self, ScrubVerb.self, PathsVerb.self, LensVerb.self,
+      MergeShards.self, SubmitMap.self,
     ])
 
   static func main() {

@@ -11,20 +11,20 @@ struct Ran {
   let err: String
 }
 
-/// The built `tap`, which lies beside the tests.
-private let executable = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-  .deletingLastPathComponent().appendingPathComponent("tap")
+/// The path of the built `tap`, which lies beside the tests.
+let tapExecutable = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+  .deletingLastPathComponent().appendingPathComponent("tap").path
 
 /// - Parameter command: what a shell does first, such as setting a limit
 func tap(_ arguments: [String], after command: String? = nil) throws -> Ran {
   let process = Process()
-  process.executableURL = executable
+  process.executableURL = URL(fileURLWithPath: tapExecutable)
   process.arguments = arguments
   if let command {
     process.executableURL = URL(fileURLWithPath: "/bin/bash")
     // A program that waits for ever is ended, with the status 124.
     process.arguments =
-      ["-c", "\(command); exec timeout 60 \"$0\" \"$@\"", executable.path] + arguments
+      ["-c", "\(command); exec timeout 60 \"$0\" \"$@\"", tapExecutable] + arguments
   }
   let (out, err) = (Pipe(), Pipe())
   (process.standardOutput, process.standardError) = (out, err)

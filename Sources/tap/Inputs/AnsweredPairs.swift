@@ -108,6 +108,9 @@ struct AnsweredPairs {
     }.joined(separator: ", ")
   }
 
+  /// The digest of the preregistration, or "none".
+  var rules: String { conditions.rules.frozen?.digest.description ?? "none" }
+
   /// The resampling unit of each pair that enters.
   var groups: [String] { kept.map(\.pair.group) }
 

@@ -50,7 +50,7 @@ struct SpokenCells: Codable, Sendable {
   var patched: [[[String?]]] = []
 }
 
-/// Exact effects of one pair.
+/// Exact effects of one pair, or of one share of its cells.
 struct MeasuredPair: Codable, Sendable {
   let clean: Outcome
   let corrupt: Outcome
@@ -58,7 +58,7 @@ struct MeasuredPair: Codable, Sendable {
   let patched: [[[Outcome?]]]
   /// By control; nil also where the cell has no such control.
   let controls: [String: [[[Outcome?]]]]
-  /// Estimates of the change of the logit difference; empty where none were wanted.
+  /// Estimates of the change of the logit difference; empty where none were wanted or another share has them.
   let estimates: [[[Double?]]]
   /// Nil where it was not asked.
   let spoken: SpokenCells?
@@ -66,14 +66,20 @@ struct MeasuredPair: Codable, Sendable {
   let alignmentCosts: [Double?]
   let searchCost: Cost
   let cost: Cost
+}
 
-  /// - Parameter cells: the cells of a direction, by row and column
+extension MeasuredPair {
+  /// - Parameters:
+  ///   - share: which cells are patched, and whether the pair's own runs are counted here
+  ///   - cells: the cells of a direction, by row and column
   init(
     _ item: PairWithStranger, _ opened: OpenedModel, _ asked: MapRequest,
-    cells: (Direction) throws -> [[Interventions.Cell?]]
+    _ share: PairShare = .whole, cells: (Direction) throws -> [[Interventions.Cell?]]
   ) throws {
     let (model, pair) = (opened.model, item.pair)
-    var runs = 2.0
+    // Runs that every share of the pair needs are counted in one of them.
+    let shared = share.hasRuns ? 1.0 : 0
+    var runs = 2 * shared
     var patched: [[[Outcome?]]] = []
     var controls: [String: [[[Outcome?]]]] = [:]
     var estimates: [[[Double?]]] = []
@@ -91,9 +97,11 @@ struct MeasuredPair: Codable, Sendable {
       return opened.text(
         try model.generate(base, patch.map { [$0] } ?? [], config).tokens)
     }
-    var spoken = try said(cleanRun).flatMap { clean in
-      try said(corruptRun).map { SpokenCells(clean: clean, corrupt: $0) }
-    }
+    var spoken =
+      share.hasRuns
+      ? try said(cleanRun).flatMap { clean in
+        try said(corruptRun).map { SpokenCells(clean: clean, corrupt: $0) }
+      } : asked.speaking.map { _ in SpokenCells(clean: "", corrupt: "") }
     var (_, cost) = try Cost.timed {
       for direction in asked.directions {
         let (base, source) =
@@ -102,8 +110,9 @@ struct MeasuredPair: Codable, Sendable {
         alignments.append(joined.name)
         costs.append(joined.cost)
         let grid = try cells(direction)
+        let own = share.own(grid)
         func selections(_ source: Trace, _ joined: Alignment) throws -> [[Selection?]] {
-          try grid.map { row in
+          try own.map { row in
             try row.map { try $0.flatMap { try Selection($0, base: base, source: source, joined) } }
           }
         }
@@ -134,7 +143,7 @@ struct MeasuredPair: Codable, Sendable {
           case "shift":
             let later = try model.trace(
               pair.delayed(direction, by: asked.shift!, opened), keeping: asked.sites)
-            runs += 1
+            runs += shared
             patches = try selections(later, .shift(by: asked.shift!)).map {
               $0.map { $0?.patch() }
             }
@@ -147,7 +156,7 @@ struct MeasuredPair: Codable, Sendable {
             let take = try asked.otherTakes!.question(pair, direction, opened).map {
               try model.trace($0, keeping: asked.sites)
             }
-            if take != nil { runs += 1 }
+            if take != nil { runs += shared }
             patches =
               try take.map { take in
                 let along = try AlignmentChoice.automatic.alignment(
@@ -156,7 +165,7 @@ struct MeasuredPair: Codable, Sendable {
               } ?? real.map { $0.map { _ in nil } }
           default:
             let stranger = try item.strangerRun(direction, into: base, model, asked.sites)
-            if stranger != nil { runs += 1 }
+            if stranger != nil { runs += shared }
             patches = try real.map {
               try $0.map {
                 try $0.flatMap {
@@ -169,7 +178,7 @@ struct MeasuredPair: Codable, Sendable {
           }
           controls[name, default: []].append(try outcomes(patches))
         }
-        if let method = asked.search {
+        if let method = asked.search, share.hasRuns {
           var options = SearchOptions(method, sites: asked.sites)
           options.alignment = joined
           let found: SearchResult
