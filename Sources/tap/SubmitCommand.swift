@@ -17,7 +17,8 @@ struct SubmitMap: ParsableCommand {
       was, and the merged files have the bytes of one process.
 
         tap submit --slurm --tasks 8 --cpus 2 --memory 8G --time 4:00:00 -- \\
-          map --model my/model --pairs my/pairs.json --control --out build/map.json --figure build/map.pdf
+          map --model my/model --pairs my/pairs.json --control \\
+          --out build/map.json --figure build/map.pdf
       """)
 
   @Flag(help: "To Slurm, the one queue that scripts are written for.") var slurm = false
@@ -33,7 +34,7 @@ struct SubmitMap: ParsableCommand {
   @Flag(help: "Write the scripts, submit nothing and say how to.") var writeOnly = false
   @Argument(
     parsing: .postTerminator,
-    help: ArgumentHelp("The command: map and its options.", valueName: "-- map ...")) var command:
+    help: ArgumentHelp("The command: map and its options.", valueName: "map ...")) var command:
     [String]
 
   func validate() throws {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A map as jobs of a real Slurm, whose munged, slurmctld and slurmd run on this host in a folder of their own, as root:
-# an array of 8 tasks against one process, then the same with a task killed, one cancelled and put back, the node drained
-# and brought back, and the controller restarted; at last a shared folder that fills. It takes two minutes.
+# an array of 8 tasks against one process; the same with a task killed, one cancelled and put back, the node drained and
+# brought back, and the controller restarted; at last a shared folder that fills. It takes two minutes.
 #
 #   make test-cluster
 #   Tests/Cluster/run.sh [TAP]      another program than .build/release/tap; with BUSY=1 on a host that has other work,
@@ -31,8 +31,13 @@ export SLURM_CONF=$folder/slurm.conf
 finish() {
   trap - EXIT INT TERM HUP
   scancel --user=root 2> /dev/null
-  for _ in {1..50}; do [ -z "$(squeue --noheader --states=all_active 2> /dev/null)" ] && break; sleep 0.1; done
+  for _ in {1..100}; do [ -z "$(squeue --noheader 2> /dev/null)" ] && break; sleep 0.1; done
   for daemon in slurmctld slurmd munged; do end $daemon; done
+  # What would watch over a job that did not end in time: those that know this folder alone.
+  local number
+  for number in $(pgrep -x slurmstepd); do
+    tr '\0' '\n' < "/proc/$number/environ" 2> /dev/null | grep -qF "$folder" && kill -9 "$number"
+  done
   mountpoint -q "$folder/full" 2> /dev/null && umount "$folder/full"
   [ -n "${KEEP:-}" ] || rm -rf "$folder"
 }
@@ -65,7 +70,11 @@ check() {
 # A name that resolves to this host, and ports that nobody listens to.
 host=$(hostname -s)
 getent hosts "$host" > /dev/null || skip "the name $host of this host does not resolve; name it in /etc/hosts"
-free_port() { local port=$1; while (exec 3<> "/dev/tcp/127.0.0.1/$port") 2> /dev/null; do port=$((port + 1)); done; echo $port; }
+free_port() {
+  local port=$1
+  while (exec 3<> "/dev/tcp/127.0.0.1/$port") 2> /dev/null; do port=$((port + 1)); done
+  echo "$port"
+}
 head -c 1024 /dev/urandom > "$folder/munge.key"
 chmod 400 "$folder/munge.key"
 mkdir "$folder/state" "$folder/spool"

@@ -226,17 +226,36 @@ struct SharedMap {
     try map.shard(2, 2, ["--fresh"])
     // Both by another program, then one of them.
     for path in [one, two] {
-      let found = try String(contentsOfFile: path, encoding: .utf8)
-      let lines = found.split(separator: "\n", maxSplits: 1).map(String.init)
-      let other = lines[1].replacing(/"program":"[0-9a-f]{8}/) { _ in "\"program\":\"00000000" }
-      #expect(other != lines[1])
-      try other.write(toFile: map.bench.file("content"), atomically: true, encoding: .utf8)
-      let digest = try SharedMap.shell("sha256sum '\(map.bench.file("content"))' | cut -d ' ' -f 1")
-      try "tap map shard 1 \(digest)\n\(other)".write(
-        toFile: path, atomically: true, encoding: .utf8)
+      try rewrite(path, in: map) {
+        $0.replacing(/"program":"[0-9a-f]{8}/) { _ in "\"program\":\"00000000" }
+      }
       try map.bench.refuses(["merge", one, two], one, "another version of tap")
     }
     try map.bench.refuses(["merge", one, two], "with --fresh")
+  }
+
+  /// Changes what a shard's file says, with the digest that it then has.
+  private func rewrite(_ path: String, in map: SharedMap, _ change: (String) -> String) throws {
+    let found = try String(contentsOfFile: path, encoding: .utf8)
+    let content = String(found.split(separator: "\n", maxSplits: 1)[1])
+    let other = change(content)
+    #expect(other != content)
+    try other.write(toFile: map.bench.file("content"), atomically: true, encoding: .utf8)
+    let digest = try SharedMap.shell("sha256sum '\(map.bench.file("content"))' | cut -d ' ' -f 1")
+    try "tap map shard 1 \(digest)\n\(other)".write(
+      toFile: path, atomically: true, encoding: .utf8)
+  }
+
+  /// Of a pair that two shards divide, both have the unpatched runs, which must be the same to the bit.
+  @Test func machinesThatDoNotComputeAlike() throws {
+    let map = try SharedMap(SharedMap.small + ["--sites", "connector.out,lm.1.resid_post"])
+    for index in 1...2 { try map.shard(index, 2) }
+    try rewrite(map.path(2, 2), in: map) {
+      $0.replacing(/"clean":\{"divergence":0,/) { _ in "\"clean\":{\"divergence\":1e-9," }
+    }
+    try map.bench.refuses(
+      ["merge", map.path(1, 2), map.path(2, 2)], "do not compute alike", "--fresh")
+    #expect(!SharedMap.exists(map.out))
   }
 
   /// In kB: no room for the journal, none for the shard. What is there afterwards is whole or nothing.

@@ -26,7 +26,8 @@ extension MeasuredPair {
   /// - Throws: where the shards do not have the same runs, so that their machines do not compute alike.
   init(joining shares: [MeasuredPair], of name: String) throws {
     let first = shares[0]
-    guard shares.allSatisfy({ $0.clean == first.clean && $0.corrupt == first.corrupt }) else {
+    guard shares.dropFirst().allSatisfy({ $0.clean == first.clean && $0.corrupt == first.corrupt })
+    else {
       throw CellError(
         "pair \(name): its shards have other values for the same unpatched runs, so the machines do not "
           + "compute alike; use nodes with the same libopenblas, and compute all shards again with --fresh"
