@@ -186,7 +186,7 @@ struct MapCells: ParsableCommand {
     removeJournal(at: journal(beside: out))
     if !list.json {
       print(run.summary)
-      report.printSummary(8, metric)
+      report.printSummary(8, metric, of: coarse?.cells ?? "all of the map")
       coarse?.printText(report, plan)
       print("\n\(cost.text)")
       print("wrote " + ([out] + [figure, explorer].compactMap { $0 }).joined(separator: " and "))

@@ -21,6 +21,14 @@ struct CoarseReport {
   private static let tooShort =
     "the sound has no two blocks of a second, so that every cell was patched"
 
+  /// Which cells a map has.
+  var cells: String { found == nil ? "all of the map" : "those that were patched" }
+
+  /// What holds of tests over cells that were chosen by what is tested.
+  private static let chosen =
+    "tests and certificates are over the patched cells, which their blocks chose on the same pairs; "
+    + "confirm what they find on other pairs"
+
   /// Numbers of one direction: cells that some pair has, and those of them that were patched.
   private func counts(_ found: FoundCells, _ d: Int) -> (there: Int, patched: Int) {
     let isThere = Array(found.isThere[d].joined())
@@ -35,6 +43,7 @@ struct CoarseReport {
       "metric": .string(Metric.logitDifference.rawValue),
       "blocks_are": "patched together, all cells from the same source run",
       "forwards_of_blocks": .number(found.cost.forwards),
+      "tests_are": .string(CoarseReport.chosen),
     ]
     for (d, direction) in plan.asked.directions.enumerated() {
       let (map, cells) = (found.maps[d], report.recovery(d, .logitDifference))
@@ -79,6 +88,7 @@ struct CoarseReport {
 
   func printText(_ report: MapReport, _ plan: MapPlan) {
     guard let found else { return print("\ncoarse to fine: \(CoarseReport.tooShort)") }
+    print("\n\(CoarseReport.chosen)")
     for (d, direction) in plan.asked.directions.enumerated() {
       let (map, cells) = (found.maps[d], report.recovery(d, .logitDifference))
       let (there, patched) = counts(found, d)
