@@ -53,8 +53,25 @@ struct MapCells: ParsableCommand {
   var exactOnly = false
   @Option(help: "Steps of the estimate along its path, an even number.") var steps = 16
   @Option(help: "The share of the mean gap from which an effect counts as a hit.") var hit = 0.1
+  @Flag(
+    help: """
+      Patch blocks of four rows by a second of sound first, and go on to smaller ones and to cells only where \
+      a block has an effect; say with how many cells drawn from the others what may have been missed.
+      """) var coarse = false
+  @Option(
+    help: """
+      With --coarse: the share of the mean gap from which a block is looked into; half of --hit where not \
+      given.
+      """) var splitAt: Double?
+  @Option(help: "With --coarse: how many of the skipped cells are drawn and patched, at most.")
+  var sample = 59
   @Flag(help: "Run the model from the sound on for every cell instead of resuming, as a check.")
   var plain = false
+  @Flag(
+    help: """
+      Say what the map would take, in passes, arithmetic, time, memory and disk, measured on a few cells of \
+      its shortest and its longest pair; write nothing.
+      """) var dryRun = false
   @Option(help: "The file to write.") var out: String
   @Option(help: "The figure to write, .pdf or .svg.") var figure: String?
   @Option(
@@ -77,7 +94,16 @@ struct MapCells: ParsableCommand {
     if let explorer, !explorer.hasSuffix(".html"), !explorer.hasSuffix(".json") {
       throw ValidationError("--explorer should end with .html or .json")
     }
-    for (name, value) in [("--shift", shift), ("--jitter", jitter), ("--hit", hit)] {
+    if splitAt != nil && !coarse { throw ValidationError("--split-at is of --coarse") }
+    if coarse && shard != nil {
+      throw ValidationError(
+        "--coarse decides from each level what to patch next, so that it is not divided; leave --shard or "
+          + "--coarse out")
+    }
+    if sample < 1 { throw ValidationError("--sample should be above 0") }
+    for (name, value) in [
+      ("--shift", shift), ("--jitter", jitter), ("--hit", hit), ("--split-at", splitAt),
+    ] {
       guard let value, !(value > 0 && value.isFinite) else { continue }
       throw ValidationError("\(name) should be above 0")
     }
@@ -87,13 +113,22 @@ struct MapCells: ParsableCommand {
   }
 
   func run() throws {
+    if dryRun {
+      let forecast = try Forecast(
+        options, list, sites: sites, hit: hit, sample: coarse ? sample : nil, request)
+      return list.json ? print(forecast.json.text) : forecast.printText()
+    }
     if let shard { return try measure(shard) }
     let library = try library()
     let plan = try plan()
     if control || explorer != nil { plan.run.warnOfMissingStrangers() }
     let sounds = explorer == nil ? nil : try ExploredSounds(plan.run.kept)
-    let measured = try plan.measured(beside: out, fresh: list.fresh)
-    try conclude(plan, measured, sounds, library: library)
+    let settings = CoarseSettings(splitAt: splitAt ?? hit / 2, hit: hit, sample: sample)
+    let found = coarse ? try plan.foundCells(settings, beside: out, fresh: list.fresh) : nil
+    let kept = found.map { plan.keeping($0.maps.map(\.isPatched)) } ?? plan
+    let measured = try kept.measured(beside: out, fresh: list.fresh && found == nil)
+    try conclude(
+      kept, measured, coarse ? CoarseReport(found, settings) : nil, sounds, library: library)
   }
 
   /// What a page is drawn with; empty where none is asked for.
@@ -105,31 +140,36 @@ struct MapCells: ParsableCommand {
   func plan() throws -> MapPlan {
     let run = try PairRun(options, list, by: "tap map")
     let rows = try run.opened.model.rows(sites, in: run.example)
-    return try MapPlan(
-      run, rows: rows, of: sites,
-      MapRequest(
-        directions: direction.directions,
-        sites: Array(Set(rows.map(\.site))).sorted { "\($0)" < "\($1)" },
-        // A cell is not explored without its control.
-        wrongItem: control || explorer != nil, shift: shift, jitter: jitter,
-        otherTakes: try otherTakes.map(OtherTakes.init),
-        search: exactOnly ? nil : estimate.method(steps: steps), isPlain: plain,
-        speaking: explorer == nil ? nil : try run.opened.speaking(limit: 24)))
+    return try MapPlan(run, rows: rows, of: sites, request(run.opened, rows))
+  }
+
+  /// What is measured in the cells of these rows.
+  private func request(_ opened: OpenedModel, _ rows: [GridRow]) throws -> MapRequest {
+    MapRequest(
+      directions: direction.directions,
+      sites: Array(Set(rows.map(\.site))).sorted { "\($0)" < "\($1)" },
+      // A cell is not explored without its control.
+      wrongItem: control || explorer != nil, shift: shift, jitter: jitter,
+      otherTakes: try otherTakes.map(OtherTakes.init),
+      search: exactOnly ? nil : estimate.method(steps: steps), isPlain: plain,
+      speaking: explorer == nil ? nil : try opened.speaking(limit: 24))
   }
 
   /// Writes what is measured as a file, as a figure and as a page, and prints what it says.
   func conclude(
-    _ plan: MapPlan, _ measured: [MeasuredPair], _ sounds: ExploredSounds?, library: String
+    _ plan: MapPlan, _ measured: [MeasuredPair], _ coarse: CoarseReport?,
+    _ sounds: ExploredSounds?, library: String
   ) throws {
     let (run, rows, columns, asked) = (plan.run, plan.rows, plan.columns, plan.asked)
     let report = try MapReport(
       asked, rows: rows, columns: columns.map(\.name), pairs: run.kept.map(\.pair.id),
       groups: run.pairs.groups, measured, hit: hit)
-    let own = measured.reduce(Cost()) { $0 + $1.cost }
+    let own = measured.reduce(coarse?.cost ?? Cost()) { $0 + $1.cost }
     let cost = run.pairs.cost + own
     var members = run.provenance
     members.merge(report.json) { $1 }
     members["sites"] = .string(sites)
+    if let coarse { members["coarse"] = coarse.json(report, plan) }
     members["cost"] = cost.json
     members["map_cost"] = own.json
     try write(.object(members), to: out, printing: list.json)
@@ -162,7 +202,8 @@ struct MapCells: ParsableCommand {
     removeJournal(at: journal(beside: out))
     if !list.json {
       print(run.summary)
-      report.printSummary(8, metric)
+      report.printSummary(8, metric, of: coarse?.cells ?? "all of the map")
+      coarse?.printText(report, plan)
       print("\n\(cost.text)")
       print("wrote " + ([out] + [figure, explorer].compactMap { $0 }).joined(separator: " and "))
     }

@@ -33,7 +33,7 @@ struct MergeShards: ParsableCommand {
           + "again, each with --fresh: \(found.command(Shard(1, of: found.count))) --fresh")
     }
     try map.conclude(
-      plan, found.joined(), map.explorer == nil ? nil : ExploredSounds(plan.run.kept),
+      plan, found.joined(), nil, map.explorer == nil ? nil : ExploredSounds(plan.run.kept),
       library: library)
   }
 }

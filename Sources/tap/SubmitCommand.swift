@@ -67,6 +67,10 @@ struct SubmitMap: ParsableCommand {
     guard map.shard == nil else {
       throw ValidationError("leave --shard out: each task is given its own")
     }
+    guard !map.coarse, !map.dryRun else {
+      throw ValidationError(
+        "--coarse and --dry-run are of one process: leave them out, or say tap map without submit")
+    }
     // What every task would stumble over.
     _ = try openConfig(folder: map.options.model)
     _ = try RecordedPair.list(contentsOf: map.list.pairs, task: map.list.task)

@@ -46,6 +46,7 @@ enum BLAS {
     _ a: UnsafePointer<Float>, _ lda: Int, _ b: UnsafePointer<Float>, _ ldb: Int,
     _ c: UnsafeMutablePointer<Float>, _ ldc: Int, _ scale: Float, _ adding: Bool
   ) {
+    Arithmetic.add(m, n, k)
     cblas_sgemm(
       CblasRowMajor, transposeA, transposeB, blasint(m), blasint(n), blasint(k), scale, a,
       blasint(lda), b, blasint(ldb), adding ? 1 : 0, c, blasint(ldc))

@@ -92,24 +92,13 @@ struct PairRun {
       "--text \(text): the text has \(most) positions at the patched sites; give no more")
   }
 
-  /// The windows of a pair in one direction, by name. Those of text are counted back from the position at
-  /// which the answers are compared, behind which longer answers lie.
+  /// The windows of a pair in one direction, by name.
   func windows(_ pair: OpenedPair, _ direction: Direction) throws -> [GridWindow] {
-    let behind = pair.clean.input.continuations.reduce(0) { $0 + $1.count }
-    do {
-      return try plan.windows(
-        length: pair.length(direction), segments: pair.segments(direction)?.base, text: text,
-        behind: behind)
-    } catch { throw CellError("pair \(pair.pair.id): \(error)") }
+    try pair.windows(plan, text: text, direction)
   }
 
   /// The names of all windows, those of sound in order of time before those of text.
-  func columns() throws -> [GridWindow] {
-    let lists = try kept.flatMap { pair in
-      try Direction.allCases.map { try windows(pair, $0) }
-    }
-    return lists.max { $0.count < $1.count } ?? []
-  }
+  func columns() throws -> [GridWindow] { try kept.columns(plan, text: text) }
 
   /// The labels of the segments in which all pairs agree; the others are counted.
   var labels: [String]? {
@@ -199,5 +188,27 @@ struct PairWithStranger: Sendable {
       try AlignmentChoice.automatic.alignment(
         base: base.question.clip, source: run.question.clip, segments: nil)
     )
+  }
+}
+
+extension OpenedPair {
+  /// The windows in one direction, by name. Those of text are counted back from the position at which the
+  /// answers are compared, behind which longer answers lie.
+  func windows(_ plan: WindowPlan, text: Int, _ direction: Direction) throws -> [GridWindow] {
+    let behind = clean.input.continuations.reduce(0) { $0 + $1.count }
+    do {
+      return try plan.windows(
+        length: length(direction), segments: segments(direction)?.base, text: text, behind: behind)
+    } catch { throw CellError("pair \(pair.id): \(error)") }
+  }
+}
+
+extension [OpenedPair] {
+  /// The windows of the pair that has most of them.
+  func columns(_ plan: WindowPlan, text: Int) throws -> [GridWindow] {
+    let lists = try flatMap { pair in
+      try Direction.allCases.map { try pair.windows(plan, text: text, $0) }
+    }
+    return lists.max { $0.count < $1.count } ?? []
   }
 }

@@ -118,7 +118,7 @@ extension Certificate {
 }
 
 extension MissedCells {
-  fileprivate var json: JSON {
+  var json: JSON {
     [
       "unverified": .integer(unverified), "sampled": .integer(sampled),
       "seed": .integer(Int(seed)), "hit_threshold": .number(threshold),

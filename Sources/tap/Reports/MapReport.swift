@@ -166,28 +166,30 @@ struct MapReport {
 
   /// Prints the strongest cells of each direction by two metrics, the test over the map, the controls
   /// and the certificate.
-  func printSummary(_ count: Int, _ metric: Metric) {
+  ///
+  /// - Parameter cells: which cells these are
+  func printSummary(_ count: Int, _ metric: Metric, of cells: String = "all of the map") {
     let second = metric == .logitDifference ? Metric.probability : .logitDifference
     for (d, direction) in asked.directions.enumerated() {
       let map = recoveries[d][metric]!
-      let cells = rows.indices.flatMap { row in
+      let found = rows.indices.flatMap { row in
         columns.indices.compactMap { column in map[row][column].map { (row, column, $0) } }
       }
       print(
-        "\n\(direction.rawValue): strongest of \(cells.count) cells, recovery of \(metric.rawValue) "
+        "\n\(direction.rawValue): strongest of \(found.count) cells, recovery of \(metric.rawValue) "
           + "and of \(second.rawValue)")
-      for (row, column, found) in cells.sorted(by: { abs($0.2.value) > abs($1.2.value) })
+      for (row, column, cell) in found.sorted(by: { abs($0.2.value) > abs($1.2.value) })
         .prefix(count)
       {
         let other = recoveries[d][second]![row][column].map { String(format: "%8.4f", $0.value) }
-        print("\(found.text)  \(other ?? "       -")  \(rows[row])@\(columns[column])")
+        print("\(cell.text)  \(other ?? "       -")  \(rows[row])@\(columns[column])")
       }
       let number = Set(groups).count
       if number < fewestGroups { print(intervalNote(groups: number)) }
       print("\(significance[d])")
       if asked.wrongItem { print("less wrong item: \(contrasts[d])") }
       for name in asked.controls { printControl(name, d, metric) }
-      if asked.search != nil { certified[d].printText("all of the map") }
+      if asked.search != nil { certified[d].printText(cells) }
     }
   }
 

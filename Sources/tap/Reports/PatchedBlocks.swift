@@ -1,0 +1,145 @@
+// Blocks of cells patched together, pair by pair: the levels of `tap map --coarse`.
+
+import Interventions
+import Notebook
+import Speech
+import Tensor
+
+/// What blocks of one pair do, in logit differences.
+private struct BlockChanges: Codable, Sendable {
+  let base: Double
+  let source: Double
+  /// Nil where the pair has no position in the block.
+  let patched: [Double?]
+  /// By block, and by cell of it, row by row: whether the pair has a position there.
+  let isThere: [[Bool]]
+  let forwards: Double
+}
+
+/// Some blocks of one pair.
+private struct BlockUnit: Sendable {
+  let item: PairWithStranger
+  let blocks: Range<Int>
+  var key: String { "\(item.id) \(blocks)" }
+}
+
+/// How a map goes from coarse to fine.
+struct CoarseSettings: Sendable, CustomStringConvertible {
+  /// Shares of the mean gap: from which a block is split, and from which a cell counts.
+  let splitAt: Double
+  let hit: Double
+  /// How many skipped cells are drawn at most.
+  let sample: Int
+  static let seed: UInt64 = 1
+
+  var description: String { "coarse \(splitAt) \(sample)" }
+}
+
+/// The cells of a map that its blocks leave to be patched, by direction, and what finding them took.
+struct FoundCells {
+  let maps: [CoarseMap]
+  /// By direction, row and column: whether some pair has a position in the cell.
+  let isThere: [[[Bool]]]
+  let cost: Cost
+}
+
+/// Blocks in one stored value: their two runs are made anew for each.
+private let blocksOfUnit = 256
+
+extension MapPlan {
+  /// Goes from blocks to cells in each direction.
+  ///
+  /// - Returns: nil where the sound is so short that no block of it can be left out
+  func foundCells(_ settings: CoarseSettings, beside out: String, fresh: Bool) throws -> FoundCells?
+  {
+    guard
+      let plan = BlockPlan(
+        rows: rows, columns: columns, wide: BlockPlan.width(of: run.plan))
+    else { return nil }
+    var fresh = fresh
+    var (there, cost): ([[[Bool]]], Cost) = ([], Cost())
+    let maps = try asked.directions.map { direction in
+      var isThere = rows.map { _ in columns.map { _ in false } }
+      var map = try CoarseMap(
+        plan, rows: rows.count, columns: columns.count, splitAt: settings.splitAt
+      ) { size, blocks in
+        let (found, seconds) = try Cost.timed {
+          try changes(direction, blocks, of: size, settings, beside: out, fresh: fresh)
+        }
+        fresh = false
+        cost = cost + seconds
+        for changes in found {
+          cost.forwards += changes.reduce(0) { $0 + $1.forwards }
+        }
+        for (place, block) in blocks.enumerated() {
+          for (i, cell) in block.cells.enumerated()
+          where found.contains(where: { Array($0.map(\.isThere).joined())[place][i] }) {
+            isThere[cell.row][cell.column] = true
+          }
+        }
+        return blocks.indices.map { place in
+          var (effect, gap, count) = (0.0, 0.0, 0)
+          for changes in found {
+            guard let patched = Array(changes.map(\.patched).joined())[place] else { continue }
+            effect += patched - changes[0].base
+            gap += changes[0].source - changes[0].base
+            count += 1
+          }
+          return count == 0 ? nil : effect / gap
+        }
+      }
+      map.draw(
+        settings.sample, among: isThere,
+        Random(seed: CoarseSettings.seed).split("coarse").split(direction.rawValue))
+      there.append(isThere)
+      return map
+    }
+    return FoundCells(maps: maps, isThere: there, cost: cost)
+  }
+
+  /// By pair, and by stored value of it, what blocks do.
+  private func changes(
+    _ direction: Direction, _ blocks: [CellBlock], of size: BlockSize, _ settings: CoarseSettings,
+    beside out: String, fresh: Bool
+  ) throws -> [[BlockChanges]] {
+    let parts = stride(from: 0, to: max(blocks.count, 1), by: blocksOfUnit).map {
+      $0..<min($0 + blocksOfUnit, blocks.count)
+    }
+    let units = run.items.flatMap { item in parts.map { BlockUnit(item: item, blocks: $0) } }
+    let asked = blocks.flatMap { [$0.rows, $0.columns].map { "\($0)" } }
+    let found = try resumable(
+      "blocks of \(size), \(direction.rawValue)", over: units, key: \.key,
+      inputs: inputs + ["\(settings)", direction.rawValue, "\(Digest(ofParts: asked))"],
+      journal: journal(beside: out), fresh: fresh
+    ) { try patched($0.item.pair, direction, Array(blocks[$0.blocks])) }
+    return stride(from: 0, to: found.count, by: parts.count).map {
+      Array(found[$0..<($0 + parts.count)])
+    }
+  }
+
+  private func patched(_ pair: OpenedPair, _ direction: Direction, _ blocks: [CellBlock]) throws
+    -> BlockChanges
+  {
+    let (model, cells) = (run.opened.model, try cells(pair, direction))
+    let runs = try mapInParallel(2) {
+      try model.trace(
+        $0 == 0 ? pair.base(direction) : pair.source(direction), keeping: asked.sites)
+    }
+    let alignment = try pair.alignment(direction)
+    let patches = try blocks.map { block in
+      try block.cells.map { place in
+        try cells[place.row][place.column].flatMap {
+          try Selection($0, base: runs[0], source: runs[1], alignment)?.patch()
+        }
+      }
+    }
+    let present = patches.map { $0.compactMap { $0 } }
+    let outcomes = try model.patched(
+      runs[0], present.filter { !$0.isEmpty }, resuming: !asked.isPlain)
+    var next = outcomes[...]
+    return BlockChanges(
+      base: runs[0].logitDifference, source: runs[1].logitDifference,
+      patched: present.map { $0.isEmpty ? nil : next.removeFirst().logitDifference },
+      isThere: patches.map { $0.map { $0 != nil } }, forwards: Double(outcomes.count + 2))
+  }
+}
