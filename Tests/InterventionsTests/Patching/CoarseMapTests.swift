@@ -5,7 +5,7 @@ import Speech
 import Tensor
 import Testing
 
-@testable import Interventions
+import Interventions
 
 /// Rows of two stages and windows of sound and text.
 private let rows =
