@@ -1,11 +1,10 @@
 // A map from coarse to fine, on effects that are known: what it reaches, what it skips, what it draws and
 // what it says of both.
 
+import Interventions
 import Speech
 import Tensor
 import Testing
-
-import Interventions
 
 /// Rows of two stages and windows of sound and text.
 private let rows =
