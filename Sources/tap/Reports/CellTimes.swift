@@ -119,6 +119,15 @@ struct CellTimes {
       } ?? Work()
   }
 
+  /// What the positions of a row stand for in a pair of another length, as far as can be said without a run:
+  /// the sound ends as long before the last position's begin as it does here.
+  func spans(of row: Int, length other: Double) -> [TimeSpan?] {
+    guard let last = spans[row].last(where: { $0 != nil }) ?? nil else { return spans[row] }
+    // Padding reaches beyond the sound, whatever its length.
+    guard last.start < length else { return spans[row] }
+    return spans[row].filter { $0.map { $0.start <= last.start + other - length + 1e-6 } ?? true }
+  }
+
   /// The first, the middle and the last row of each kind of site in each stage.
   private static func sampled(of rows: [GridRow]) -> [Int] {
     let kinds = Dictionary(grouping: rows.indices) {

@@ -30,10 +30,12 @@ struct CoarseReport {
     + "confirm what they find on other pairs"
 
   /// Numbers of one direction: cells that some pair has, and those of them that were patched.
-  private func counts(_ found: FoundCells, _ d: Int) -> (there: Int, patched: Int) {
-    let isThere = Array(found.isThere[d].joined())
-    let isPatched = Array(found.maps[d].isPatched.joined())
-    return (isThere.count { $0 }, zip(isThere, isPatched).count { $0 && $1 })
+  private func counts(_ found: FoundCells, _ d: Int, _ cells: [[Double?]]) -> (
+    there: Int, patched: Int
+  ) {
+    let patched = cells.joined().map { $0 != nil }
+    // Blocks of one cell were not looked at from outside.
+    return (zip(found.isThere[d].joined(), patched).count { $0 || $1 }, patched.count { $0 })
   }
 
   func json(_ report: MapReport, _ plan: MapPlan) -> JSON {
@@ -47,7 +49,7 @@ struct CoarseReport {
     ]
     for (d, direction) in plan.asked.directions.enumerated() {
       let (map, cells) = (found.maps[d], report.recovery(d, .logitDifference))
-      let (there, patched) = counts(found, d)
+      let (there, patched) = counts(found, d, cells)
       members[direction.rawValue] = [
         "cells": .integer(there), "patched": .integer(patched),
         "blocks": .integer(map.patchedBlocks), "skipped": .integer(map.skipped),
@@ -91,7 +93,7 @@ struct CoarseReport {
     print("\n\(CoarseReport.chosen)")
     for (d, direction) in plan.asked.directions.enumerated() {
       let (map, cells) = (found.maps[d], report.recovery(d, .logitDifference))
-      let (there, patched) = counts(found, d)
+      let (there, patched) = counts(found, d, cells)
       print(
         "\ncoarse to fine, \(direction.rawValue): \(patched) of \(there) cells patched, "
           + "\(map.drawn.count) of them drawn, and \(map.patchedBlocks) blocks; "

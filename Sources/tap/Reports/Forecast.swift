@@ -73,7 +73,8 @@ struct Forecast {
       }
       for direction in asked.directions {
         let windows = try pair.windows(plan, text: list.text, direction)
-        for (row, spans) in longest.spans.enumerated() {
+        for row in rows.indices {
+          let spans = longest.spans(of: row, length: pair.length(direction))
           let count = Double(windows.count { !$0.window.positions(in: spans).isEmpty })
           all += count
           work =
@@ -88,7 +89,7 @@ struct Forecast {
     let number = Double(kept.count)
     passes = (
       all * (1 + controls) * (asked.speaking == nil ? 1 : 2),
-      number * (4 + both * controls + (asked.search == nil ? 0 : both * (1 + paths))) + 1,
+      number * (4 + both * controls + (asked.search == nil ? 0 : both * (1 + paths))),
       number * both * paths
     )
     // What a map of so many pairs and cells takes to state, on values in the place of its own.
