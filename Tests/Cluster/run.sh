@@ -207,6 +207,8 @@ knows_jobs() { squeue --noheader > /dev/null 2>&1; }
 check "the controller is back" within 30 knows_jobs
 check "all tasks end" within 200 has_all_shards rough
 check "they are merged" within 60 test -e rough/map.json
+# The figure is written behind the result.
+within 30 is_over
 check "result and figure have the bytes of one process" are_same rough
 check "the log tells of the task that went back" grep -q "ended by signal 9, back into the queue" rough/map.json.task-1.log
 check "no journal and no temporary file is left" test -z "$(find rough -name '.*' -type f)"
@@ -228,6 +230,7 @@ if mount -t tmpfs -o size=64k none "$folder/full" 2> /dev/null; then
   check "and a merging job behind it" sbatch --quiet --dependency=afterany:"$job" full/map.json.merge.sbatch
   "$tap" "${map[@]}" --out one/map.json --figure one/map.svg > /dev/null 2>&1
   check "it ends and is merged" within 60 test -e full/map.json
+  within 30 is_over
   check "result and figure have the bytes of one process" are_same full
 else
   echo "  a folder that fills is left out: nothing may be mounted here"

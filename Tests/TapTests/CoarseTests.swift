@@ -72,7 +72,7 @@ import Testing
   @Test func badRequestsAreRefused() throws {
     let out = ["--out", bench.file("bad.json")]
     try bench.refuses(map(["--split-at", "0.1"] + out), "--split-at", "--coarse")
-    try bench.refuses(map(["--coarse", "--split-at", "-1"] + out), "--split-at", "above 0")
+    try bench.refuses(map(["--coarse", "--split-at", "0"] + out), "--split-at", "above 0")
     try bench.refuses(map(["--coarse", "--sample", "0"] + out), "--sample", "above 0")
     try bench.refuses(map(["--coarse", "--shard", "1/2"] + out), "--coarse", "--shard")
     try bench.refuses(
