@@ -44,7 +44,7 @@ QUICK := method-on-one-pair:12 e1-causal-map:24 maps-by-model:12 search-methods:
 .PHONY: help deps deps-fetch deps-all deps-explorer deps-paper deps-cluster build quick figure1 figure2 e1 figure3 figure4 figure5 figure6 e3 figureS1 figureS2 \
   figureS3 figureS4 figureS5 figureS9 figureS10 ablations rivals rivals-tracing rivals-circuits rivals-features rivals-published rivals-whisper rivals-paths rivals-spirit rivals-hallucination rivals-probes \
   sanity sanity-published test test-cluster models models-seeds models-efficiency models-published data published corpus sounds \
-  check evaluate evaluate-published parity oracles break tour pages explorer paper abstract readme provenance crate docs fuzz lint clean
+  check evaluate evaluate-published parity oracles bench break tour pages explorer paper abstract readme provenance crate docs fuzz lint clean
 
 help: ## This list.
 	@echo "Times are for two cores, once built; the first build takes 3 minutes."
@@ -348,6 +348,25 @@ parity: deps ## Six architectures: every activation, gradient and patch against 
 oracles: deps ## What is known beforehand: 15 oracle tests, planted bottlenecks, simulated data (40 s).
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce oracles
+
+# The Python side of bench; pip's own settings say where from. A PyTorch for the processor alone is a tenth as large.
+BENCH_VENV := build/bench-venv
+BENCH_PIP := $(BENCH_VENV)/bin/pip install -q --disable-pip-version-check
+# Debian keeps what makes virtual environments apart from Python.
+PYTHON = $(if $(shell python3 -c 'import ensurepip' 2> /dev/null && echo there),,python3 python3-venv)
+$(BENCH_VENV)/installed: Tests/Peers/requirements.txt Tests/Peers/requirements-bench.txt
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "bench wants Python 3.11 or later"; exit 1; }
+	@rm -rf $(BENCH_VENV) && python3 -m venv $(BENCH_VENV)
+	@$(BENCH_PIP) -r Tests/Peers/requirements.txt && $(BENCH_PIP) --no-deps -r Tests/Peers/requirements-bench.txt
+	@touch $@
+
+# `make bench BENCH="--only small --rounds 2"` takes a part of it.
+bench: ## Time and memory beside PyTorch hooks, TransformerLens, nnsight and pyvene: build/bench.tsv (not run whole yet, 4 h by count; BENCH="--only small" takes one model).
+	@$(call install,$(PACKAGES) $(PYTHON))
+	@$(MAKE) -s --no-print-directory $(BENCH_VENV)/installed
+	@swift build -c release --product reproduce
+	@swift build -c release --product tap
+	@$(BENCH_VENV)/bin/python Tests/Peers/bench.py $(BENCH)
 
 break: deps ## Edit the experiments so that each claim must fail, in a clone below build, and look whether it does (not run whole yet, 15 min by count; CLAIM=C1 takes one).
 	@CLAIM="$(CLAIM)" Tests/Break/run.sh

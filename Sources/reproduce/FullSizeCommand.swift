@@ -102,11 +102,11 @@ struct FullSize: ParsableCommand {
     return (value, Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9)
   }
 
-  private func resident() -> Double { status("VmRSS:") }
-  private func peak() -> Double { status("VmHWM:") }
+  private func resident() -> Double { FullSize.status("VmRSS:") }
+  private func peak() -> Double { FullSize.status("VmHWM:") }
 
   /// A line of /proc/self/status, in GiB.
-  private func status(_ key: String) -> Double {
+  static func status(_ key: String) -> Double {
     let text = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
     let line = text.split(separator: "\n").first { $0.hasPrefix(key) }
     return (line?.split { $0 == " " || $0 == "\t" }.compactMap { Double($0) }.first ?? 0)

@@ -13,7 +13,8 @@ struct Reproduce: ParsableCommand {
       CorpusCommand.self, Sounds.self, Mixtures.self, DataCommand.self, PublishedCommand.self,
       Check.self,
       Train.self, Evaluate.self, Outputs.self, Parity.self, Compare.self, Patches.self,
-      FullSize.self, Oracles.self, GGUFCommand.self, Join.self, Export.self, SpeakVoice.self,
+      FullSize.self, Bench.self, Oracles.self, GGUFCommand.self, Join.self, Export.self,
+      SpeakVoice.self,
       Paper.self, Abstract.self, Readme.self, Pages.self, ExplorerCommand.self, Explain.self,
       ProvenanceCommand.self, CrateCommand.self,
     ])

@@ -79,19 +79,21 @@ def write_whisper(folder):
         "sampling_rate": RATE}))
 
 
-def write_speech_lm(folder):
+def write_speech_lm(folder, layers=12, width=768, mlp=2048):
+    """Of so many layers in the encoder and in the language model each."""
     import torch
     from transformers import Qwen2AudioConfig, Qwen2AudioForConditionalGeneration
 
     torch.manual_seed(2)
     config = Qwen2AudioConfig(
         audio_config=dict(
-            model_type="qwen2_audio_encoder", num_mel_bins=128, d_model=768, encoder_layers=12,
-            encoder_attention_heads=12, encoder_ffn_dim=3072, max_source_positions=1500,
-            init_std=0.03),
+            model_type="qwen2_audio_encoder", num_mel_bins=128, d_model=width, encoder_layers=layers,
+            encoder_attention_heads=width // 64, encoder_ffn_dim=4 * width,
+            max_source_positions=1500, init_std=0.03),
         text_config=dict(
-            model_type="qwen2", vocab_size=4000, hidden_size=768, intermediate_size=2048,
-            num_hidden_layers=12, num_attention_heads=12, num_key_value_heads=12,
+            model_type="qwen2", vocab_size=4000, hidden_size=width, intermediate_size=mlp,
+            num_hidden_layers=layers, num_attention_heads=width // 64,
+            num_key_value_heads=width // 64,
             max_position_embeddings=2048, rms_norm_eps=1e-5, rope_theta=10000.0,
             use_sliding_window=False, initializer_range=0.05),
         audio_token_index=2)
@@ -131,32 +133,36 @@ def write_pair(folder, seconds):
 class Hooked:
     """A model with both recordings of the pair, and its logits at the last position."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, sounds=None, ids=None, threads=2):
+        """The folder has the recordings where they are not named, and the ids are made up where not given."""
         import torch
         import soundfile
         from transformers import WhisperFeatureExtractor
 
-        torch.set_num_threads(2)
+        torch.set_num_threads(threads)
         torch.set_grad_enabled(False)
+        sounds = sounds or {name: folder / f"{name}.wav" for name in ("clean", "corrupt")}
         self.folder, self.torch = folder, torch
         config = json.loads((folder / "config.json").read_text())
         self.is_whisper = config["model_type"] == "whisper"
         front = WhisperFeatureExtractor.from_pretrained(folder)
         self.mel = {}
-        for name in "clean", "corrupt":
-            samples = soundfile.read(folder / f"{name}.wav", dtype="float32")[0]
+        for name, path in sounds.items():
+            samples = soundfile.read(path, dtype="float32")[0]
             out = front(samples, sampling_rate=RATE, return_tensors="pt",
                         return_attention_mask=True, padding="max_length")
             self.mel[name], self.mask = out.input_features, out.attention_mask
         if self.is_whisper:
             from transformers import WhisperForConditionalGeneration as Model
-            self.ids = [50258, 50259, 50359, 50363]
+            self.ids = ids or [50258, 50259, 50359, 50363]
         else:
             from transformers import Qwen2AudioForConditionalGeneration as Model
             rows = (int(self.mask.sum()) - 1) // 2 + 1
             self.tokens = (rows - 2) // 2 + 1
-            self.ids, self.first = [1] + [2] * self.tokens + [3, 10, 11], 1
-        self.model = Model.from_pretrained(folder, attn_implementation="sdpa").eval()
+            self.ids = ids or [1] + [2] * self.tokens + [3, 10, 11]
+            self.first = self.ids.index(config["audio_token_index"])
+        self.model = Model.from_pretrained(
+            folder, attn_implementation="sdpa", dtype=torch.float32).eval()
         self.modules = self.places()
         self.kept = {}
 
@@ -250,11 +256,17 @@ class Hooked:
                         x[row, p] = source[site][0, p]
                     return x
                 hook = self.hooked(site, put)
-                z = self.logits("corrupt", len(group), encoded)
+                z = self.logits(
+                    "corrupt", len(group), encoded if self.is_behind_encoder(site) else None)
                 hook.remove()
                 for (w, _), value in zip(group, (z[:, answer] - z[:, foil]).tolist()):
                     table[site, w] = value
         return table
+
+    @staticmethod
+    def is_behind_encoder(site):
+        """Whether a run with what the encoder gave still computes the site."""
+        return site.startswith(("decoder", "lm"))
 
     def kept_encoder(self):
         return self.model.model.encoder(self.mel["corrupt"]).last_hidden_state
@@ -325,15 +337,15 @@ def in_process(function, *arguments, narrow=False):
 
 # The package.
 
-def tap_job(tap, folder, job, model=None):
+def tap_job(tap, folder, job, model=None, before=(), more=()):
     """Seconds, result and GiB of `tap map` on the pair of a folder, which also holds the model unless
-    another does."""
+    another does; what stands before the command, such as taskset, and more options."""
     out = folder / "map.json"
     command = [
-        tap, "map", "--model", str(model or folder), "--pairs", str(folder / "pairs.json"),
+        *before, tap, "map", "--model", str(model or folder), "--pairs", str(folder / "pairs.json"),
         "--alignment", "identity", "--windows", f"time:{job['width']:g}", "--text",
         str(job["text"]), "--direction", "sufficiency", "--sites", ",".join(job["families"]),
-        "--minimum-gap", "1e-9", "--exact-only", "--fresh", "--json", "--out", str(out)]
+        "--minimum-gap", "1e-9", "--exact-only", "--fresh", "--json", "--out", str(out), *more]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     said = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
@@ -343,14 +355,14 @@ def tap_job(tap, folder, job, model=None):
     return found["map_cost"]["seconds"], found, usage.ru_maxrss / 1024**2
 
 
-def sgemm_rate(seconds=2.0):
-    """Operations a second of single-precision products on two cores at a time."""
+def sgemm_rate(seconds=2.0, cores=2):
+    """Operations a second of single-precision products on so many cores at a time."""
     os.environ["OPENBLAS_CORETYPE"] = "Haswell"
     blas = ctypes.CDLL("libopenblas.so.0")
     os.environ.pop("OPENBLAS_CORETYPE")
     blas.openblas_set_num_threads(1)
     n = 1536
-    done = [0, 0]
+    done = [0] * cores
 
     def work(i):
         a, b, c = (numpy.ones((n, n), numpy.float32) for _ in range(3))
@@ -361,7 +373,7 @@ def sgemm_rate(seconds=2.0):
                 101, 111, 112, n, n, n, ctypes.c_float(1), pointers[0], n, pointers[1], n,
                 ctypes.c_float(0), pointers[2], n)
             done[i] += 1
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(2)]
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(cores)]
     start = time.perf_counter()
     for thread in threads:
         thread.start()
