@@ -122,6 +122,10 @@ private struct Asked {
       ]).contains("its own value 0.00000"))
     #expect(try works(["lens", "--model", model] + sound).contains("is said from layer"))
     let common = ["--model", model, "--pairs", list, "--minimum-gap", "0.001"]
+    #expect(
+      try works(
+        ["map"] + common + ["--sites", sites, "--dry-run", "--out", "\(folder)/none.json"]
+      ).contains("nothing was written"))
     _ = try works(
       ["map"] + common + [
         "--sites", sites, "--out", "\(folder)/map.json", "--figure", "\(folder)/map.svg",
@@ -245,6 +249,11 @@ private struct Asked {
     _ = try works(
       ["map"] + common + split + sites
         + ["--windows", "time:240", "--exact-only", "--out", "\(folder)/map.json"])
+    #expect(
+      try works(
+        ["map"] + common + split + sites
+          + ["--windows", "time:80", "--coarse", "--exact-only", "--out", "\(folder)/map.json"]
+      ).contains("coarse to fine, sufficiency"))
     _ = try works(
       ["search"] + common + split + sites
         + ["--windows", "time:240", "--steps", "2", "--out", "\(folder)/search.json"])

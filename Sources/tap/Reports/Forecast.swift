@@ -74,7 +74,7 @@ struct Forecast {
       for direction in asked.directions {
         let windows = try pair.windows(plan, text: list.text, direction)
         for row in rows.indices {
-          let spans = longest.spans(of: row, length: pair.length(direction))
+          let spans = CellTimes.spans(of: row, length: pair.length(direction), from: times)
           let count = Double(windows.count { !$0.window.positions(in: spans).isEmpty })
           all += count
           work =
