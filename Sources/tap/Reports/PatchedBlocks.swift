@@ -68,19 +68,20 @@ extension MapPlan {
         }
         fresh = false
         cost = cost + seconds
-        for changes in found {
-          cost.forwards += changes.reduce(0) { $0 + $1.forwards }
-        }
-        for (place, block) in blocks.enumerated() {
-          for (i, cell) in block.cells.enumerated()
-          where found.contains(where: { Array($0.map(\.isThere).joined())[place][i] }) {
-            isThere[cell.row][cell.column] = true
+        cost.forwards += found.joined().reduce(0) { $0 + $1.forwards }
+        // By pair and block.
+        let patched = found.map { $0.flatMap(\.patched) }
+        for isOfPair in found.map({ $0.flatMap(\.isThere) }) {
+          for (block, isOfBlock) in zip(blocks, isOfPair) {
+            for (cell, isOfCell) in zip(block.cells, isOfBlock) where isOfCell {
+              isThere[cell.row][cell.column] = true
+            }
           }
         }
         return blocks.indices.map { place in
           var (effect, gap, count) = (0.0, 0.0, 0)
-          for changes in found {
-            guard let patched = Array(changes.map(\.patched).joined())[place] else { continue }
+          for (changes, patched) in zip(found, patched) {
+            guard let patched = patched[place] else { continue }
             effect += patched - changes[0].base
             gap += changes[0].source - changes[0].base
             count += 1
