@@ -1,4 +1,4 @@
-// The log-mel front end of Whisper, in Double: 400-point windows every 10 ms as one matrix product
+// The log-mel front end of Whisper, in Double: 400-point windows every 10 ms as a matrix product
 // with cosines and sines, Slaney mel bands, and a floor 8 decades below the clip's maximum.
 
 import Tensor
@@ -73,7 +73,7 @@ public struct LogMel: Sendable {
   /// Only the frames that reach into the clip are transformed; the others are silence and get the
   /// floor, as they would.
   public func callAsFunction(_ clip: [Float]) -> Tensor {
-    let spectra = spectra(of: clip)
+    let spectra = spectra(of: clip, keepingSpectrum: false)
     let (live, top) = (spectra.live, spectra.top)
     func scaled(_ x: Double) -> Float { Float((max(x, top - 8) + 4) / 4) }
     return Tensor(
@@ -85,7 +85,7 @@ public struct LogMel: Sendable {
   /// What the features are made from, of the frames that reach into the clip.
   private struct Spectra {
     let live: Int
-    /// [live, 2 * bins]: real parts, then imaginary ones.
+    /// [live, 2 * bins]: real parts, then imaginary ones; empty where it was not to be kept.
     let spectrum: [Double]
     /// Powers in mel bands and their logarithms, [live, bands].
     let mel: [Double]
@@ -94,33 +94,80 @@ public struct LogMel: Sendable {
     let top: Double
   }
 
-  private func spectra(of clip: [Float]) -> Spectra {
-    let n = LogMel.window
+  /// Frames that are transformed together. What they need fits a core's cache, and they are a multiple of the
+  /// rows that the product's kernel takes at a time, so a frame has the same bits in whichever block it lies.
+  static let block = 240
+
+  private func spectra(of clip: [Float], keepingSpectrum: Bool = true) -> Spectra {
     let used = min(clip.count, samples)
     // Frame t reads samples 160 t - 200 to 160 t + 199, so this is past the last that sees sound.
-    let live = min(frames, (used + n / 2) / LogMel.hop + 1)
-    var framed = [Double](repeating: 0, count: live * n)
-    for t in 0..<live {
-      for i in 0..<n {
-        if let place = place(of: i, inFrame: t), place < used {
-          framed[t * n + i] = Double(clip[place])
-        }
+    let live = min(frames, (used + LogMel.window / 2) / LogMel.hop + 1)
+    let starts = Array(stride(from: 0, to: live, by: LogMel.block))
+    var blocks = [Block](repeating: Block(), count: starts.count)
+    blocks.withUnsafeMutableBufferPointer { all in
+      nonisolated(unsafe) let slots = all
+      inParallel(starts.count) { i in
+        let start = starts[i]
+        slots[i] = transformed(
+          start..<min(live, start + LogMel.block), of: clip, keepingSpectrum: keepingSpectrum)
       }
     }
-    let spectrum = matrixProduct(framed, waves, rows: live, columns: 2 * LogMel.bins, inner: n)
-    var power = [Double](repeating: 0, count: live * LogMel.bins)
-    for t in 0..<live {
-      for k in 0..<LogMel.bins {
-        let re = spectrum[t * 2 * LogMel.bins + k]
-        let im = spectrum[t * 2 * LogMel.bins + LogMel.bins + k]
-        power[t * LogMel.bins + k] = re * re + im * im
-      }
-    }
-    let mel = matrixProduct(power, filters, rows: live, columns: bands, inner: LogMel.bins)
-    let logs = mel.map { Elementary.log10(max($0, 1e-10)) }
+    let logs = blocks.flatMap(\.logs)
     // Frames beyond the clip hold log10(1e-10); they count for the maximum only if nothing else.
     let top = max(logs.max() ?? -10, live < frames ? -10 : -.infinity)
-    return Spectra(live: live, spectrum: spectrum, mel: mel, logs: logs, top: top)
+    return Spectra(
+      live: live, spectrum: blocks.flatMap(\.spectrum), mel: blocks.flatMap(\.mel), logs: logs,
+      top: top)
+  }
+
+  /// Some frames' part of `Spectra`.
+  private struct Block {
+    var (spectrum, mel, logs): ([Double], [Double], [Double]) = ([], [], [])
+  }
+
+  private func transformed(_ range: Range<Int>, of clip: [Float], keepingSpectrum: Bool) -> Block {
+    let framed = framed(range, of: clip)
+    let bins = LogMel.bins
+    let spectrum = matrixProduct(
+      framed, waves, rows: range.count, columns: 2 * bins, inner: LogMel.window)
+    let power = [Double](unsafeUninitializedCapacity: range.count * bins) { power, count in
+      spectrum.withUnsafeBufferPointer { spectrum in
+        for t in 0..<range.count {
+          for k in 0..<bins {
+            let re = spectrum[t * 2 * bins + k]
+            let im = spectrum[t * 2 * bins + bins + k]
+            power[t * bins + k] = re * re + im * im
+          }
+        }
+      }
+      count = range.count * bins
+    }
+    let mel = matrixProduct(power, filters, rows: range.count, columns: bands, inner: bins)
+    return Block(
+      spectrum: keepingSpectrum ? spectrum : [], mel: mel,
+      logs: mel.map { Elementary.log10(max($0, 1e-10)) })
+  }
+
+  /// The samples of some frames, [frames, window].
+  private func framed(_ range: Range<Int>, of clip: [Float]) -> [Double] {
+    let n = LogMel.window
+    let used = min(clip.count, samples)
+    return [Double](unsafeUninitializedCapacity: range.count * n) { framed, count in
+      clip.withUnsafeBufferPointer { clip in
+        for (row, t) in range.enumerated() {
+          let start = LogMel.hop * t - n / 2
+          if start >= 0, start + n <= used {
+            for i in 0..<n { framed[row * n + i] = Double(clip[start + i]) }
+          } else {
+            for i in 0..<n {
+              let place = place(of: i, inFrame: t)
+              framed[row * n + i] = place.map { $0 < used ? Double(clip[$0]) : 0 } ?? 0
+            }
+          }
+        }
+      }
+      count = range.count * n
+    }
   }
 
   /// Which sample of the padded clip stands at a place of a frame; the clip is mirrored at both ends.
