@@ -11,7 +11,8 @@ import Glibc
 ///   - name: what is computed, for the line of progress
 ///   - key: what tells one item from all others
 ///   - inputs: digests of all else that the values depend on
-///   - journal: where they are stored; `removeJournal(at:)` when the output is written
+///   - journal: where they are stored, in a folder that is made where it is missing, as that of the output
+///     would be; `removeJournal(at:)` when the output is written
 ///   - fresh: whether stored values are forgotten
 public func resumable<Item: Sendable, Value: Codable & Sendable>(
   _ name: String, over items: [Item], key: (Item) -> String, inputs: [String], journal path: String,
@@ -19,6 +20,9 @@ public func resumable<Item: Sendable, Value: Codable & Sendable>(
 ) throws -> [Value] {
   Interruption.watch(resumable: true)
   if fresh { removeJournal(at: path) }
+  do { try createFolder(split(path).folder) } catch {
+    throw Failure("cannot write beside \(path): \(error)")
+  }
   let journal = try Journal(
     at: path, program: try Digest.ofExecutable.get(), isExclusive: true)
   let keys = items.map(key)

@@ -280,4 +280,23 @@ struct SharedMap {
     #expect(!SharedMap.exists(map.path(1, 1)))
     try map.shard(1, 1)
   }
+
+  /// The folder of what is written is made, by a task as by one process.
+  @Test func missingFolderIsMade() throws {
+    let map = try SharedMap()
+    let folder = map.bench.file("results/today")
+    try map.works(map.asked + ["--out", "\(folder)/shared.json", "--shard", "1/1"])
+    try map.works(["merge", "\(folder)/shared.json.shard-1-of-1"])
+    try map.works(map.asked + ["--out", "\(map.bench.file("results/alone"))/alone.json"])
+    #expect(SharedMap.exists("\(folder)/shared.json"))
+    #expect(
+      SharedMap.bytes("\(folder)/shared.json")
+        == SharedMap.bytes("\(map.bench.file("results/alone"))/alone.json"))
+
+    let taken = map.bench.file("taken")
+    try Data().write(to: URL(fileURLWithPath: taken))
+    let ran = try tap(map.asked + ["--out", "\(taken)/map.json"])
+    #expect(ran.status != 0)
+    #expect(ran.err.contains("cannot create the folder \(taken)"), "\(ran.err)")
+  }
 }
