@@ -56,7 +56,8 @@ struct MapCells: ParsableCommand {
   @Flag(
     help: """
       Patch blocks of four rows by a second of sound first, and go on to smaller ones and to cells only where \
-      a block has an effect; say with how many cells drawn from the others what may have been missed.
+      a block has an effect; say with how many cells drawn from the others what may have been missed. Where \
+      that would save little, every cell is patched.
       """) var coarse = false
   @Option(
     help: """
@@ -124,11 +125,18 @@ struct MapCells: ParsableCommand {
     if control || explorer != nil { plan.run.warnOfMissingStrangers() }
     let sounds = explorer == nil ? nil : try ExploredSounds(plan.run.kept)
     let settings = CoarseSettings(splitAt: splitAt ?? hit / 2, hit: hit, sample: sample)
-    let found = coarse ? try plan.foundCells(settings, beside: out, fresh: list.fresh) : nil
-    let kept = found.map { plan.keeping($0.maps.map(\.isPatched)) } ?? plan
-    let measured = try kept.measured(beside: out, fresh: list.fresh && found == nil)
-    try conclude(
-      kept, measured, coarse ? CoarseReport(found, settings) : nil, sounds, library: library)
+    var (kept, report, fresh) = (plan, CoarseReport?.none, list.fresh)
+    switch coarse ? plan.coarseStart(settings) : nil {
+    case .blocks(let blocks):
+      let found = try plan.foundCells(blocks, settings, beside: out, fresh: fresh)
+      (kept, report) = (plan.keeping(found.maps.map(\.isPatched)), CoarseReport(found, settings))
+      // The journal is that of the blocks.
+      fresh = false
+    case .cells(let reason): report = CoarseReport(allBecause: reason, settings)
+    case nil: break
+    }
+    let measured = try kept.measured(beside: out, fresh: fresh)
+    try conclude(kept, measured, report, sounds, library: library)
   }
 
   /// What a page is drawn with; empty where none is asked for.

@@ -25,7 +25,7 @@ import Testing
 
   @Test func whatIsPatchedIsTheFullMaps() throws {
     let (full, _) = try bench.result("full.json", map([]))
-    let (coarse, text) = try bench.result("coarse.json", map(["--coarse"]))
+    let (coarse, text) = try bench.result("coarse.json", map(["--coarse", "--sample", "9"]))
     #expect(full["coarse"] == nil && text.contains("coarse to fine, necessity"))
     for direction in ["sufficiency", "necessity"] {
       let (all, some) = (try recoveries(full, direction), try recoveries(coarse, direction))
@@ -56,17 +56,32 @@ import Testing
   }
 
   @Test func anInterruptedCoarseMapGoesOnAndSoundOfASecondIsPatchedWhole() throws {
-    let out = bench.file("again.json")
+    let coarse = map(["--coarse", "--sample", "9"])
     let limited = try tap(
-      map(["--coarse", "--out", out]), after: "(sleep 1.2; pkill -KILL -f 'tap map.*again.json') &")
+      coarse + ["--out", bench.file("again.json")],
+      after: "(sleep 1.2; pkill -KILL -f 'tap map.*again.json') &")
     #expect(limited.status != 0)
-    let (again, _) = try bench.result("again.json", map(["--coarse"]))
-    let (once, _) = try bench.result("once.json", map(["--coarse"]))
+    let (again, _) = try bench.result("again.json", coarse)
+    let (once, _) = try bench.result("once.json", coarse)
     #expect(again == once)
     let (whole, text) = try bench.result("whole.json", map(["--coarse", "--windows", "whole"]))
     #expect(whole.at("coarse", "none").string?.contains("every cell") == true)
     #expect(text.contains("every cell was patched"))
     #expect(try recoveries(whole, "sufficiency").joined().contains { $0 != nil })
+  }
+
+  /// Blocks with as many drawn cells as usual would be more than a quarter of this map.
+  @Test func whatSavesLittleIsAFullMap() throws {
+    let (full, _) = try bench.result("full.json", map([]))
+    let (coarse, text) = try bench.result("coarse.json", map(["--coarse"]))
+    let reason = try #require(coarse.at("coarse", "none").string)
+    #expect(reason.contains("would save little") && text.contains(reason))
+    for direction in ["sufficiency", "necessity"] {
+      #expect(try recoveries(full, direction) == recoveries(coarse, direction))
+    }
+    #expect(full.at("map_cost", "forwards") == coarse.at("map_cost", "forwards"))
+    let forecast = try tap(map(["--coarse", "--dry-run", "--out", bench.file("none.json")]))
+    #expect(forecast.out.contains(reason), "\(forecast.out)")
   }
 
   @Test func badRequestsAreRefused() throws {

@@ -252,7 +252,8 @@ private struct Asked {
     #expect(
       try works(
         ["map"] + common + split + sites
-          + ["--windows", "time:80", "--coarse", "--exact-only", "--out", "\(folder)/map.json"]
+          + ["--windows", "time:80", "--text", "1", "--coarse", "--sample", "1"]
+          + ["--exact-only", "--out", "\(folder)/map.json"]
       ).contains("coarse to fine, sufficiency"))
     _ = try works(
       ["search"] + common + split + sites

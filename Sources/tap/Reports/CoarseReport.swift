@@ -7,22 +7,31 @@ import JSON
 
 /// What was found from coarse to fine.
 struct CoarseReport {
-  /// Nil where the sound was too short for it.
-  private let found: FoundCells?
+  private enum Outcome {
+    case found(FoundCells)
+    /// Every cell was patched, and why.
+    case all(String)
+  }
+  private let outcome: Outcome
   private let settings: CoarseSettings
 
-  init(_ found: FoundCells?, _ settings: CoarseSettings) {
-    (self.found, self.settings) = (found, settings)
+  init(_ found: FoundCells, _ settings: CoarseSettings) {
+    (outcome, self.settings) = (.found(found), settings)
+  }
+
+  init(allBecause reason: String, _ settings: CoarseSettings) {
+    (outcome, self.settings) = (.all(reason), settings)
   }
 
   /// Of the blocks.
-  var cost: Cost { found?.cost ?? Cost() }
-
-  private static let tooShort =
-    "the sound has no two blocks of a second, so that every cell was patched"
+  var cost: Cost {
+    if case .found(let found) = outcome { found.cost } else { Cost() }
+  }
 
   /// Which cells a map has.
-  var cells: String { found == nil ? "all of the map" : "those that were patched" }
+  var cells: String {
+    if case .found = outcome { "those that were patched" } else { "all of the map" }
+  }
 
   /// What holds of tests over cells that were chosen by what is tested.
   private static let chosen =
@@ -39,7 +48,11 @@ struct CoarseReport {
   }
 
   func json(_ report: MapReport, _ plan: MapPlan) -> JSON {
-    guard let found else { return ["none": .string(CoarseReport.tooShort)] }
+    let found: FoundCells
+    switch outcome {
+    case .all(let reason): return ["none": .string(reason)]
+    case .found(let own): found = own
+    }
     var members: [String: JSON] = [
       "split_at": .number(settings.splitAt), "hit_share_of_gap": .number(settings.hit),
       "metric": .string(Metric.logitDifference.rawValue),
@@ -89,7 +102,11 @@ struct CoarseReport {
   }
 
   func printText(_ report: MapReport, _ plan: MapPlan) {
-    guard let found else { return print("\ncoarse to fine: \(CoarseReport.tooShort)") }
+    let found: FoundCells
+    switch outcome {
+    case .all(let reason): return print("\ncoarse to fine: \(reason)")
+    case .found(let own): found = own
+    }
     print("\n\(CoarseReport.chosen)")
     for (d, direction) in plan.asked.directions.enumerated() {
       let (map, cells) = (found.maps[d], report.recovery(d, .logitDifference))

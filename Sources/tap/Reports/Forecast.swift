@@ -27,6 +27,8 @@ struct Forecast {
   private let sampled: Int
   /// Blocks of the first level and drawn cells, which a map from coarse to fine has at least.
   private let coarse: (blocks: Int, drawn: Int)?
+  /// Why every cell is patched with --coarse, too.
+  private let allBecause: String?
 
   /// - Parameters:
   ///   - hit: of the map
@@ -108,11 +110,13 @@ struct Forecast {
     peakBytes =
       cost.peakBytes + ofPair * (min(kept.count, ProcessInfo.processInfo.activeProcessorCount) - 1)
     let runs = kept.count * asked.directions.count
-    coarse = sample.flatMap { sample in
-      BlockPlan(rows: rows, columns: columns, wide: BlockPlan.width(of: plan)).map {
-        ($0.first.count * runs, sample * runs)
-      }
+    let blocks = BlockPlan(rows: rows, columns: columns, wide: BlockPlan.width(of: plan))
+    allBecause = sample.flatMap {
+      CoarseSettings(splitAt: hit / 2, hit: hit, sample: $0)
+        .reason(against: blocks, cells: rows.count * columns.count)
     }
+    coarse =
+      allBecause == nil ? sample.map { (blocks!.first.count * runs, $0 * runs) } : nil
   }
 
   var json: JSON {
@@ -124,6 +128,7 @@ struct Forecast {
       "peak_mebibytes": .integer(peakBytes >> 20), "result_bytes": .integer(resultBytes),
       "journal_bytes": .integer(journalBytes), "cells_run_for_this": .integer(sampled),
     ]
+    if let allBecause { members["coarse_none"] = .string(allBecause) }
     if let coarse {
       members["coarse_at_least"] = [
         "blocks": .integer(coarse.blocks), "drawn": .integer(coarse.drawn),
@@ -151,6 +156,7 @@ struct Forecast {
     print(
       "disk        \(size(resultBytes)) of results; \(size(journalBytes)) beside them until it is done"
     )
+    if let allBecause { print("--coarse    \(allBecause)") }
     if let coarse {
       print(
         "--coarse    \(coarse.blocks) blocks and up to \(coarse.drawn) drawn cells at least; how many more "

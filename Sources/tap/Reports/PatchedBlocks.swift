@@ -35,6 +35,29 @@ struct CoarseSettings: Sendable, CustomStringConvertible {
   var description: String { "coarse \(splitAt) \(sample)" }
 }
 
+extension CoarseSettings {
+  /// The share of all cells that the first blocks and the drawn cells may come to; what else is patched comes
+  /// on top, so that from here on a full map is as good.
+  static let overhead = 0.25
+
+  /// Why every cell is patched instead, where blocks would save nothing.
+  func reason(against blocks: BlockPlan?, cells: Int) -> String? {
+    guard let blocks else {
+      return "the sound has no two blocks of a second, so that every cell was patched"
+    }
+    guard Double(blocks.first.count + sample) >= Self.overhead * Double(cells) else { return nil }
+    return "\(blocks.first.count) blocks and up to \(sample) drawn cells would save little of "
+      + "\(cells) cells, so that every cell was patched"
+  }
+}
+
+/// Where a map from coarse to fine begins.
+enum CoarseStart {
+  case blocks(BlockPlan)
+  /// With every cell, and why.
+  case cells(String)
+}
+
 /// The cells of a map that its blocks leave to be patched, by direction, and what finding them took.
 struct FoundCells {
   let maps: [CoarseMap]
@@ -47,15 +70,18 @@ struct FoundCells {
 private let blocksOfUnit = 256
 
 extension MapPlan {
+  func coarseStart(_ settings: CoarseSettings) -> CoarseStart {
+    let plan = BlockPlan(rows: rows, columns: columns, wide: BlockPlan.width(of: run.plan))
+    if let reason = settings.reason(against: plan, cells: rows.count * columns.count) {
+      return .cells(reason)
+    }
+    return .blocks(plan!)
+  }
+
   /// Goes from blocks to cells in each direction.
-  ///
-  /// - Returns: nil where the sound is so short that no block of it can be left out
-  func foundCells(_ settings: CoarseSettings, beside out: String, fresh: Bool) throws -> FoundCells?
-  {
-    guard
-      let plan = BlockPlan(
-        rows: rows, columns: columns, wide: BlockPlan.width(of: run.plan))
-    else { return nil }
+  func foundCells(
+    _ plan: BlockPlan, _ settings: CoarseSettings, beside out: String, fresh: Bool
+  ) throws -> FoundCells {
     var fresh = fresh
     var (there, cost): ([[[Bool]]], Cost) = ([], Cost())
     let maps = try asked.directions.map { direction in
