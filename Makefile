@@ -258,7 +258,7 @@ models-seeds: deps-all ## Train the first checkpoint from three more seeds, and 
 	@$(BIN)/reproduce train --study seeds
 	@$(BIN)/ablation-of-the-seed $(RUN)
 
-models-efficiency: deps-all ## Train twelve checkpoints on less, with and without alignment, and draw what it pays (not run whole yet; 75 min by count; resumes).
+models-efficiency: deps-all ## Train twelve checkpoints on less, with and without alignment, and draw what it pays (85 min; resumes; into build/trained).
 	@swift build -c release --product reproduce
 	@swift build -c release --product data-efficiency
 	@$(BIN)/reproduce data

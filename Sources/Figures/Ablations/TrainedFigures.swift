@@ -14,15 +14,17 @@ private let measures:
     ("part", "Five directions", "Recovery", -0.25...1.25),
     ("directions", "For nine tenths", "Directions", 0...45),
     ("cosine", "Sound and text", "Cosine", -0.25...1),
-    ("angle", "Five directions of both", "Squared cosine", 0...1),
+    ("angle", "Shared directions", "Squared cosine", 0...1),
   ]
 
 /// The panels of some measures, whose places are those of the first.
 private func band(_ panels: [String], names: Double) -> [AblationPanel] {
   panels.enumerated().map { i, name in
     let one = measures.first { $0.panel == name }!
+    // The first is wider by what its names take.
     return AblationPanel(
-      one.panel, one.title, one.quantity, one.range, names: i == 0 ? names : nil)
+      one.panel, one.title, one.quantity, one.range,
+      width: i == 0 && panels.count > 1 ? 1 + names / 22 : 1, names: i == 0 ? names : nil)
   }
 }
 
@@ -68,6 +70,6 @@ public func efficiencyFigure(_ rows: [AblationRow])
       "Twelve checkpoints of one architecture, trained on three sizes of training set from two seeds, with and "
       + "without a loss that aligns sound and text: word errors, pairs that enter, how near sound and text "
       + "lie at the connector, what the changed phone recovers there and where, and how many directions it "
-      + "takes; and the rank correlation of each with the word errors, beside what 95 of 100 shuffles stay "
-      + "below.")
+      + "takes; and the rank correlation of each with the word errors of unheard voices, over all and among those "
+      + "of one loss, beside what 95 of 100 shuffles stay below in size.")
 }
