@@ -66,7 +66,7 @@ import Testing
     #expect(again == once)
     let (whole, text) = try bench.result("whole.json", map(["--coarse", "--windows", "whole"]))
     #expect(whole.at("coarse", "none").string?.contains("every cell") == true)
-    #expect(text.contains("every cell was patched"))
+    #expect(text.contains("every cell is patched"))
     #expect(try recoveries(whole, "sufficiency").joined().contains { $0 != nil })
   }
 

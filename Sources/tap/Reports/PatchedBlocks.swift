@@ -43,11 +43,11 @@ extension CoarseSettings {
   /// Why every cell is patched instead, where blocks would save nothing.
   func reason(against blocks: BlockPlan?, cells: Int) -> String? {
     guard let blocks else {
-      return "the sound has no two blocks of a second, so that every cell was patched"
+      return "the sound has no two blocks of a second, so that every cell is patched"
     }
     guard Double(blocks.first.count + sample) >= Self.overhead * Double(cells) else { return nil }
     return "\(blocks.first.count) blocks and up to \(sample) drawn cells would save little of "
-      + "\(cells) cells, so that every cell was patched"
+      + "\(cells) cells, so that every cell is patched"
   }
 }
 
