@@ -25,10 +25,8 @@ struct Forecast {
   private var resultBytes = 0
   /// Cells that were run for it.
   private let sampled: Int
-  /// Blocks of the first level and drawn cells, which a map from coarse to fine has at least.
-  private let coarse: (blocks: Int, drawn: Int)?
-  /// Why every cell is patched with --coarse, too.
-  private let allBecause: String?
+  /// What a map from coarse to fine begins with, and the cells drawn for it; nil where none is asked for.
+  private let coarse: (start: CoarseStart, drawn: Int)?
 
   /// - Parameters:
   ///   - hit: of the map
@@ -109,15 +107,17 @@ struct Forecast {
     let ofPair = max(0, cost.peakBytes - before)
     peakBytes =
       cost.peakBytes + ofPair * (min(kept.count, ProcessInfo.processInfo.activeProcessorCount) - 1)
-    let runs = kept.count * asked.directions.count
-    let blocks = BlockPlan(rows: rows, columns: columns, wide: BlockPlan.width(of: plan))
-    allBecause = sample.flatMap {
-      CoarseSettings(splitAt: hit / 2, hit: hit, sample: $0)
-        .reason(against: blocks, cells: rows.count * columns.count)
+    coarse = sample.map { sample in
+      let settings = CoarseSettings(splitAt: hit / 2, hit: hit, sample: sample)
+      let blocks = BlockPlan(rows: rows, columns: columns, wide: BlockPlan.width(of: plan))
+      return (settings.start(blocks, cells: rows.count * columns.count), sample)
     }
-    coarse =
-      allBecause == nil ? sample.map { (blocks!.first.count * runs, $0 * runs) } : nil
   }
+
+  /// One a pair and direction.
+  private var maps: Int { pairs * directions.count }
+  /// Cells of all maps that are drawn at most.
+  private var drawn: Int { (coarse?.drawn ?? 0) * maps }
 
   var json: JSON {
     var members: [String: JSON] = [
@@ -128,11 +128,13 @@ struct Forecast {
       "peak_mebibytes": .integer(peakBytes >> 20), "result_bytes": .integer(resultBytes),
       "journal_bytes": .integer(journalBytes), "cells_run_for_this": .integer(sampled),
     ]
-    if let allBecause { members["coarse_none"] = .string(allBecause) }
-    if let coarse {
+    switch coarse?.start {
+    case .blocks(let blocks):
       members["coarse_at_least"] = [
-        "blocks": .integer(coarse.blocks), "drawn": .integer(coarse.drawn),
+        "blocks": .integer(blocks.first.count * maps), "drawn": .integer(drawn),
       ]
+    case .cells(let reason): members["coarse_none"] = .string(reason)
+    case nil: break
     }
     return .object(members)
   }
@@ -156,11 +158,13 @@ struct Forecast {
     print(
       "disk        \(size(resultBytes)) of results; \(size(journalBytes)) beside them until it is done"
     )
-    if let allBecause { print("--coarse    \(allBecause)") }
-    if let coarse {
+    switch coarse?.start {
+    case .blocks(let blocks):
       print(
-        "--coarse    \(coarse.blocks) blocks and up to \(coarse.drawn) drawn cells at least; how many more "
-          + "depends on where effects are, at most all cells")
+        "--coarse    \(blocks.first.count * maps) blocks and up to \(drawn) drawn cells at least; how many "
+          + "more depends on where effects are, at most all cells")
+    case .cells(let reason): print("--coarse    \(reason)")
+    case nil: break
     }
     print("measured on \(sampled) cells; nothing was written")
   }

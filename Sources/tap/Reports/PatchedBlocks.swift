@@ -40,14 +40,17 @@ extension CoarseSettings {
   /// on top, so that from here on a full map is as good.
   static let overhead = 0.25
 
-  /// Why every cell is patched instead, where blocks would save nothing.
-  func reason(against blocks: BlockPlan?, cells: Int) -> String? {
+  /// Begins with blocks where these can save something.
+  func start(_ blocks: BlockPlan?, cells: Int) -> CoarseStart {
     guard let blocks else {
-      return "the sound has no two blocks of a second, so that every cell is patched"
+      return .cells("the sound has no two blocks of a second, so that every cell is patched")
     }
-    guard Double(blocks.first.count + sample) >= Self.overhead * Double(cells) else { return nil }
-    return "\(blocks.first.count) blocks and up to \(sample) drawn cells would save little of "
-      + "\(cells) cells, so that every cell is patched"
+    if Double(blocks.first.count + sample) < Self.overhead * Double(cells) {
+      return .blocks(blocks)
+    }
+    return .cells(
+      "\(blocks.first.count) blocks and up to \(sample) drawn cells would save little of "
+        + "\(cells) cells, so that every cell is patched")
   }
 }
 
@@ -71,11 +74,9 @@ private let blocksOfUnit = 256
 
 extension MapPlan {
   func coarseStart(_ settings: CoarseSettings) -> CoarseStart {
-    let plan = BlockPlan(rows: rows, columns: columns, wide: BlockPlan.width(of: run.plan))
-    if let reason = settings.reason(against: plan, cells: rows.count * columns.count) {
-      return .cells(reason)
-    }
-    return .blocks(plan!)
+    settings.start(
+      BlockPlan(rows: rows, columns: columns, wide: BlockPlan.width(of: run.plan)),
+      cells: rows.count * columns.count)
   }
 
   /// Goes from blocks to cells in each direction.
