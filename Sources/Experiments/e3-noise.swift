@@ -97,7 +97,6 @@ struct Found {
   // no fewer than nothing done has no strength, and is not tried further. Drawn neurons and directions have the
   // strength of those they are matched to.
   let chosen = attempt { try ChosenStrengths(tried, seen, fixed) }
-  let (causal, sensitive) = (chosen.best(.causal), chosen.best(.sensitive))
 
   // ## The test split
   let (tests, strengths) = (chosen.trials, chosen.strengths)
@@ -105,20 +104,7 @@ struct Found {
     try model.hear($0, tests, tools, fixed, root: root, draw)
   }
   for (split, heard) in [("validation", seen), ("test", heard)] {
-    notebook.control(
-      "\(name), \(split): its own activations change nothing", equals: 0,
-      of: heard.map { $0.isInert ? 0 : 1 })
-    // Soundwave's sound decides which frames are kept, so that another run's are others.
-    let all = heard.flatMap(\.carriesAll)
-    if !all.isEmpty {
-      notebook.control(
-        "\(name), \(split): all of the connector carries the donor's text", equals: 1,
-        of: all.map { $0 ? 1 : 0 })
-    }
-  }
-  let test = NoiseTest(tested, heard, draws: rules.bootstrapDraws)
-  let readings = notebook.cell("\(name): read", over: NoiseArm.all, key: \.name) {
-    test.reading($0, strengths[$0], at: fixed.ratios, draw.split("intervals"))
+    notebook.noiseControls(name, split, heard, at: "connector")
   }
 
   // ## Which texts will be wrong
@@ -126,53 +112,13 @@ struct Found {
   // A recording's connector output lies somewhere between noisy and clean speech of the discovery split. If what
   // goes wrong is there, its place should say which texts will be wrong, better than what the model itself is
   // unsure of. A probe is trained on the same split to tell right from wrong.
-  let noise = tested.filter { !$0.isClean }
-  let heardBefore = recordings(rules.searchSplit)
-  func signs(_ what: String, _ recordings: [NoisyRecording]) -> [NoiseSigns] {
-    notebook.cell("\(name): signs, \(what)", over: recordings, key: \.id) {
-      try model.signs(of: $0, tools.natural, root: root)
-    }
-  }
-  let (later, before) = (signs("test", noise), signs("discovery", heardBefore))
-  let scores = attempt {
-    try later.failureScores(
-      before, clean: heardBefore.prefix(before.count).map(\.isClean),
-      ratios: noise.prefix(later.count).map { $0.noise!.ratio }, draws: fixed.draws,
-      shrinkage: fixed.shrinkage, draw.split("signs"))
-  }
-  let groups = noise.prefix(later.count).map(\.group)
-  let entropy = scores.first { $0.name == "output entropy" }!
-  let areas = notebook.cell("\(name): areas", over: scores, key: \.name) { score in
-    let stream = draw.split("area").split(score.name)
-    return FailureArea(
-      score: score.name,
-      area: later.area(of: score, groups: groups, draws: rules.bootstrapDraws, stream),
-      beyondEntropy: later.area(
-        of: score, less: entropy, groups: groups, draws: rules.bootstrapDraws, stream))
-  }
-
-  /// Whether one intervention leaves fewer errors than another by all of the interval; one without a strength
-  /// is nothing done.
-  func fewer(_ arm: NoiseArm?, than other: NoiseArm?) -> Bool {
-    guard let trial = arm.flatMap(chosen.trial) else { return false }
-    return test.excess(
-      of: trial, over: other.flatMap(chosen.trial) ?? .nothing, draw.split("claims"),
-      where: { $0.noise.map { fixed.ratios.contains($0.ratio) } ?? false }
-    ).high < 0
-  }
-  let cost = causal.flatMap { arm in readings.first { $0.arm == arm }?.cost }
+  let read = notebook.readings(
+    of: NoiseStudy(
+      name, model, tested, heard, known: recordings(rules.searchSplit), chosen, tools),
+    fixed, rules, root: root, draw)
   return Found(
-    result: NoiseResult(
-      model: name, readings: readings, best: (causal, sensitive), areas: areas),
-    claims: [
-      ("N1", fewer(causal, than: .nothing) && cost.map { $0.value < fixed.cost } ?? false),
-      ("N2", fewer(causal, than: sensitive)), ("N3", fewer(causal, than: causal?.control)),
-      ("N4", fewer(causal, than: .denoiser)),
-      (
-        "N5",
-        fewer(.neurons(.causal, .patch(.oracle)), than: .neurons(.sensitive, .patch(.oracle)))
-      ), ("N6", areas[0].beyondEntropy.low > 0),
-    ], texts: noisyTextsTable(name, tested, heard, strengths), mending: mendingTable(name, tools))
+    result: read.result, claims: read.claims,
+    texts: noisyTextsTable(name, tested, heard, strengths), mending: mendingTable(name, tools))
 }
 let results = notebook.checkpoints(["qwen2-audio-small", "salmonn-small", "soundwave-small"])
   .map { ($0, hear($0)) }

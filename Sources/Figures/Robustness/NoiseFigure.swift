@@ -1,12 +1,15 @@
 // Figure 6: word errors in noise with and without interventions, what they cost without noise, and what tells
 // beforehand that a text will be wrong.
 
+import Foundation
 import Interventions
 import Plot
 
 /// What one model came to.
 public struct NoiseResult: Sendable {
   public let model: String
+  /// Where whole activations and directions are changed.
+  public let place: String
   /// Every intervention, as figures list them.
   public let readings: [ArmReading]
   /// The interventions that validation put first: where the causal map points, and of SPIRIT's.
@@ -14,13 +17,17 @@ public struct NoiseResult: Sendable {
   public let areas: [FailureArea]
 
   public init(
-    model: String, readings: [ArmReading], best: (causal: NoiseArm?, sensitive: NoiseArm?),
-    areas: [FailureArea]
+    model: String, place: String = "connector", readings: [ArmReading],
+    best: (causal: NoiseArm?, sensitive: NoiseArm?), areas: [FailureArea]
   ) {
-    (self.model, self.readings, self.best, self.areas) = (model, readings, best, areas)
+    (self.model, self.place) = (model, place)
+    (self.readings, self.best, self.areas) = (readings, best, areas)
   }
 
   public func reading(_ arm: NoiseArm) -> ArmReading? { readings.first { $0.arm == arm } }
+
+  /// An intervention's or a score's name, with the place that this model has.
+  func named(_ name: String) -> String { name.replacingOccurrences(of: "connector", with: place) }
 }
 
 /// Curves of the first model over the ratio, areas of all, and by intervention errors and cost of all.
@@ -32,12 +39,15 @@ public func noiseFigure(_ results: [NoiseResult], cost: Double) -> DrawnFigure {
   let top = bands[0].columns([88, 90], gap: 2)
   figure.add(noisePanel("a", "Word errors in noise, \(results[0].model)", results[0], in: top[0]))
   let (models, scores) = (results.map(\.model), results[0].areas.map(\.score))
-  figure.add(
-    dotPanel(
-      "b", "Telling right texts from wrong ones",
-      x: .linear("Area under the receiver operating characteristic", 0...1.02, ticks: 5),
-      items: scores, models: models, names: 37, lines: [0.5], legend: .bottomLeft, in: top[1]
-    ) { m, s in results[m].areas.first { $0.score == scores[s] }?.area })
+  if !scores.isEmpty {
+    figure.add(
+      dotPanel(
+        "b", "Telling right texts from wrong ones",
+        x: .linear("Area under the receiver operating characteristic", 0...1.02, ticks: 5),
+        items: scores.map(results[0].named), models: models, names: 37, lines: [0.5],
+        legend: .bottomLeft, in: top[1]
+      ) { m, s in results[m].areas.first { $0.score == scores[s] }?.area })
+  }
   let below = bands[1].columns([108, 70], gap: 1)
   let arms = NoiseArm.all.filter { $0 != .nothing }
   func ends(_ path: KeyPath<ArmReading, Estimate?>, within limit: ClosedRange<Double>)
@@ -55,7 +65,7 @@ public func noiseFigure(_ results: [NoiseResult], cost: Double) -> DrawnFigure {
       "c", "In noise, at 5 and 0 dB",
       x: .linear(
         "Word error rate, less that of nothing done", ends(\.gain, within: -1...1), ticks: 5),
-      items: arms.map(\.name), models: models, names: 39, lines: [0],
+      items: arms.map { results[0].named($0.name) }, models: models, names: 39, lines: [0],
       missing: "no strength below the cost", in: below[0], value(\.gain)))
   // What destroys every text would hide what matters; it is in the table.
   figure.add(
@@ -65,12 +75,17 @@ public func noiseFigure(_ results: [NoiseResult], cost: Double) -> DrawnFigure {
         "Word error rate, less that of nothing done", ends(\.cost, within: -0.1...0.1), ticks: 5),
       items: arms.map(\.name), models: models, names: nil, lines: [0, cost], in: below[1],
       value(\.cost)))
-  return DrawnFigure(drawing: figure, table: noiseTable(results), caption: caption)
+  return DrawnFigure(
+    drawing: figure, table: noiseTable(results),
+    caption: beginning
+      + (scores.isEmpty ? "; " : "; how well scores tell right texts from wrong ones; ") + rest)
 }
 
-private let caption =
+private let beginning =
   "Speech in five noises, of speakers and sentences that nothing was chosen on: word errors by ratio of speech to "
-  + "noise; how well scores tell right texts from wrong ones; and by intervention the word error rate less "
+  + "noise"
+private let rest =
+  "and by intervention the word error rate less "
   + "that of nothing done, in noise and without. Where no strength helped on validation at a cost below a point "
   + "there is none, and no dot. Beside interventions where the causal map points stand those on the neurons that SPIRIT "
   + "chooses, drawn neurons and directions, and the denoised waveform; \"oracle\" takes the recording without "
@@ -101,9 +116,17 @@ func noisePanel(_ letter: String, _ title: String, _ result: NoiseResult, in are
     entries.append(LegendEntry(name, .symbol(symbol, color)))
   }
   marks.append(Legend(.topRight, entries))
+  let rates = result.readings.filter { reading in shown.contains { $0.arm == reading.arm } }
+    .flatMap(\.byRatio)
+  let ratios = rates.map(\.ratio)
+  // More words may be written than were said.
+  let most = rates.contains { $0.rate.value > 1 } ? rates.map(\.rate.high).max()! : 1
   return Panel(
-    letter, title, in: area, x: .linear("Ratio of speech to noise (dB)", -6.5...21.5, ticks: 5),
-    y: .linear("Word error rate", 0...1, ticks: 5), marks)
+    letter, title, in: area,
+    x: .linear(
+      "Ratio of speech to noise (dB)", (ratios.min() ?? -5) - 1.5...(ratios.max() ?? 20) + 1.5,
+      ticks: 5),
+    y: .linear("Word error rate", 0...(10 * most).rounded(.up) / 10, ticks: 5), marks)
 }
 
 /// Every plotted value and those that are not, one a line.
@@ -112,7 +135,7 @@ private func noiseTable(_ results: [NoiseResult]) -> String {
   for result in results {
     func add(_ what: String, _ strength: String, _ quantity: String, _ number: Estimate?) {
       let values = number.map { "\($0.value)\t\($0.low)\t\($0.high)" } ?? "NA\tNA\tNA"
-      lines.append("\(result.model)\t\(what)\t\(strength)\t\(quantity)\t\(values)")
+      lines.append("\(result.model)\t\(result.named(what))\t\(strength)\t\(quantity)\t\(values)")
     }
     for reading in result.readings {
       let strength = reading.strength.map { "\($0)" } ?? "none"

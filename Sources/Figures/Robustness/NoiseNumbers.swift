@@ -8,7 +8,7 @@ extension Notebook {
   public func numbers(of result: NoiseResult) {
     let name = "e3.noise.\(result.model)"
     for reading in result.readings {
-      let arm = "\(name).\(reading.arm.name.ledgerName)"
+      let arm = "\(name).\(result.named(reading.arm.name).ledgerName)"
       guard let strength = reading.strength else { continue }
       if reading.arm != .nothing, reading.arm.choice != nil {
         number("\(arm).amount", strength.amount)
@@ -34,7 +34,7 @@ extension Notebook {
       if let gain = result.reading(arm.control)?.gain { number("\(name).\(what).drawn.gain", gain) }
     }
     for area in result.areas {
-      let row = "\(name).area.\(area.score.ledgerName)"
+      let row = "\(name).area.\(result.named(area.score).ledgerName)"
       number(row, area.area)
       number("\(row).beyondEntropy", area.beyondEntropy)
     }

@@ -26,6 +26,8 @@ public struct NoiseRules: Sendable {
   public let draws: Int
   /// Clean utterances a split on which the cost is measured.
   public let utterances: Int
+  /// Recordings in noise a split; all of them where the rules do not say.
+  public let recordings: Int?
   /// How long the window of a changed phone is, in milliseconds; steps of conductance; and how far a probe's
   /// covariance is moved towards a multiple of the identity.
   public let moment: Double
@@ -50,6 +52,7 @@ public struct NoiseRules: Sendable {
     lexical = try part.count("lexical")
     draws = try part.count("draws")
     utterances = try part.count("utterances")
+    recordings = part["recordings"] == nil ? nil : try part.count("recordings")
     moment = try part.number("moment", upTo: 1000)
     steps = try part.count("steps")
     shrinkage = try part.number("shrinkage", upTo: 1)

@@ -75,11 +75,14 @@ public struct HeardMeans: Codable, Sendable {
   }
 }
 
+extension Clip {
+  /// How many of a recogniser's positions are of the sound: two frames make one.
+  func encoderPositions(among count: Int) -> Int { min(max((validFrames + 1) / 2, 1), count) }
+}
+
 extension Listened {
-  /// How many positions are of the sound: two frames make one.
-  func soundPositions(of clip: Clip) -> Int {
-    min(max((clip.validFrames + 1) / 2, 1), stream.rows)
-  }
+  /// How many of its positions are of the sound.
+  func soundPositions(of clip: Clip) -> Int { clip.encoderPositions(among: stream.rows) }
 
   /// What adds a vector to every position of the sound, behind the encoder's last layer.
   public func adding(_ vector: [Float], to clip: Clip, at last: Site) -> SpeakingTap {

@@ -41,6 +41,13 @@ public struct ChosenStrengths: Sendable {
     points[arm].map { NoiseTrial(arm, $0.strength) }
   }
 
+  /// The same of some interventions alone; the others have no strength.
+  public func keeping(_ kept: Set<NoiseArm>) -> ChosenStrengths {
+    ChosenStrengths(points: points.filter { kept.contains($0.key) })
+  }
+
+  private init(points: [NoiseArm: NoisePoint]) { self.points = points }
+
   /// The intervention of a choice that leaves the fewest errors, of those that anybody could make.
   public func best(_ choice: NoiseChoice) -> NoiseArm? {
     Self.own.filter { $0.choice == choice && !$0.isOracle && points[$0] != nil }

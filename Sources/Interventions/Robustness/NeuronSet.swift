@@ -60,36 +60,25 @@ extension DoubleMatrix {
   var columnSums: [Double] { columnMeans.map { $0 * Double(rows) } }
 }
 
-extension SpeechModel {
-  /// The neurons of the encoder's MLPs behind the activation function, layer by layer.
-  public var neuronSites: [Site] {
-    (0..<model.encoder.config.layers).map { Site(.encoder, $0, .mlpPost) }
-  }
+/// What each neuron of the encoder mends of one recording, by layer and neuron, in nats a token; nothing where noise
+/// does not make its text wrong.
+public struct NeuronMending: Codable, Sendable {
+  public let byLayer: [[Double]]?
 
-  /// How much each neuron mends a text that noise has made wrong: the conductance of the right text against
-  /// the one that is written, from the noisy run to the clean one, summed over time.
+  static let nothing = NeuronMending(byLayer: nil)
+}
+
+extension NoiseListener {
+  /// How much each neuron mends a text that noise has made wrong: the conductance of the text that noise takes
+  /// away against the one that is written, from the noisy run to the clean one, summed over time.
   ///
-  /// - Parameters:
-  ///   - written: tokens of what is written in noise, which is not the right text
-  ///   - steps: along the path
-  ///   - words: in which the transcript is asked for
-  /// - Returns: by layer and neuron, in nats a token
-  public func mending(
-    _ recording: NoisyRecording, written: [Int], steps: Int, asked words: String = "transcribe:",
-    root: String
-  ) throws -> [[Double]] {
-    let end = endTokens.min()!
-    let answers = try Answers(answer: textTokens(recording.text) + [end], foil: written + [end])
-    func question(_ wave: Waveform) throws -> Question {
-      Question(try input(hearing: wave, asked: words), answers)
-    }
-    let noisy = try question(recording.noisy(root: root))
-    let run = try model.trace(noisy)
+  /// - Parameter steps: along the path
+  func mending(_ asked: (noisy: Question, clean: Question), steps: Int) throws -> NeuronMending {
+    let run = try model.trace(asked.noisy)
     var options = SearchOptions(.conductance(steps: steps), sites: neuronSites)
     options.target = .sequence
     let found = try model.search(
-      base: noisy.keepingFrames(of: run),
-      source: question(recording.clean(root: root)).keepingFrames(of: run), options)
-    return neuronSites.map { found.scores[$0]!.totals }
+      base: asked.noisy.keepingFrames(of: run), source: asked.clean.keepingFrames(of: run), options)
+    return NeuronMending(byLayer: neuronSites.map { found.scores[$0]!.totals })
   }
 }

@@ -30,7 +30,7 @@ public struct NoiseTrial: Hashable, Sendable {
   }
 }
 
-extension SpeechModel {
+extension NoiseListener {
   /// Hears a recording with some interventions.
   ///
   /// - Parameters:
@@ -50,25 +50,26 @@ extension SpeechModel {
 }
 
 /// One recording with the runs that activations are taken from.
-private struct NoiseRun {
-  let speech: SpeechModel
+private struct NoiseRun<Speech: NoiseListener> {
+  let speech: Speech
   let tools: NoiseTools
   let rules: NoiseRules
   let random: Random
   let wave: Waveform
-  let noisy: ModelInput
+  /// What writes the recording's text.
+  let write: (SpeakingTap?) throws -> String
   let base: Trace
   /// Runs that keep the frames of the base run.
   let donors: [NoiseDonor: Trace]
 
   init(
-    _ speech: SpeechModel, _ recording: NoisyRecording, _ tools: NoiseTools, _ rules: NoiseRules,
+    _ speech: Speech, _ recording: NoisyRecording, _ tools: NoiseTools, _ rules: NoiseRules,
     root: String, _ random: Random
   ) throws {
     (self.speech, self.tools, self.rules, self.random) = (speech, tools, rules, random)
     let wave = try recording.noisy(root: root)
     self.wave = wave
-    noisy = try speech.input(hearing: wave)
+    write = try speech.writer(of: speech.asked(wave))
     let base = try speech.heard(wave)
     self.base = base
     donors = [
@@ -79,13 +80,13 @@ private struct NoiseRun {
 
   func texts(_ trial: NoiseTrial) throws -> [String] {
     switch trial.arm {
-    case .nothing: return [try text(noisy)]
+    case .nothing: return [try write(nil)]
     case .denoiser:
       let less = try wave.denoised(by: Int(trial.strength.amount))
-      return [try text(speech.input(hearing: less))]
+      return [try speech.writer(of: speech.asked(less))(nil)]
     case .neurons(let choice, let change):
       let sets = try neurons(choice, change, percent: trial.strength.amount)
-      return try sets.map { try text(noisy, changing(change, $0)) }
+      return try sets.map { try write(changing(change, $0)) }
     case .part(let choice, let donor):
       let there = DoubleMatrix(try connector(of: donors[donor]!))
       return try texts(choice, tools.lexical, size: trial.strength.amount) { directions, here in
@@ -108,14 +109,10 @@ private struct NoiseRun {
       let mean = tools.natural.mean.map { Float($0) }
       let rows = try connector(of: base).rows
       return [
-        try text(noisy, putting(Tensor([rows, mean.count], (0..<rows).flatMap { _ in mean })))
+        try write(putting(Tensor([rows, mean.count], (0..<rows).flatMap { _ in mean })))
       ]
-    case .whole(let donor): return [try text(noisy, putting(connector(of: donors[donor]!)))]
+    case .whole(let donor): return [try write(putting(connector(of: donors[donor]!)))]
     }
-  }
-
-  private func text(_ input: ModelInput, _ tap: SpeakingTap? = nil) throws -> String {
-    speech.tokenizer.decode(try speech.transcript(input, changing: tap))
   }
 
   // ## Neurons
@@ -141,7 +138,7 @@ private struct NoiseRun {
   }
 
   private func neurons(of run: Trace) throws -> [Tensor] {
-    try speech.neuronSites.map { try run.activation(of: $0) }
+    try speech.neuronSites.map { try speech.sound(of: run, at: $0) }
   }
 
   /// What changes neurons at every position of the sound.
@@ -166,7 +163,7 @@ private struct NoiseRun {
     _ set: NeuronSet, to value: @escaping (Int, Int, Int, Float) -> Float
   ) throws -> SpeakingTap {
     let sites = speech.neuronSites
-    let rows = try sites.map { try base.place(of: $0).rows }
+    let rows = try sites.map { try speech.soundRows(of: base, at: $0) }
     return SpeakingTap(Set(sites.indices.filter { !set.byLayer[$0].isEmpty }.map { sites[$0] })) {
       site, x, _ in
       let layer = sites.firstIndex(of: site)!
@@ -181,10 +178,10 @@ private struct NoiseRun {
     }
   }
 
-  // ## The connector's output
+  // ## The connector's output, or the encoder's last layer
 
   private func connector(of run: Trace) throws -> Tensor {
-    try run.activation(of: SpeechModel.transferSite)
+    try speech.sound(of: run, at: speech.soundSite)
   }
 
   /// What is written where directions are moved; of drawn ones as far as of the real ones.
@@ -200,20 +197,20 @@ private struct NoiseRun {
     let here = DoubleMatrix(own)
     let real = try real.first(min(Int(size), real.rank))
     let along = try move(real, here)
-    guard choice == .drawn else { return [try text(noisy, putting(moved(own, by: along)))] }
+    guard choice == .drawn else { return [try write(putting(moved(own, by: along)))] }
     return try (0..<rules.draws).map { draw in
       let matched = RandomMoves(matching: real, natural: tools.natural)
       let directions = try matched.directions(.norm, random.split("directions").split(draw))
       let drawn = try move(Subspace(orthonormal: directions), here)
-      return try text(
-        noisy, putting(moved(own, by: drawn.rescaled(drawn.squaredNorm, to: along.squaredNorm))))
+      return try write(
+        putting(moved(own, by: drawn.rescaled(drawn.squaredNorm, to: along.squaredNorm))))
     }
   }
 
   /// What puts values in the place of the connector's output, [positions, width].
   private func putting(_ values: Tensor) throws -> SpeakingTap {
-    let site = SpeechModel.transferSite
-    let rows = try base.place(of: site).rows
+    let site = speech.soundSite
+    let rows = try speech.soundRows(of: base, at: site)
     return SpeakingTap([site]) { _, x, _ in
       replacingRows(x, at: rows, with: values)
     }
@@ -225,18 +222,20 @@ private struct NoiseRun {
     let all = NeuronSet(byLayer: tools.mending.map { Array($0.indices) })
     let own = try neurons(of: base)
     let changed = try changing(all) { layer, position, neuron, _ in own[layer][position, neuron] }
-    let plain = try text(noisy)
-    return try text(noisy, changed) == plain
-      && text(noisy, putting(connector(of: base))) == plain
+    let plain = try write(nil)
+    return try write(changed) == plain && write(putting(connector(of: base))) == plain
   }
 
   func carriesAll() throws -> [Bool] {
     guard base.spliced == nil else { return [] }
+    let site = speech.soundSite
+    let rows = try base.place(of: site).rows
     return try NoiseDonor.allCases.compactMap { donor in
       guard let run = donors[donor] else { return nil }
-      var input = noisy
-      input.clip = run.question.clip
-      return try text(noisy, putting(connector(of: run))) == text(input)
+      let all = try run.activation(of: site)
+      let carried = try write(
+        SpeakingTap([site]) { _, x, _ in replacingRows(x, at: rows, with: all) })
+      return try carried == speech.writer(of: run.question.input)(nil)
     }
   }
 }

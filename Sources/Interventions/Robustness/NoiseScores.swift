@@ -3,11 +3,21 @@
 
 import Speech
 
+private let numberWords = "zero one two three four five six seven eight nine ten"
+  .split(separator: " ").map(String.init)
+
+/// The words of a text with figures spelled out: recognisers write "3" for "three", which is no error.
+func spelledOut(_ text: String) -> String {
+  normalisedWords(text).map { word in
+    Int(word).flatMap { numberWords.indices.contains($0) ? numberWords[$0] : nil } ?? word
+  }.joined(separator: " ")
+}
+
 extension HeardInNoise {
   /// Word errors of what is written, and the share of texts that are right to the word; means over draws.
   public func score(_ trial: NoiseTrial, of text: String) -> (errors: Double, exact: Double) {
     let texts = self[trial.arm, trial.strength]
-    let errors = texts.map { Double(WordErrors(of: $0, against: text).errors) }
+    let errors = texts.map { Double(WordErrors(of: spelledOut($0), against: text).errors) }
     let count = Double(texts.count)
     return (errors.reduce(0, +) / count, Double(errors.count { $0 == 0 }) / count)
   }

@@ -17,21 +17,21 @@ public struct NoiseSigns: Codable, Sendable {
   public let distance: Double
 }
 
-extension SpeechModel {
+extension NoiseListener {
   /// Hears a recording and reads the signs of it.
   ///
   /// - Parameter natural: the connector's output over clean speech
   public func signs(of recording: NoisyRecording, _ natural: Natural, root: String) throws
     -> NoiseSigns
   {
-    var input = try input(hearing: recording.noisy(root: root))
-    let said = try transcript(input)
+    var input = try asked(recording.noisy(root: root))
+    let said = try written(input)
     let first = Site(.encoder, 0, .residPost)
     input.forced = said
     var kept: [Site: Tensor] = [:]
     let run = try model.run(
       input,
-      tap: Tap([first, SpeechModel.transferSite]) { site, x in
+      tap: Tap([first, soundSite]) { site, x in
         kept[site] = x.detached
         return x
       })
@@ -39,15 +39,18 @@ extension SpeechModel {
     let next = (0...said.count).map { LogProbabilities(run.logits, row: start + $0) }
     func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(values.count) }
     func rows(_ site: Site) -> DoubleMatrix {
-      DoubleMatrix(run.positions(of: kept[site]!, at: site)!)
+      DoubleMatrix(sound(of: input.clip, in: run.positions(of: kept[site]!, at: site)!))
     }
-    let there = rows(SpeechModel.transferSite)
+    let there = rows(soundSite)
     let tokens = 0..<run.logits.width
     return NoiseSigns(
-      isRight: try said == textTokens(recording.text),
+      isRight: try isRight(said, recording.text),
       entropy: mean(
         next.map { p in tokens.reduce(0) { $0 - Elementary.exp(p[$1]) * p[$1] } }),
-      logProbability: mean(next.map { p in tokens.reduce(-.infinity) { max($0, p[$1]) } }),
+      logProbability: mean(
+        next.enumerated().map { i, p in
+          i < said.count ? p[said[i]] : tokens.reduce(-.infinity) { max($0, p[$1]) }
+        }),
       early: rows(first).columnMeans, connector: there.columnMeans,
       distance: mean(natural.squaredDistances(there.subtracting(natural.mean))))
   }

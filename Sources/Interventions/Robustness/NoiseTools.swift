@@ -5,7 +5,7 @@ import Corpus
 import Speech
 import Tensor
 
-/// Of one model: what each neuron mends, means of clean speech, and directions of the connector's output.
+/// Of one model: what each neuron mends, means of clean speech, and directions of the sound's site.
 public struct NoiseTools: Codable, Sendable {
   /// By layer and neuron, mean over recordings whose text noise makes wrong.
   public let mending: [[Double]]
@@ -13,7 +13,7 @@ public struct NoiseTools: Codable, Sendable {
   public let mistaken: Int
   /// Mean activation of each neuron over clean speech.
   public let means: [[Double]]
-  /// The connector's output over clean speech.
+  /// The sound's site (the connector's output, or the encoder's last layer) over clean speech.
   public let natural: Natural
   /// Directions in which the changed phone of a pair moves it.
   public let lexical: Subspace
@@ -21,7 +21,8 @@ public struct NoiseTools: Codable, Sendable {
   public let noise: Subspace
 }
 
-/// One recording with and without noise: the mean of each neuron without it, by layer, and the connector's output.
+/// One recording with and without noise: the mean of each neuron without it, by layer, and the
+/// sound's site.
 private struct CleanAndNoisy: Sendable {
   let neurons: [[Double]]
   let clean: Tensor
@@ -32,25 +33,7 @@ private func columnMeans(_ rows: [[Double]]) -> [Double] {
   DoubleMatrix(rows: rows.count, columns: rows[0].count, rows.flatMap { $0 }).columnMeans
 }
 
-extension SpeechModel {
-  /// What a recording is run with, asked for its transcript.
-  ///
-  /// - Parameter words: in which it is asked
-  func input(hearing wave: Waveform, asked words: String = "transcribe:") throws -> ModelInput {
-    let clip = try clip(wave)
-    return ModelInput(clip: clip, tokens: try tokens(for: words, clip: clip))
-  }
-
-  /// A run of a recording that keeps the encoder's neurons and the connector's output.
-  ///
-  /// - Parameter base: a run whose frames are kept, where the sound decides which are
-  func heard(_ wave: Waveform, like base: Trace? = nil) throws -> Trace {
-    // No answer is compared; two tokens that differ stand for them.
-    var question = Question(try input(hearing: wave), Answers(0, 1))
-    if let base { question = question.keepingFrames(of: base) }
-    return try model.trace(question, keeping: neuronSites + [SpeechModel.transferSite])
-  }
-
+extension NoiseListener {
   /// Estimates the tools of a model.
   ///
   /// - Parameters:
@@ -60,19 +43,28 @@ extension SpeechModel {
   public func noiseTools(
     _ noisy: [NoisyRecording], _ pairs: [MinimalPair], _ rules: NoiseRules, root: String
   ) throws -> NoiseTools {
-    let (mends, mistaken) = try neuronMending(noisy, steps: rules.steps, root: root)
-    let site = SpeechModel.transferSite
+    let mended = try mapInParallel(noisy.count) { i in
+      try neuronMending(noisy[i], steps: rules.steps, root: root)
+    }
+    return try noiseTools(noisy, mended: mended, pairs, rules, root: root)
+  }
+
+  /// The same, where it is known what each neuron mends of each recording.
+  public func noiseTools(
+    _ noisy: [NoisyRecording], mended: [NeuronMending], _ pairs: [MinimalPair], _ rules: NoiseRules,
+    root: String
+  ) throws -> NoiseTools {
+    let (mends, mistaken) = try mended.mean(of: folder)
+    let site = soundSite
     let runs = try mapInParallel(noisy.count) { i -> CleanAndNoisy in
       let clean = try heard(noisy[i].clean(root: root))
       let loud = try heard(noisy[i].noisy(root: root), like: clean)
       return CleanAndNoisy(
-        neurons: try neuronSites.map { DoubleMatrix(try clean.activation(of: $0)).columnMeans },
-        clean: try clean.activation(of: site),
-        noisy: try loud.activation(of: site))
+        neurons: try neuronSites.map { DoubleMatrix(try sound(of: clean, at: $0)).columnMeans },
+        clean: try sound(of: clean, at: site), noisy: try sound(of: loud, at: site))
     }
     let moves = try mapInParallel(pairs.count) { i -> Tensor? in
-      let asked = try questions(for: pairs[i], root: root)
-      let (clean, corrupt) = try model.sharingFrames(asked.clean, asked.corrupt)
+      let (clean, corrupt) = try sharingFrames(pairs[i], root: root)
       let window = Window.milliseconds(pairs[i].onset, pairs[i].onset + rules.moment)
       return try Selection(
         Cell(site, window), base: corrupt, source: clean, .identity)?.move
@@ -87,34 +79,39 @@ extension SpeechModel {
       noise: try .principal(ofMoves: apart - said))
   }
 
-  /// What each neuron of the encoder mends of recordings in noise that are written wrong, by layer and neuron,
-  /// in nats of the right transcript over the written one; and how many recordings those are.
+  /// What each neuron of the encoder mends of a recording, in nats a token of the text that noise takes away over
+  /// the written one.
   ///
-  /// - Parameters:
-  ///   - steps: of the path on which the estimate is integrated
-  ///   - words: in which the transcript is asked for
+  /// - Parameter steps: of the path on which the estimate is integrated
+  public func neuronMending(_ noisy: NoisyRecording, steps: Int, root: String) throws
+    -> NeuronMending
+  {
+    try mendingQuestions(noisy, root: root).map { try mending($0, steps: steps) } ?? .nothing
+  }
+}
+
+extension SpeechModel {
+  /// The mean over recordings of a model that is asked for the transcript in other words, and of how many of them
+  /// noise makes the text wrong.
+  ///
   /// - Throws: where noise makes no text wrong, so that there is nothing to mend.
   public func neuronMending(
-    _ noisy: [NoisyRecording], steps: Int, asked words: String = "transcribe:", root: String
+    _ noisy: [NoisyRecording], steps: Int, asked words: String, root: String
   ) throws -> (mending: [[Double]], mistaken: Int) {
-    let mended = try mapInParallel(noisy.count) { i -> [[Double]]? in
-      let recording = noisy[i]
-      let written = try transcript(input(hearing: recording.noisy(root: root), asked: words))
-      let isRight = try written == textTokens(recording.text)
-      return isRight
-        ? nil : try mending(recording, written: written, steps: steps, asked: words, root: root)
-    }.compactMap { $0 }
-    guard let first = mended.first else {
+    try mapInParallel(noisy.count) { i in
+      try mendingQuestions(noisy[i], asked: words, root: root)
+        .map { try mending($0, steps: steps) } ?? .nothing
+    }.mean(of: folder)
+  }
+}
+
+extension [NeuronMending] {
+  /// The mean over those recordings that noise makes wrong, and how many those are.
+  fileprivate func mean(of folder: String) throws -> (mending: [[Double]], mistaken: Int) {
+    let wrong = compactMap(\.byLayer)
+    guard let first = wrong.first else {
       throw CellError("\(folder): writes every recording in noise rightly; take louder noise")
     }
-    return (first.indices.map { layer in columnMeans(mended.map { $0[layer] }) }, mended.count)
-  }
-
-  /// What is written, where something may be changed on the way.
-  func transcript(_ input: ModelInput, changing tap: SpeakingTap? = nil) throws -> [Int] {
-    var config = GenerationConfig()
-    config.endTokens = endTokens
-    config.limit = 16
-    return try model.generate(input, config, changing: tap) { _ in }.tokens
+    return (first.indices.map { layer in columnMeans(wrong.map { $0[layer] }) }, wrong.count)
   }
 }

@@ -58,3 +58,30 @@ public struct NoisyRecording: Sendable {
   }
   public func clean(root: String) throws -> Waveform { try recorded.waveform(root: root) }
 }
+
+extension [NoisyRecording] {
+  /// So many of them, sentences and noises each in turn, so that few hold every noise as often.
+  ///
+  /// Every so many-th of a list whose noises follow one another would hold some noises alone.
+  public func inTurn(_ most: Int) -> [NoisyRecording] {
+    guard most < count else { return self }
+    var sentences: [String] = []
+    var bySentence: [String: [NoisyRecording]] = [:]
+    for recording in self {
+      if bySentence[recording.group] == nil { sentences.append(recording.group) }
+      bySentence[recording.group, default: []].append(recording)
+    }
+    let noises = bySentence.values.map(\.count).max() ?? 1
+    // Where both turns come round together, the noises go on by one.
+    let round = sentences.count * noises / greatestCommonDivisor(sentences.count, noises)
+    return (0..<(sentences.count * noises)).lazy.compactMap { i in
+      let own = bySentence[sentences[i % sentences.count]]!
+      let place = (i + i / round) % noises
+      return place < own.count ? own[place] : nil
+    }.prefix(most).map { $0 }
+  }
+}
+
+private func greatestCommonDivisor(_ a: Int, _ b: Int) -> Int {
+  b == 0 ? a : greatestCommonDivisor(b, a % b)
+}

@@ -70,6 +70,9 @@ private let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     #expect(score.errors == 4.0 / 3.0)
     #expect(score.exact == third)
     #expect(heard[trial.arm, NoiseStrength(1, by: 0.5)] == [])
+    // Figures are spelled out, as far as the sentences count.
+    heard[trial.arm, trial.strength] = [" Pat 1.", "pat 11"]
+    #expect(heard.score(trial, of: "pat one") == (0.5, 0.5))
   }
 
   @Test func rulesSayWhatIsMissing() throws {

@@ -60,6 +60,21 @@ private let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     }
   }
 
+  /// Every fifth of a list in which ten noises follow one another would be in two noises alone.
+  @Test(arguments: ["discovery", "validation", "test"], [7, 40, 100])
+  func fewRecordingsHoldEveryNoiseAsOften(_ split: String, _ count: Int) throws {
+    let all = try noise.pairs.filter { $0.split == split }.map { try NoisyRecording($0) }
+      .filter { rules.ratios.contains($0.noise!.ratio) }
+    let some = all.inTurn(count)
+    #expect(some.count == count && Set(some.map(\.id)).count == count)
+    func spread(_ numbers: [Int]) -> Int { numbers.max()! - numbers.min()! }
+    let noises = Dictionary(grouping: some) { "\($0.noise!.kind) \($0.noise!.ratio)" }
+    #expect(spread(noises.values.map(\.count)) <= 1 && noises.count == min(10, count))
+    #expect(spread(Dictionary(grouping: some, by: \.group).values.map(\.count)) <= 1)
+    #expect(Set(all.inTurn(.max).map(\.id)) == Set(all.map(\.id)))
+    #expect(Set(all.inTurn(all.count - 1).map(\.id)).count == all.count - 1)
+  }
+
   @Test func whatIsNoMixtureIsRefused() {
     let error = #expect(throws: CellError.self) { try NoisyRecording(pairs[0]) }
     #expect(error?.description.contains("noise set") == true)
