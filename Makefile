@@ -42,7 +42,7 @@ QUICK := method-on-one-pair:12 e1-causal-map:24 maps-by-model:12 search-methods:
   ablations-of-the-part:1 rivals-tracing:6 rivals-circuits:6 rivals-features:6
 
 .PHONY: help deps deps-fetch deps-all deps-explorer deps-paper deps-cluster build quick figure1 figure2 e1 figure3 figure4 figure5 figure6 e3 figureS1 figureS2 \
-  figureS3 figureS4 figureS5 figureS9 figureS10 ablations rivals rivals-tracing rivals-circuits rivals-features rivals-published rivals-whisper rivals-paths rivals-spirit rivals-hallucination rivals-probes \
+  figureS3 figureS4 figureS5 figureS9 figureS10 figureS11 ablations rivals rivals-tracing rivals-circuits rivals-features rivals-published rivals-whisper rivals-paths rivals-spirit rivals-hallucination rivals-probes \
   sanity sanity-published test test-cluster models models-seeds models-efficiency models-published data published corpus sounds \
   check evaluate evaluate-published parity oracles bench break tour pages explorer paper abstract readme provenance crate docs fuzz lint clean
 
@@ -157,6 +157,10 @@ figure6: deps ## Figure 6: speech in noise, with interventions where the map poi
 figureS10: deps ## Figure S10: noise that is made for one wrong word, and what interventions leave of it (8 min).
 	@swift build -c release --product e3-wrong-word
 	@$(BIN)/e3-wrong-word $(RUN)
+
+figureS11: deps ## Figure S11: speech in noise and published Whispers, with the same interventions, after make published (not part of the paper yet; 50 min by count, 8.3 GiB).
+	@swift build -c release --product e3-noise-published
+	@$(BIN)/e3-noise-published $(RUN)
 
 e3: figure6 figureS10 figure5 ## Experiment E3: Figures 6, S10 and 5; the last after make published (38 min).
 

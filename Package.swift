@@ -13,8 +13,10 @@ let experiments = [
   "causal-transfer", "sanity-checks", "published-whisper", "published-hallucination",
   "published-speech-lm", "published-subspace", "published-transfer", "published-sanity",
   "e3-hallucination", "e3-noise", "ablations-of-the-map", "ablations-of-the-part",
-  "ablation-of-the-seed", "data-efficiency", "e3-wrong-word", "rivals-tracing", "rivals-circuits",
-  "rivals-features", "rivals-published", "rivals-whisper", "rivals-paths", "rivals-spirit",
+  "ablation-of-the-seed", "data-efficiency", "e3-wrong-word", "e3-noise-published",
+  "rivals-tracing",
+  "rivals-circuits", "rivals-features", "rivals-published", "rivals-whisper", "rivals-paths",
+  "rivals-spirit",
   "rivals-hallucination", "rivals-probes",
 ]
 
