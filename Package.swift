@@ -14,10 +14,8 @@ let experiments = [
   "published-speech-lm", "published-subspace", "published-transfer", "published-sanity",
   "e3-hallucination", "e3-noise", "ablations-of-the-map", "ablations-of-the-part",
   "ablation-of-the-seed", "data-efficiency", "e3-wrong-word", "e3-noise-published",
-  "rivals-tracing",
-  "rivals-circuits", "rivals-features", "rivals-published", "rivals-whisper", "rivals-paths",
-  "rivals-spirit",
-  "rivals-hallucination", "rivals-probes",
+  "rivals-tracing", "rivals-circuits", "rivals-features", "rivals-published", "rivals-whisper",
+  "rivals-paths", "rivals-spirit", "rivals-hallucination", "rivals-probes",
 ]
 
 /// Every x86-64 machine that the determinism contract covers has AVX2 and FMA. SwiftPM takes no such

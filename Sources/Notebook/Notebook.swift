@@ -67,10 +67,10 @@ public final class Notebook {
     program = attempt { try Digest.ofExecutable.get() }
     destination = attempt { try outputFolder(options, root: root, file: file) }
 
+    // Quick runs of other sizes are other runs: what later cells compute depends on how much earlier ones had.
+    let quick = options.quick.map { "-quick-\($0)" } ?? ""
     let journals = (environment("TAP_CELLS") ?? root.map { "\($0)/.build/cells" })
-      .map {
-        "\($0)/\(name)\(options.own.isEmpty ? "" : "-own")\(options.quick == nil ? "" : "-quick")"
-      }
+      .map { "\($0)/\(name)\(options.own.isEmpty ? "" : "-own")\(quick)" }
     if options.list { Notebook.tell(outline(of: file, journals: journals, program: program)) }
     (journalFolder, lock) = openJournals(journals)
     if options.fresh, let journalFolder { removeFiles(in: journalFolder) }

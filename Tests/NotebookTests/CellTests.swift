@@ -99,6 +99,20 @@ struct CellTests {
     #expect(squares().computed == 0)
   }
 
+  /// Items of a later cell depend on how many an earlier one had, as strengths that were chosen do.
+  @Test func quickRunsOfOtherSizesShareNothing() {
+    func shares(_ count: String) -> [Double] {
+      let notebook = checkout.notebook("--quick", count)
+      let number = notebook.cell("numbers", over: 0..<20, key: \.description) { $0 }.count
+      return notebook.cell("shares", over: 0..<20, key: \.description) {
+        Double($0) / Double(number)
+      }
+    }
+    #expect(shares("2") == [0, 0.5])
+    #expect(shares("4") == [0, 0.25, 0.5, 0.75])
+    #expect(shares("2") == [0, 0.5])
+  }
+
   @Test(arguments: [1, 7, 8, 9, 20, 43, 44, 45, 52, 53])
   func aTornRecordIsCutOff(lost: Int) throws {
     _ = squares()

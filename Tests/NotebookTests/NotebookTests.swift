@@ -81,7 +81,7 @@ struct NotebookTests {
     let row = try Ledger(readingIfPresent: checkout.path("build/own/paper/numbers.tsv"))["claim.C1"]
     #expect(row?.value == 0 && row?.claim == "exploratory, does not hold: it is there")
     #expect(checkout.read("paper/numbers.tsv") == before && checkout.files("figures") == [])
-    #expect(checkout.files(".build/cells").contains("e-own-quick"))
+    #expect(checkout.files(".build/cells").contains("e-own-quick-3"))
     let record = try JSON(
       parsing: #require(checkout.read("build/own/build/e.run.json")), name: "record")
     #expect(record["own"] == ["model": "m"])
