@@ -158,11 +158,11 @@ figureS10: deps ## Figure S10: noise that is made for one wrong word, and what i
 	@swift build -c release --product e3-wrong-word
 	@$(BIN)/e3-wrong-word $(RUN)
 
-figureS11: deps ## Figure S11: speech in noise and published Whispers, with the same interventions, after make published (not part of the paper yet; 50 min by count, 8.3 GiB).
+figureS11: deps ## Figure S11: speech in noise and published Whispers, with the same interventions, after make published (60 min, 8.3 GiB).
 	@swift build -c release --product e3-noise-published
 	@$(BIN)/e3-noise-published $(RUN)
 
-e3: figure6 figureS10 figure5 ## Experiment E3: Figures 6, S10 and 5; the last after make published (38 min).
+e3: figure6 figureS10 figure5 figureS11 ## Experiment E3: Figures 6, S10, 5 and S11; the last two after make published (100 min by count).
 
 figureS5: deps ## Figure S5: directions of its projector's output that carry the answer, needing the same (not run whole yet; an hour by count).
 	@swift build -c release --product published-subspace
@@ -186,7 +186,7 @@ rivals-circuits: deps ## Rivals: what a search is worth, as MIB measures it (1 m
 	@swift build -c release --product rivals-circuits
 	@$(BIN)/rivals-circuits $(RUN)
 
-rivals-features: deps ## Rivals: SPIRIT's neurons, AR&D's and AudioSAE's features (3 min).
+rivals-features: deps ## Rivals: SPIRIT's neurons, AR&D's and AudioSAE's features (7 min).
 	@swift build -c release --product rivals-features
 	@$(BIN)/rivals-features $(RUN)
 
@@ -214,7 +214,7 @@ rivals-probes: deps ## Rivals: what probes of published Whispers read, after mak
 	@swift build -c release --product rivals-probes
 	@$(BIN)/rivals-probes $(RUN)
 
-rivals: rivals-tracing rivals-circuits rivals-features rivals-published rivals-whisper rivals-paths rivals-spirit rivals-hallucination rivals-probes ## Other procedures beside their controls and TAP; the last six after make published (60 min).
+rivals: rivals-tracing rivals-circuits rivals-features rivals-published rivals-whisper rivals-paths rivals-spirit rivals-hallucination rivals-probes ## Other procedures beside their controls and TAP; the last six after make published (64 min).
 
 sanity-published: deps ## The rows of that model in Figure S6, which make sanity draws; after make published (12 min).
 	@swift build -c release --product published-sanity
@@ -296,7 +296,7 @@ sounds: deps ## Make the sounds that are not speech again and compare them with 
 # The small checkpoints' experiments, whose figures the paper takes; each skips what is unchanged.
 PAPER_RUNS := method-on-one-pair e1-causal-map maps-by-model search-methods e1-across-models e3-noise e3-wrong-word causal-transfer sanity-checks \
   ablations-of-the-map ablations-of-the-part rivals-tracing rivals-circuits rivals-features
-PUBLISHED_RUNS := published-whisper published-hallucination published-speech-lm published-subspace published-transfer published-sanity e3-hallucination \
+PUBLISHED_RUNS := published-whisper published-hallucination published-speech-lm published-subspace published-transfer published-sanity e3-hallucination e3-noise-published \
   rivals-published rivals-whisper rivals-paths rivals-spirit rivals-hallucination rivals-probes
 # What `make check ONLY=` takes beside the name of a program.
 ONLY_e1 := e1-causal-map maps-by-model e1-across-models

@@ -42,7 +42,7 @@ let noiseRules = notebook.tracked("paper/preregistration-noise.json", as: "noise
 @MainActor func inNoise(_ split: String) -> [NoisyRecording] {
   attempt {
     try noise.pairs.filter { $0.split == split }.map { try NoisyRecording($0) }
-      .filter { noiseRules.ratios.contains($0.noise!.ratio) }.spread(24)
+      .filter { noiseRules.ratios.contains($0.noise!.ratio) }.inTurn(24)
   }
 }
 
@@ -112,13 +112,16 @@ let sparseSite = SpeechModel.transferSite
 let bothSplits = FitAndHeld(fit: rules.searchSplit, held: rules.selectionSplit)
 let swapPairs = bothSplits.map { split in study.suite.pairs.filter { $0.split == split } }
 let sounds = bothSplits.map { split in study.suite.utterances.filter { $0.split == split } }
-let clips = FitAndHeld(fit: (sounds.fit, swapPairs.fit), held: (sounds.held, swapPairs.held)).map {
-  (sounds, pairs) in
-  attempt {
-    try speech.conceptClips(
-      sounds, of: pairs, at: sparseSite, embeddedBy: Site(.encoder, 1, .residPost), root: root)
+let recorded = FitAndHeld(fit: (sounds.fit, swapPairs.fit), held: (sounds.held, swapPairs.held))
+@MainActor func heard(at site: Site) -> FitAndHeld<[ConceptClip]> {
+  recorded.map { (sounds, pairs) in
+    attempt {
+      try speech.conceptClips(
+        sounds, of: pairs, at: site, embeddedBy: Site(.encoder, 1, .residPost), root: root)
+    }
   }
 }
+let clips = heard(at: sparseSite)
 let sparse = SparseSetting(.topK(8), expansion: 4)
 let sparseNumbers = notebook.cell("AR&D: autoencoder") {
   try sparse.trained(
@@ -129,15 +132,19 @@ let described = notebook.cell("AR&D: retrieval") {
   try dictionary.concepts(
     in: clips.fit, [.phones(of: clips.fit), .layer(of: clips.fit)], concepts.split("retrieval"))
 }
-let swaps = swapPairs.map { pairs in
-  attempt {
-    try mapInParallel(pairs.count) { i in
-      try speech.exchanges(pairs[i], .lexical, moment: 120, root: root)
-    }.compactMap { $0 }.filter {
-      PairFilter(minimumGap: rules.minimumGap).reason(clean: $0.clean, corrupt: $0.corrupt) == nil
+@MainActor func exchanged(at site: Site) -> FitAndHeld<[ExchangedPair]> {
+  swapPairs.map { pairs in
+    attempt {
+      try mapInParallel(pairs.count) { i in
+        try speech.exchanges(pairs[i], .lexical, at: [site], moment: 120, root: root)[0]
+      }.compactMap { $0 }.filter {
+        PairFilter(minimumGap: rules.minimumGap).reason(clean: $0.clean, corrupt: $0.corrupt)
+          == nil
+      }
     }
   }
 }
+let swaps = exchanged(at: sparseSite)
 let discovered = attempt {
   try SubspaceStudy(fit: swaps.fit.flatMap { [$0.sufficiency, $0.necessity] })
 }
@@ -160,6 +167,36 @@ rows.append(
     effect: named.recovery, control: named.matched, tap: causal.recovery,
     holds: named.over.low > 0 && named.recovery.value >= causal.recovery.value / 2))
 
+// ### Other layers and sizes
+//
+// The same behind each layer of the encoder and at the connector's output, with 4, 8 and 16 times as many features
+// as numbers and with another form of sparsity, 250 steps each: what is explained, whether a second seed finds the
+// same features, how alike the clips of the eight that the procedure takes are beside drawn clips, and what these
+// carry beside features as active and beside the eight of the largest exact effect. Nothing is claimed of it.
+
+let settings =
+  [4, 8, 16].map { SparseSetting(.topK(8), expansion: $0) }
+  + [SparseSetting(.batchTopK(8), expansion: 4)]
+let layers = speech.model.mapSites.filter { $0.stage == .encoder && $0.layer != nil }
+var lines = [ConceptLayer.columns]
+for site in layers + [sparseSite] {
+  let (clips, swaps) = (heard(at: site), exchanged(at: site))
+  let found = notebook.cell("AR&D: \(site)", over: settings, key: \.name) { setting in
+    try ConceptLayer(
+      setting, clips: clips, swaps: swaps, count: 8, steps: 250, families: 4,
+      draws: rules.bootstrapDraws, concepts.split("\(site)").split(setting.name))
+  }
+  for (setting, layer) in zip(settings, found) {
+    for (what, value) in layer.estimates {
+      notebook.number("rivals.ard.at.\(site).\(setting.form)\(setting.expansion).\(what)", value)
+    }
+    lines.append(layer.line(at: site, setting))
+  }
+}
+notebook.output("figures/rivals-layers.tsv", text: lines.map { $0 + "\n" }.joined())
+
+// ### Steering
+//
 // Steering adds the feature that tells the clean member's phone from the corrupt one's, on the discovery
 // split, at every position of the corrupt member's sound, in units of its largest activation. A text is
 // turned where it has the clean member's word and is a text of the task. The strength is the smallest of

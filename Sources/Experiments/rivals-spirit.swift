@@ -35,7 +35,7 @@ let noiseRules = notebook.tracked("paper/preregistration-noise.json", as: "noise
 @MainActor func inNoise(_ split: String, _ count: Int) -> [NoisyRecording] {
   attempt {
     try noise.pairs.filter { $0.split == split }.map { try NoisyRecording($0) }
-      .filter { noiseRules.ratios.contains($0.noise!.ratio) }.spread(count)
+      .filter { noiseRules.ratios.contains($0.noise!.ratio) }.inTurn(count)
   }
 }
 
