@@ -146,7 +146,7 @@ figure4: deps ## Figure 4: a speech LM of two published halves, after make publi
 	@swift build -c release --product published-speech-lm
 	@$(BIN)/published-speech-lm $(RUN)
 
-figure5: deps ## Figure 5: what leaves out the texts that published Whispers write where nobody speaks, after make published (11 min).
+figure5: deps ## Figure 5: what leaves out the texts that published Whispers write where nobody speaks, after make published (28 min).
 	@swift build -c release --product e3-hallucination
 	@$(BIN)/e3-hallucination $(RUN)
 
@@ -162,7 +162,7 @@ figureS11: deps ## Figure S11: speech in noise and published Whispers, with the 
 	@swift build -c release --product e3-noise-published
 	@$(BIN)/e3-noise-published $(RUN)
 
-e3: figure6 figureS10 figure5 figureS11 ## Experiment E3: Figures 6, S10, 5 and S11; the last two after make published (100 min by count).
+e3: figure6 figureS10 figure5 figureS11 ## Experiment E3: Figures 6, S10, 5 and S11; the last two after make published (117 min by count).
 
 figureS5: deps ## Figure S5: directions of its projector's output that carry the answer, needing the same (not run whole yet; an hour by count).
 	@swift build -c release --product published-subspace

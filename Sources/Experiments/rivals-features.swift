@@ -144,10 +144,11 @@ let described = notebook.cell("AR&D: retrieval") {
     }
   }
 }
-let swaps = exchanged(at: sparseSite)
-let discovered = attempt {
-  try SubspaceStudy(fit: swaps.fit.flatMap { [$0.sufficiency, $0.necessity] })
+@MainActor func choosing(on pairs: [ExchangedPair]) -> SubspaceStudy {
+  attempt { try SubspaceStudy(fit: pairs.flatMap { [$0.sufficiency, $0.necessity] }) }
 }
+let swaps = exchanged(at: sparseSite)
+let discovered = choosing(on: swaps.fit)
 let swapped = notebook.cell("AR&D: swaps") {
   let causal = try discovered.causal(8, of: dictionary, proposed: 32)
   return try swaps.held.map(\.sufficiency).swapping(
@@ -181,10 +182,12 @@ let layers = speech.model.mapSites.filter { $0.stage == .encoder && $0.layer != 
 var lines = [ConceptLayer.columns]
 for site in layers + [sparseSite] {
   let (clips, swaps) = (heard(at: site), exchanged(at: site))
+  let discovered = choosing(on: swaps.fit)
   let found = notebook.cell("AR&D: \(site)", over: settings, key: \.name) { setting in
     try ConceptLayer(
-      setting, clips: clips, swaps: swaps, count: 8, steps: 250, families: 4,
-      draws: rules.bootstrapDraws, concepts.split("\(site)").split(setting.name))
+      setting, clips: clips, study: discovered, held: swaps.held.map(\.sufficiency), count: 8,
+      steps: 250, families: 4, draws: rules.bootstrapDraws,
+      concepts.split("\(site)").split(setting.name))
   }
   for (setting, layer) in zip(settings, found) {
     for (what, value) in layer.estimates {

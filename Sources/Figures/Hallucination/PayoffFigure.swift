@@ -49,8 +49,8 @@ public struct PayoffArea: Sendable {
 public func payoffFigure(
   curves: [PayoffCurve], rows: [PayoffRow], areas: [PayoffArea], cost: Double
 ) -> DrawnFigure {
-  var figure = Figure(width: Figure.full, height: 122)
-  let bands = figure.area.rows([58, 58], gap: 2)
+  var figure = Figure(width: Figure.full, height: 136)
+  let bands = figure.area.rows([58, 72], gap: 2)
   let top = bands[0].columns([88, 90], gap: 2)
   figure.add(curvePanel(curves, cost, in: top[0]))
   let (read, scores) = (areas.map(\.model).uniqued, areas.map(\.score).uniqued)
@@ -60,7 +60,7 @@ public func payoffFigure(
       x: .linear("Area under the receiver operating characteristic", 0...1.03, ticks: 5),
       items: scores, models: read, names: 40, lines: [0.5, 1], legend: .topLeft, in: top[1]
     ) { m, s in areas.first { $0.model == read[m] && $0.score == scores[s] }?.area })
-  let below = bands[1].columns([108, 70], gap: 1)
+  let below = bands[1].columns([110, 68], gap: 1)
   let models = rows.map(\.model).uniqued
   let arms = TextArm.allCases
   func value(_ path: KeyPath<PayoffRow, Estimate?>) -> (Int, Int) -> Estimate? {
@@ -70,7 +70,7 @@ public func payoffFigure(
     dotPanel(
       "c", "Kinds of sound that nothing was chosen on",
       x: .linear("Share of sounds with words left", -0.03...1.03, ticks: 5),
-      items: arms.map(\.rawValue), models: models, names: 38, lines: [0, 1],
+      items: arms.map(\.rawValue), models: models, names: 42, lines: [0, 1],
       missing: "no strength below the cost", in: below[0], value(\.rate)))
   let ends = rows.compactMap(\.cost).flatMap { [$0.low, $0.high] }.filter(\.isFinite)
   figure.add(
@@ -90,14 +90,21 @@ private let caption =
   + "that it costs on speech, by strength, on validation in tiny.en, chosen strengths ringed; how "
   + "well scores tell speech from sounds; and both quantities on kinds of sound, speakers and sentences that "
   + "nothing was chosen on, beside Whisper's own rule, its p(no speech) at the threshold that changed models "
-  + "are read with, directions and heads drawn at random and a gate on the log-mel. Strengths that cost more "
-  + "than the axis of a holds are in the table."
+  + "are read with, directions and heads drawn at random and a gate on the log-mel. Mean donors, along the axis "
+  + "and of heads, were added afterwards and are exploratory. Strengths that cost more than the axis of a holds "
+  + "are in the table."
 
 private func curvePanel(_ curves: [PayoffCurve], _ cost: Double, in area: Rect) -> Panel {
-  var marks: [any Mark] = [ReferenceLine.vertical(cost)]
+  // Rings come first, so that they hide no point.
+  var rings: [any Mark] = [ReferenceLine.vertical(cost)]
+  var marks: [any Mark] = []
   var entries: [LegendEntry] = []
-  let drawn: [TextArm] = [.own, .noSpeech, .gate, .drawnGate, .melGate, .move, .prune]
+  let drawn: [TextArm] = [
+    .own, .noSpeech, .gate, .drawnGate, .melGate, .move, .prune, .mean, .headMean,
+  ]
   let right = 0.3
+  let least = curves.filter { drawn.contains($0.arm) }.flatMap(\.points).map(\.cost).min() ?? 0
+  let left = min(least, 0) - 0.02
   for (i, arm) in drawn.enumerated() {
     guard let curve = curves.first(where: { $0.arm == arm }) else { continue }
     let color = Palette.categories[i % Palette.categories.count]
@@ -108,15 +115,15 @@ private func curvePanel(_ curves: [PayoffCurve], _ cost: Double, in area: Rect) 
       Points(points, symbol, color, size: 1),
     ]
     if let chosen = curve.points.first(where: { $0.strength == curve.chosen }), arm != .own {
-      marks.append(Points([Datum(chosen.cost, chosen.rate)], .hollowCircle, .ink, size: 2.4))
+      rings.append(Points([Datum(chosen.cost, chosen.rate)], .hollowCircle, .ink, size: 2.4))
     }
     entries.append(LegendEntry(arm.rawValue, .symbol(symbol, color)))
   }
   marks.append(Legend(.topRight, entries))
   return Panel(
     "a", "Strengths, on validation, in tiny.en", in: area,
-    x: .linear("Cost: word error rate on speech", -0.02...right, ticks: 4),
-    y: .linear("Share of sounds with words left", -0.03...1.03, ticks: 4), marks)
+    x: .linear("Cost: word error rate on speech", left...right, ticks: 4),
+    y: .linear("Share of sounds with words left", -0.03...1.03, ticks: 4), rings + marks)
 }
 
 /// What one model wrote for each recording as it is, and where the recording lies, one a line: for a reader,

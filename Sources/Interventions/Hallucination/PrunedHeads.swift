@@ -43,13 +43,25 @@ public func rankedHeads(ofTable path: String, model: String) throws -> [CrossHea
 ///
 /// - Parameter width: numbers a head
 public func pruning(_ heads: [CrossHead], width: Int) -> SpeakingTap {
-  let bySite = Dictionary(grouping: heads, by: \.site).mapValues { $0.map(\.head) }
-  return SpeakingTap(Set(bySite.keys)) { site, x, _ in
+  let nothing = [Float](repeating: 0, count: width)
+  return setting(heads, width: width) { _, _ in nothing }
+}
+
+/// A decoder in which these heads gather something else at every position.
+///
+/// - Parameter value: what one of them gathers at a position, `width` numbers
+func setting(
+  _ heads: [CrossHead], width: Int,
+  to value: @escaping (_ head: CrossHead, _ position: Int) -> [Float]
+) -> SpeakingTap {
+  let bySite = Dictionary(grouping: heads, by: \.site)
+  return SpeakingTap(Set(bySite.keys)) { site, x, positions in
     var numbers = x.numbers
-    for row in 0..<x.rows {
+    // Rows behind the positions are padding, which nothing reads.
+    for (row, position) in (positions ?? 0..<x.rows).enumerated() {
       for head in bySite[site]! {
-        let start = row * x.width + head * width
-        for i in start..<(start + width) { numbers[i] = 0 }
+        let start = row * x.width + head.head * width
+        numbers.replaceSubrange(start..<(start + width), with: value(head, position))
       }
     }
     return Tensor(x.shape, numbers)

@@ -8,7 +8,7 @@ import Tensor
 public struct SpeechAxis: Codable, Sendable {
   /// The mean over sounds, and the direction along which is read.
   private let origin: [Double]
-  private let direction: [Double]
+  let direction: [Double]
   /// How far the mean of speech lies from that of sounds along the direction, times its length.
   private let span: Double
 
@@ -47,6 +47,9 @@ public struct SpeechAxis: Codable, Sendable {
   public func position(of mean: [Double]) -> Double {
     zip(zip(mean, origin), direction).reduce(0) { $0 + ($1.0.0 - $1.0.1) * $1.1 } / span
   }
+
+  /// How many times the direction leads from 0 to 1 on it.
+  var stepToSpeech: Double { span / square(direction) }
 
   /// Moves a recording's positions further to the side on which it lies: by so many times its distance
   /// from the middle, along the direction.

@@ -1,5 +1,5 @@
 // Whether a text is left, where nobody speaks and where somebody does: rates, what they cost, and the
-// strength that is chosen (`paper/definitions.md`, D137).
+// strength that is chosen (`paper/definitions.md`, D137 and D175).
 
 import Speech
 import Tensor
@@ -51,6 +51,16 @@ public enum TextArm: String, Sendable, CaseIterable {
   case drawnMove = "move, drawn direction"
   case prune
   case drawnPrune = "prune, drawn heads"
+  /// The same with activations along the axis, or of some heads, as they are on average; exploratory.
+  case mean = "mean donor"
+  case drawnMean = "mean donor, drawn direction"
+  case headMean = "mean donor of heads"
+  case drawnHeadMean = "mean donor of drawn heads"
+
+  /// Whether there are several draws of it.
+  var isDrawn: Bool {
+    [.drawnGate, .drawnMove, .drawnPrune, .drawnMean, .drawnHeadMean].contains(self)
+  }
 
   /// The strengths that are tried, in the order in which equals are taken.
   public func strengths(_ rules: HallucinationRules) -> [Double] {
@@ -60,7 +70,8 @@ public enum TextArm: String, Sendable, CaseIterable {
     case .noSpeech: rules.thresholds
     case .gate, .drawnGate, .melGate: rules.gates
     case .move, .drawnMove: rules.moves
-    case .prune, .drawnPrune: rules.heads.map(Double.init)
+    case .mean, .drawnMean: [1]
+    case .prune, .drawnPrune, .headMean, .drawnHeadMean: rules.heads.map(Double.init)
     }
   }
 
@@ -71,11 +82,11 @@ public enum TextArm: String, Sendable, CaseIterable {
     func left(_ hearing: Hearing, _ isKept: Bool) -> TextLeft {
       TextLeft(of: hearing, kept: isKept, reference: recording.text)
     }
-    func changed(_ change: TextChange, _ draw: Int? = nil) -> TextLeft {
-      let hearing = heard.with(change, strength, draw: draw)
+    func changed(_ draw: Int) -> TextLeft {
+      let hearing = heard.with(self, strength, draw: draw)
       return left(hearing, hearing.noSpeech <= rules.read)
     }
-    let (plain, draws) = (heard.plain, heard.drawn.indices)
+    let plain = heard.plain
     return switch self {
     case .all: left(plain, true)
     case .own: left(plain, !plain.isTakenForSilence)
@@ -83,10 +94,9 @@ public enum TextArm: String, Sendable, CaseIterable {
     case .gate: left(plain, heard.axis >= strength)
     case .drawnGate: .mean(of: heard.drawn.map { left(plain, $0 >= strength) })
     case .melGate: left(plain, heard.mel >= strength)
-    case .move: changed(.move)
-    case .drawnMove: .mean(of: draws.map { changed(.drawnMove, $0) })
-    case .prune: changed(.prune)
-    case .drawnPrune: .mean(of: draws.map { changed(.drawnPrune, $0) })
+    case .move, .prune, .mean, .headMean: changed(0)
+    case .drawnMove, .drawnPrune, .drawnMean, .drawnHeadMean:
+      .mean(of: heard.drawn.indices.map(changed))
     }
   }
 }

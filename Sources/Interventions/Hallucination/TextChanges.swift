@@ -1,5 +1,5 @@
 // A recording heard as it is, and with each change of the activations that carry that there is speech
-// (`paper/definitions.md`, D135 and D136).
+// (`paper/definitions.md`, D135, D136 and D175).
 
 import Speech
 import Tensor
@@ -10,15 +10,19 @@ public struct TextChanges: Sendable {
   public let mel: SpeechAxis
   /// Directions as long as the axis that are drawn.
   public let drawn: [SpeechAxis]
-  /// Heads of cross-attention, the strongest first.
+  /// More of them, of which only the place of a recording is read.
+  public let crowd: [SpeechAxis]
+  /// Heads of cross-attention, the strongest first, and what they gather from sounds on average.
   public let heads: [CrossHead]
+  public let gathered: GatheredMeans
 
   /// - Parameters:
   ///   - means: of recordings, and whether somebody speaks in each
-  ///   - draws: of directions
+  ///   - gathered: from sounds that are not speech
+  ///   - draws: of directions, and of those of which only the place is read
   public init(
-    _ means: [(heard: HeardMeans, isSpeech: Bool)], heads: [CrossHead], draws: Int,
-    _ random: Random
+    _ means: [(heard: HeardMeans, isSpeech: Bool)], heads: [CrossHead],
+    gathered: [GatheredMeans], draws: Int, crowd: Int, _ random: Random
   ) throws {
     func of(_ part: (HeardMeans) -> [Double]) throws -> SpeechAxis {
       try SpeechAxis(
@@ -29,19 +33,9 @@ public struct TextChanges: Sendable {
     self.axis = axis
     mel = try of(\.mel)
     drawn = try (0..<draws).map { try axis.drawn(random.split("direction").split($0)) }
+    self.crowd = try (0..<crowd).map { try axis.drawn(random.split("crowd").split($0)) }
     self.heads = heads
-  }
-}
-
-/// What is done to activations; of the drawn kinds each draw by itself.
-public enum TextChange: String, Sendable {
-  case move
-  case drawnMove = "drawn move"
-  case prune
-  case drawnPrune = "drawn prune"
-
-  func name(_ strength: Double, _ draw: Int? = nil) -> String {
-    "\(rawValue) \(strength)" + (draw.map { " \($0)" } ?? "")
+    self.gathered = try GatheredMeans(over: gathered)
   }
 }
 
@@ -52,26 +46,39 @@ public struct HeardText: Codable, Sendable {
   public let axis: Double
   public let mel: Double
   public let drawn: [Double]
+  public let crowd: [Double]
   /// Whether a move by nothing, made like any other, leaves everything as it is.
   public let isInert: Bool
-  let changed: [String: Hearing]
+  /// By arm, strength and draw.
+  private let changed: [String: Hearing]
 
-  /// With a change.
-  func with(_ change: TextChange, _ strength: Double, draw: Int? = nil) -> Hearing {
-    changed[change.name(strength, draw)]!
+  init(
+    plain: Hearing, axis: Double, mel: Double, drawn: [Double], crowd: [Double], isInert: Bool,
+    changed: [String: Hearing]
+  ) {
+    (self.plain, self.axis, self.mel, self.drawn) = (plain, axis, mel, drawn)
+    (self.crowd, self.isInert, self.changed) = (crowd, isInert, changed)
+  }
+
+  static func key(_ arm: TextArm, _ strength: Double, _ draw: Int) -> String {
+    "\(arm.rawValue) \(strength) \(draw)"
+  }
+
+  /// With the change of an arm.
+  func with(_ arm: TextArm, _ strength: Double, draw: Int) -> Hearing {
+    changed[HeardText.key(arm, strength, draw)]!
   }
 }
 
 extension Recogniser {
-  /// Hears a recording with every change.
+  /// Hears a recording as it is, and with the changes of every arm that makes some.
   ///
   /// - Parameters:
-  ///   - moves: how far it is moved along the axis
-  ///   - heads: how many heads are pruned
+  ///   - strengths: of each arm; of those that it does not name none
   ///   - limit: the most tokens of a transcript
   ///   - random: of the heads that are drawn
   public func hear(
-    _ recording: Recording, _ changes: TextChanges, moves: [Double], heads: [Int], limit: Int,
+    _ recording: Recording, _ changes: TextChanges, strengths: [TextArm: [Double]], limit: Int,
     _ random: Random
   ) throws -> HeardText {
     let clip = try model.clip(recording.wave())
@@ -80,39 +87,48 @@ extension Recogniser {
     let position = changes.axis.position(of: means.stream)
     let last = Site(.encoder, model.config.encoder.layers - 1, .residPost)
     let width = model.config.encoder.width / model.config.heads
-    var changed: [String: Hearing] = [:]
-    func hear(_ name: String, _ tap: SpeakingTap) throws {
-      changed[name] = try hearing(of: listened, limit: limit, changing: tap)
+
+    func move(_ axis: SpeechAxis, _ strength: Double) -> SpeakingTap {
+      listened.adding(axis.move(by: strength, from: position), to: clip, at: last)
     }
-    func move(_ name: String, _ axis: SpeechAxis, _ strength: Double) throws {
-      try hear(
-        name, listened.adding(axis.move(by: strength, from: position), to: clip, at: last))
+    func replace(_ axis: SpeechAxis) -> SpeakingTap {
+      listened.replacing(along: axis, isSpeech: position >= 0.5, to: clip, at: last)
     }
-    for strength in moves {
-      try move(TextChange.move.name(strength), changes.axis, strength)
-      for (draw, axis) in changes.drawn.enumerated() {
-        try move(TextChange.drawnMove.name(strength, draw), axis, strength)
+    func strongest(_ count: Double) -> [CrossHead] { Array(changes.heads.prefix(Int(count))) }
+    func drawn(_ count: Double, _ draw: Int) -> [CrossHead] {
+      var stream = random.split("heads").split(draw)
+      return stream.permutation(changes.heads.count).prefix(Int(count)).map { changes.heads[$0] }
+    }
+    func change(_ arm: TextArm, _ strength: Double, _ draw: Int) -> SpeakingTap? {
+      switch arm {
+      case .all, .own, .read, .noSpeech, .gate, .drawnGate, .melGate: nil
+      case .move: move(changes.axis, strength)
+      case .drawnMove: move(changes.drawn[draw], strength)
+      case .mean: replace(changes.axis)
+      case .drawnMean: replace(changes.drawn[draw])
+      case .prune: pruning(strongest(strength), width: width)
+      case .drawnPrune: pruning(drawn(strength, draw), width: width)
+      case .headMean: changes.gathered.replacing(strongest(strength), width: width)
+      case .drawnHeadMean: changes.gathered.replacing(drawn(strength, draw), width: width)
       }
     }
-    for count in heads {
-      let strength = Double(count)
-      try hear(
-        TextChange.prune.name(strength),
-        pruning(Array(changes.heads.prefix(count)), width: width))
-      for draw in changes.drawn.indices {
-        var stream = random.split("heads").split(draw)
-        let order = stream.permutation(changes.heads.count)
-        try hear(
-          TextChange.drawnPrune.name(strength, draw),
-          pruning(order.prefix(count).map { changes.heads[$0] }, width: width))
+
+    var changed: [String: Hearing] = [:]
+    for (arm, strengths) in strengths {
+      for strength in strengths {
+        for draw in 0..<(arm.isDrawn ? changes.drawn.count : 1) {
+          guard let change = change(arm, strength, draw) else { continue }
+          changed[HeardText.key(arm, strength, draw)] = try hearing(
+            of: listened, limit: limit, changing: change)
+        }
       }
     }
     let plain = try hearing(of: listened, limit: limit)
-    let still = listened.adding(changes.axis.move(by: 0, from: position), to: clip, at: last)
     return HeardText(
-      plain: plain, axis: position,
-      mel: changes.mel.position(of: means.mel),
+      plain: plain, axis: position, mel: changes.mel.position(of: means.mel),
       drawn: changes.drawn.map { $0.position(of: means.stream) },
-      isInert: try hearing(of: listened, limit: limit, changing: still) == plain, changed: changed)
+      crowd: changes.crowd.map { $0.position(of: means.stream) },
+      isInert: try hearing(of: listened, limit: limit, changing: move(changes.axis, 0)) == plain,
+      changed: changed)
   }
 }

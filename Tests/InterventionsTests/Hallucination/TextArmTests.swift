@@ -34,6 +34,33 @@ import Testing
     #expect(throws: CellError.self) { try SpeechAxis(sounds: [[1]], speech: [[1]]) }
   }
 
+  /// Along the axis a position has the mean of its sort, and across it what it had.
+  @Test func aMeanDonorReplacesWhatLiesAlongTheAxis() throws {
+    let axis = try SpeechAxis(sounds: [[0, 1], [2, 1]], speech: [[1, 5]])
+    #expect(axis.replacing([7, 3], isSpeech: false) == [7, 1])
+    #expect(axis.replacing([7, 3], isSpeech: true) == [7, 5])
+    let drawn = try axis.drawn(Random(seed: 1))
+    let x = drawn.replacing([7, 3], isSpeech: true)
+    #expect(abs(drawn.position(of: x.map(Double.init)) - 1) < 1e-6 && x != [7, 5])
+  }
+
+  /// Two recordings, of which one has no text: its rows count in the opening alone.
+  @Test func headsAreGivenWhatTheyGatherOnAverage() throws {
+    func layer(_ rows: [Float]...) -> [Int: [Float]] {
+      Dictionary(uniqueKeysWithValues: rows.enumerated().map { ($0, $1) })
+    }
+    let silent = try GatheredMeans([layer([1, 2], [3, 4])], opening: 2)
+    let written = try GatheredMeans([layer([3, 4], [5, 8], [1, 0], [3, 4])], opening: 2)
+    let tap = try GatheredMeans(over: [silent, written])
+      .replacing([CrossHead(layer: 0, head: 1)], width: 1)
+    let site = Site("decoder.0.cross.z")!
+    #expect(tap.sites == [site])
+    let x = Tensor([4, 2], [Float](repeating: 9, count: 8))
+    #expect(tap.changed(site, x).numbers == [9, 3, 9, 6, 9, 2, 9, 2])
+    #expect(throws: CellError.self) { try GatheredMeans(over: [silent]) }
+    #expect(throws: CellError.self) { try GatheredMeans([layer([1, 2])], opening: 2) }
+  }
+
   /// The fewest texts at a price below the bound; one that leaves as many as are written is none.
   @Test func theStrengthIsTheLowestRateThatMayBeHad() {
     func curve(_ points: (Double, Double, Double)...) -> [RateAndCost] {

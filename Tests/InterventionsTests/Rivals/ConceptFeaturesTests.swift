@@ -148,6 +148,52 @@ private let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     #expect(throws: CellError.self) { try study.causal(5, of: autoencoder, proposed: 13) }
   }
 
+  /// Twelve numbers of which each is large where its phone is spoken, one at a time; two of them are read.
+  @Test func aLayerIsReadByBothSelections() throws {
+    func clips(_ seed: UInt64) -> [ConceptClip] {
+      (0..<24).map { i in
+        var random = Random(seed: seed).split(i)
+        let loud = (0..<12).map { p in (p / 2 + 6 * (i % 2)) % 12 }
+        let rows = loud.flatMap { own in
+          (0..<12).map { Float($0 == own ? 6 : 0.1) + Float(0.1 * random.normal()) }
+        }
+        return ConceptClip(
+          file: "\(i).flac", group: "\(i)", rows: Tensor([12, 12], rows),
+          spans: (0..<12).map { TimeSpan(40 * Double($0), 40 * Double($0 + 1)) },
+          phones: loud.map { "phone \($0)" },
+          context: DoubleMatrix(rows: 12, columns: 1, loud.map(Double.init)))
+      }
+    }
+    // The last number speaks in every base run and the first in its source; the first less the last is read.
+    let reader = Tensor(
+      [2, 12], (0..<12).map { $0 == 0 ? 1 : 0 } + (0..<12).map { $0 == 11 ? 1 : 0 })
+    @Sendable func logits(_ rows: Tensor) -> Tensor { linear(rows, reader) }
+    let pairs = (0..<12).map { i in
+      func run(_ own: Int) -> Tensor {
+        let noise = Tensor([1, 12], normal: 0.1, Random(seed: 7).split(i).split(own))
+        return noise + Tensor([1, 12], (0..<12).map { $0 == own ? 6 : 0.1 })
+      }
+      let (base, source) = (run(11), run(0))
+      return Exchange(
+        id: "\(i)", group: "\(i)", answer: 0, foil: 1, base: base, source: source,
+        baseLogits: logits(base).numbers, sourceLogits: logits(source).numbers
+      ) { variants in joiningRows(variants.map(logits)) }
+    }
+    let layer = try ConceptLayer(
+      SparseSetting(.topK(2), expansion: 2), clips: FitAndHeld(fit: clips(1), held: clips(2)),
+      study: SubspaceStudy(fit: pairs), held: pairs, count: 2, steps: 400, families: 4, draws: 100,
+      Random(seed: 3))
+    #expect(layer.held.explainedVariance > 0.5)
+    #expect(layer.stability.seeds > layer.stability.variance)
+    #expect(layer.monosemanticity > layer.drawn)
+    #expect(layer.named.name == "described" && layer.named.features.count == 2)
+    #expect(layer.causal.recovery.value > 0.8)
+    #expect(layer.causal.recovery.value > layer.named.recovery.value)
+    #expect(layer.causal.over.low > 0)
+    let line = layer.line(at: Site(.encoder, 0, .residPost), SparseSetting(.topK(2), expansion: 2))
+    #expect(line.split(separator: "\t").count == ConceptLayer.columns.split(separator: "\t").count)
+  }
+
   @Test func choicesAreAsManyByEachProcedure() throws {
     let found = try found(clips(40))
     let all = found.map(\.feature)

@@ -19,15 +19,16 @@ public struct ConceptLayer: Codable, Sendable {
 
   /// - Parameters:
   ///   - clips: at the site, those that are trained on and others
-  ///   - swaps: of pairs at the same site, likewise
+  ///   - study: of pairs at the same site, on which features are chosen
+  ///   - held: exchanges of other pairs there, which are read
   ///   - count: how many features are taken
   ///   - steps: of training, of each of two seeds
   ///   - families: draws of features as active
   ///   - draws: bootstrap samples
   /// - Throws: where too few features are present, or there is no pair.
   public init(
-    _ setting: SparseSetting, clips: FitAndHeld<[ConceptClip]>, swaps: FitAndHeld<[ExchangedPair]>,
-    count: Int, steps: Int, families: Int, draws: Int, _ random: Random
+    _ setting: SparseSetting, clips: FitAndHeld<[ConceptClip]>, study: SubspaceStudy,
+    held pairs: [Exchange], count: Int, steps: Int, families: Int, draws: Int, _ random: Random
   ) throws {
     let samples = clips.map { joiningRows($0.map(\.rows)) }
     let numbers = try setting.trained(
@@ -45,8 +46,7 @@ public struct ConceptLayer: Codable, Sendable {
       described.reduce(0) { $0 + value($1) } / Double(described.count)
     }
     (monosemanticity, drawn) = (mean { $0.monosemanticity[0] }, mean { $0.drawn[0] })
-    let study = try SubspaceStudy(fit: swaps.fit.flatMap { [$0.sufficiency, $0.necessity] })
-    let swapped = try swaps.held.map(\.sufficiency).swapping(
+    let swapped = try pairs.swapping(
       [
         FeatureChoice("described", taken),
         FeatureChoice("exact-effect", try study.causal(count, of: both[0], proposed: 4 * count)),
