@@ -8,7 +8,8 @@
 // without noise. On Whisper base, a pass of which costs four times as much, the interventions that came out best
 // are repeated at those strengths, with their controls and upper bounds; only neurons, means and directions are
 // estimated anew, on discovery. Rules and claims were fixed in `paper/preregistration-noise-published.json`
-// before any recording of the test split was heard by either.
+// before any recording of the test split was heard by either; that figures are spelled out before words are
+// compared was added when texts of validation had been read, and before any of the test split was.
 
 import Corpus
 import Figures
@@ -123,6 +124,10 @@ struct Found {
   _ name: String, _ model: Recogniser, _ tools: NoiseTools, _ chosen: ChosenStrengths
 ) -> Found {
   let heard = hear(name, "test", model, tested, chosen.trials, tools)
+  let inNoise = zip(tested, heard).filter { !$0.0.isClean }
+  notebook.number(
+    "e3.noise.\(name).nothing.right",
+    clopperPearson(inNoise.count { $1.score(.nothing, of: $0.text).exact == 1 }, of: inNoise.count))
   let read = notebook.readings(
     of: NoiseStudy(
       name, model, at: place, tested, heard, known: recordings(rules.searchSplit), chosen, tools),

@@ -30,7 +30,8 @@ public struct NoiseResult: Sendable {
   func named(_ name: String) -> String { name.replacingOccurrences(of: "connector", with: place) }
 }
 
-/// Curves of the first model over the ratio, areas of all, and by intervention errors and cost of all.
+/// Curves of the first model over the ratio, areas of all, and by intervention errors and cost of all; where there are
+/// no areas, curves of the second model in their place.
 ///
 /// - Parameter cost: what a strength may cost
 public func noiseFigure(_ results: [NoiseResult], cost: Double) -> DrawnFigure {
@@ -47,6 +48,9 @@ public func noiseFigure(_ results: [NoiseResult], cost: Double) -> DrawnFigure {
         items: scores.map(results[0].named), models: models, names: 37, lines: [0.5],
         legend: .bottomLeft, in: top[1]
       ) { m, s in results[m].areas.first { $0.score == scores[s] }?.area })
+  } else if results.count > 1 {
+    figure.add(
+      noisePanel("b", "Word errors in noise, \(results[1].model)", results[1], in: top[1]))
   }
   let below = bands[1].columns([108, 70], gap: 1)
   let arms = NoiseArm.all.filter { $0 != .nothing }
@@ -66,7 +70,8 @@ public func noiseFigure(_ results: [NoiseResult], cost: Double) -> DrawnFigure {
       x: .linear(
         "Word error rate, less that of nothing done", ends(\.gain, within: -1...1), ticks: 5),
       items: arms.map { results[0].named($0.name) }, models: models, names: 39, lines: [0],
-      missing: "no strength below the cost", in: below[0], value(\.gain)))
+      missing: "no strength below the cost", legend: scores.isEmpty ? .topRight : nil,
+      in: below[0], value(\.gain)))
   // What destroys every text would hide what matters; it is in the table.
   figure.add(
     dotPanel(
@@ -103,11 +108,16 @@ func noisePanel(_ letter: String, _ title: String, _ result: NoiseResult, in are
     (.neurons(.sensitive, .patch(.oracle)), "SPIRIT, oracle"),
     (.neurons(.causal, .patch(.oracle)), "TAP, oracle"),
   ]
+  let rates = result.readings.filter { reading in shown.contains { $0.arm == reading.arm } }
+    .flatMap(\.byRatio)
+  let ratios = rates.map(\.ratio)
+  let (first, last) = (ratios.min() ?? -5, ratios.max() ?? 20)
+  let step = last - first < 10 ? 0.1 : 0.25
   for (i, (arm, name)) in shown.enumerated() {
     guard let arm, let reading = result.reading(arm), !reading.byRatio.isEmpty else { continue }
     let color = Palette.categories[i % Palette.categories.count]
     let symbol = Symbol.allCases[i % Symbol.allCases.count]
-    let shift = 0.25 * (Double(i) - 3)
+    let shift = step * (Double(i) - 3)
     let points = reading.byRatio.map {
       Datum($0.ratio + shift, $0.rate.value, $0.rate.interval)
     }
@@ -116,16 +126,12 @@ func noisePanel(_ letter: String, _ title: String, _ result: NoiseResult, in are
     entries.append(LegendEntry(name, .symbol(symbol, color)))
   }
   marks.append(Legend(.topRight, entries))
-  let rates = result.readings.filter { reading in shown.contains { $0.arm == reading.arm } }
-    .flatMap(\.byRatio)
-  let ratios = rates.map(\.ratio)
   // More words may be written than were said.
   let most = rates.contains { $0.rate.value > 1 } ? rates.map(\.rate.high).max()! : 1
   return Panel(
     letter, title, in: area,
     x: .linear(
-      "Ratio of speech to noise (dB)", (ratios.min() ?? -5) - 1.5...(ratios.max() ?? 20) + 1.5,
-      ticks: 5),
+      "Ratio of speech to noise (dB)", first - 1.5...last + 1.5, ticks: 5),
     y: .linear("Word error rate", 0...(10 * most).rounded(.up) / 10, ticks: 5), marks)
 }
 
