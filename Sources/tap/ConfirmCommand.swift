@@ -49,16 +49,17 @@ struct Confirm: ParsableCommand {
     let proposal = try Proposal(
       contentsOf: search,
       ConfirmedOn(pairs: pairs, split: split, corruption: corruption, rules: rules, strict: strict))
-    let run = try PairRun(proposal.model, proposal.list, by: "tap confirm")
+    let drawn = Random(seed: UInt64(seed))
+    let chosen = proposal.chosen(top: top, random: random, drawn.split("draw"))
+    let sites = Array(Set(chosen.map(\.row.site)))
+    let run = try PairRun(proposal.model, proposal.list, by: "tap confirm") { model, _ in
+      for site in sites { try model.check(site) }
+    }
     if let expected = proposal.modelDigest, expected != run.pairs.modelDigest {
       throw CellError("\(search): was made with other files in \(run.opened.folder); search again")
     }
     let model = run.opened.model
-    let drawn = Random(seed: UInt64(seed))
-    let chosen = proposal.chosen(top: top, random: random, drawn.split("draw"))
     let directions = proposal.directions
-    let sites = Array(Set(chosen.map(\.row.site)))
-    for site in sites { try model.check(site) }
     try run.checkWindows(over: sites)
     run.warnOfMissingStrangers()
     let directed = drawn.split("directions")

@@ -146,7 +146,7 @@ struct MapCells: ParsableCommand {
 
   /// The map that the options ask for, with its model and recordings opened.
   func plan() throws -> MapPlan {
-    let run = try PairRun(options, list, by: "tap map")
+    let run = try PairRun(options, list, by: "tap map") { _ = try $0.rows(sites, in: $1) }
     let rows = try run.opened.model.rows(sites, in: run.example)
     return try MapPlan(run, rows: rows, of: sites, request(run.opened, rows))
   }

@@ -71,7 +71,7 @@ struct SearchCells: ParsableCommand {
         guard name != "features" else { return .features }
         return .site(try Interventions.Cell(name).site)
       }
-    let run = try PairRun(options, list, by: "tap search")
+    let run = try PairRun(options, list, by: "tap search") { _ = try $0.rows(sites, in: $1) }
     let model = run.opened.model
     let rows = try model.rows(sites, in: run.example)
     try run.checkWindows(over: rows.map(\.site))

@@ -55,7 +55,8 @@ struct SubspaceVerb: ParsableCommand {
       throw ValidationError("--draws and --orders should not be negative, --shrinkage from 0 to 1")
     }
     let pairs = try EnteredPairs(
-      options, entered, splits: [fitSplit, testSplit], by: "tap subspace")
+      options, entered, splits: [fitSplit, testSplit], by: "tap subspace"
+    ) { opened, pairs in try SiteWindow(site, in: opened.model).check(pairs) }
     let passes = PassCounter()
     let (reports, time) = try Cost.timed { try measured(pairs, methods, counts, passes) }
     try pairs.finish(reports, time + passes.cost)

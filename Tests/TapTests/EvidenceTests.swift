@@ -267,6 +267,27 @@ extension JSON {
     #expect(try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n") == lines)
   }
 
+  /// What is refused for its site or window has asked no pair, so that the split stays closed.
+  @Test func aTypingErrorOpensNoSplit() throws {
+    let rules = ["--preregistration", Bench.rules, "--out", bench.file("x.json")]
+    for (verb, name) in [("map", "lm.9.resid_post"), ("search", "connector.in")] {
+      try bench.refuses(
+        [
+          verb, "--model", Bench.checkpoint, "--pairs", bench.manifest, "--split", "test",
+          "--sites", name,
+        ] + rules, name)
+    }
+    func subspace(_ site: String) -> [String] {
+      [
+        "subspace", "--model", Bench.checkpoint, "--pairs", bench.manifest, "--fit-split",
+        "validation", "--test-split", "test", "--site", site,
+      ] + rules
+    }
+    try bench.refuses(subspace("lm.9.resid_post@changed"), "lm.9.resid_post")
+    try bench.refuses(subspace("connector.out@change"), "change")
+    #expect(!FileManager.default.fileExists(atPath: bench.file("evaluation.openings.tsv")))
+  }
+
   @Test func aPatchHasItsControls() throws {
     let (base, source) = (Bench.recording("kal/a-bat"), Bench.recording("kal/a-pat"))
     let ran = try tap([

@@ -80,6 +80,14 @@ extension PairWindow {
     }
   }
 
+  /// - Throws: where the window follows a changed stretch that is not known.
+  public func check(changed: TimeSpan?) throws {
+    switch self {
+    case .fixed: break
+    case .changed(let margin), .elsewhere(let margin): _ = try stretch(changed, margin)
+    }
+  }
+
   private func stretch(_ changed: TimeSpan?, _ margin: Double) throws -> TimeSpan {
     guard let changed else {
       throw CellError(

@@ -57,10 +57,12 @@ struct AnsweredPairs {
   ///   - pairs: those of the list that are tried
   ///   - listed: all of the list
   ///   - path: the list
+  ///   - checking: what can be refused before a split is opened and any pair is asked
   /// - Throws: where a recording is unusable, the split may not be opened, or no pair enters
   init(
     _ pairs: [RecordedPair], among listed: [RecordedPair], of path: String, _ model: ModelOptions,
-    _ conditions: PairConditions
+    _ conditions: PairConditions,
+    checking: (OpenedModel, [OpenedPair]) throws -> Void = { _, _ in }
   ) throws {
     (self.path, self.conditions) = (path, conditions)
     let opened = try OpenedModel(model)
@@ -78,6 +80,7 @@ struct AnsweredPairs {
           try [pair.clean, pair.corrupt].map { try Digest(ofFile: $0).description }
         }
       ).description
+    try checking(opened, all)
     // Seen is opened: from here on the model's answers are known.
     openings = try conditions.rules.open(pairs, among: listed, of: path, by: conditions.verb)
     let (reasons, time) = try Cost.timed {

@@ -41,8 +41,10 @@ struct EnteredPairs {
   /// - Parameters:
   ///   - splits: those of which pairs are taken; nil for all
   ///   - verb: which verb measures, for the log of openings
+  ///   - checking: what can be refused before a split is opened and any pair is asked
   init(
-    _ model: ModelOptions, _ options: EnteredPairOptions, splits: [String]? = nil, by verb: String
+    _ model: ModelOptions, _ options: EnteredPairOptions, splits: [String]? = nil, by verb: String,
+    checking: (OpenedModel, [OpenedPair]) throws -> Void = { _, _ in }
   ) throws {
     self.options = options
     let listed = try RecordedPair.list(contentsOf: options.pairs)
@@ -62,7 +64,8 @@ struct EnteredPairs {
     }
     answered = try AnsweredPairs(
       pairs, among: listed, of: options.pairs, model,
-      PairConditions(alignment: options.alignment, rules: try options.rules.rules(), verb: verb))
+      PairConditions(alignment: options.alignment, rules: try options.rules.rules(), verb: verb),
+      checking: checking)
   }
 
   /// Stores and prints a result with what it has cost.

@@ -63,8 +63,13 @@ struct PairRun {
   var kept: [OpenedPair] { pairs.kept }
   var summary: String { pairs.summary }
 
-  /// - Parameter verb: which verb measures, for the log of openings
-  init(_ model: ModelOptions, _ options: PairListOptions, by verb: String) throws {
+  /// - Parameters:
+  ///   - verb: which verb measures, for the log of openings
+  ///   - checking: what a run of the first pair can refuse before a split is opened and all pairs are asked
+  init(
+    _ model: ModelOptions, _ options: PairListOptions, by verb: String,
+    checking: (_ model: any SpeechLanguageModel, _ example: Trace) throws -> Void
+  ) throws {
     self.options = options
     plan = try WindowPlan(options.windows)
     text = options.text
@@ -74,9 +79,16 @@ struct PairRun {
       rules: try options.rules.rules(), split: options.split, limit: options.limit, verb: verb)
     pairs = try AnsweredPairs(
       conditions.chosen(among: listed, of: options.pairs), among: listed, of: options.pairs, model,
-      conditions)
-    let sized = pairs.opened.model.sites.filter { $0.activation == .mlpPost }
-    example = try pairs.opened.model.trace(pairs.kept[0].clean, keeping: sized)
+      conditions
+    ) { opened, all in
+      if let first = all.first { try checking(opened.model, PairRun.example(first, opened.model)) }
+    }
+    example = try PairRun.example(pairs.kept[0], pairs.opened.model)
+  }
+
+  private static func example(_ pair: OpenedPair, _ model: any SpeechLanguageModel) throws -> Trace
+  {
+    try model.trace(pair.clean, keeping: model.sites.filter { $0.activation == .mlpPost })
   }
 
   /// - Throws: where the windows are too narrow for every one of these sites, or the text of the first

@@ -27,6 +27,15 @@ struct SiteWindow {
 
   var name: String { Interventions.Cell(site, index: index).name + "@\(window)" }
 
+  /// - Throws: where the window follows what changed, and of some pair that is not known.
+  func check(_ pairs: [OpenedPair]) throws {
+    for pair in pairs {
+      do { try window.check(changed: pair.pair.changed?.clean) } catch {
+        throw CellError("pair \(pair.pair.id): \(error)")
+      }
+    }
+  }
+
   /// The window of one run.
   private func fixed(in spans: [TimeSpan?], changed: TimeSpan?) throws -> Window {
     if case .fixed(let window) = window { return window }
