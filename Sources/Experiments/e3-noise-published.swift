@@ -1,7 +1,7 @@
 // # Speech in noise, and published Whispers
 //
 // Figure 6 asks the small checkpoints what interventions leave of the errors that noise makes. Here published
-// recognisers are asked, which were trained on much noise: is there anything left that the same interventions
+// recognisers are asked, which nobody here trained: is there anything left that the same interventions
 // mend, where a causal map points, and do SPIRIT's neurons, drawn ones or the denoised waveform mend as much?
 //
 // Whisper tiny.en chooses every strength on validation, at a cost below one point of word error rate on speech

@@ -12,7 +12,6 @@ of `make published`'s file by ctranslate2.py. Exit status 1 where a text differs
 import argparse
 import csv
 import math
-import time
 from pathlib import Path
 
 import soundfile
@@ -20,7 +19,7 @@ import torch
 from transformers.generation import GenerationMixin
 
 from compare_published import Published
-from peer import ROOT, read_json, stop
+from peer import ROOT, SameTexts, read_json, stop
 
 TAP, SPIRIT = "TAP: neurons, patch oracle", "SPIRIT: neurons, patch oracle"
 LIMIT = 32
@@ -81,7 +80,6 @@ def main():
     parser.add_argument("--sounds", type=Path, default=ROOT / "build/noise", help="what reproduce mixtures wrote")
     parser.add_argument("--limit", type=int, default=20)
     options = parser.parse_args()
-    start = time.monotonic()
     name = options.model.name
     manifest = read_json(ROOT / "data-manifests/noise.json")
     clean = {p["id"]: p["clean"] for p in manifest["pairs"]}
@@ -100,7 +98,7 @@ def main():
     named = [int(n["layer"]) * width + int(n["neuron"]) for n in neurons]
     arms = [arm for arm in (TAP, SPIRIT) if strengths.get(arm, "none") != "none"]
 
-    same, changed = {arm: 0 for arm in ["nothing", *arms]}, 0
+    texts = SameTexts()
     for row in rows:
         path = options.sounds / f"{row['recording']}.flac"
         noisy, quiet = peer.mel(path), peer.mel(ROOT / files[clean[row["recording"]]])
@@ -118,17 +116,8 @@ def main():
                 order = torch.argsort(apart, descending=True, stable=True)[:count].tolist()
             patched, _ = encoder.run(noisy, sound, by_layer(order, layers, width), source)
             said[arm] = encoder.text(patched)
-            changed += said[arm] != said["nothing"]
-        for arm, text in said.items():
-            same[arm] += text == row[arm]
-            if text != row[arm]:
-                print(f"{row['recording']}, {arm}: {text!r} here, {row[arm]!r} there")
-    for arm, right in same.items():
-        print(f"{name}, {arm}: same text for {right} of {len(rows)}")
-    print(f"the patches change {changed} texts")
-    passed = all(right == len(rows) for right in same.values()) and changed > 0
-    print(f"{'agree' if passed else 'DO NOT AGREE'} ({time.monotonic() - start:.0f} s)")
-    raise SystemExit(0 if passed else 1)
+        texts.add(row, said)
+    texts.conclude()
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ Nothing here knows the package; it reads the files that the package wrote.
 import json
 import os
 import sys
+import time
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -38,6 +39,32 @@ def read_json(path, hint=""):
         stop(f"{path}: no such file{hint}")
     except json.JSONDecodeError as error:
         stop(f"{path}: not JSON: {error}")
+
+
+class SameTexts:
+    """How many texts of each arm are those that the package wrote, and how many a patch changes."""
+
+    def __init__(self):
+        self.start, self.same, self.count, self.changed = time.monotonic(), {}, 0, 0
+
+    def add(self, row, said):
+        """One recording: its texts by arm, that of nothing done first, and the package's row."""
+        self.count += 1
+        plain, *patched = said.values()
+        self.changed += sum(text != plain for text in patched)
+        for arm, text in said.items():
+            self.same[arm] = self.same.get(arm, 0) + (text == row[arm])
+            if text != row[arm]:
+                print(f"{row['recording']}, {arm}: {text!r} here, {row[arm]!r} there")
+
+    def conclude(self):
+        """Prints both; ends with status 1 where a text differs, or no patch changes one."""
+        for arm, right in self.same.items():
+            print(f"{arm}: same text for {right} of {self.count}")
+        print(f"patches change {self.changed} texts")
+        passed = self.changed > 0 and all(right == self.count for right in self.same.values())
+        print(f"{'agree' if passed else 'DO NOT AGREE'} ({time.monotonic() - self.start:.0f} s)")
+        raise SystemExit(0 if passed else 1)
 
 
 class Peer:
