@@ -436,7 +436,7 @@ PANDOC_PAGE := pandoc -s --mathml --self-contained --css paper/page.css
 pages: deps-all ## The experiments as web pages with their outputs, build/pages/index.html (20 s).
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce pages
-	@for f in Sources/Experiments/*.swift; do \
+	@for f in Sources/Experiments/*.swift Sources/Experiments/*/*.swift; do \
 	  $(PANDOC_PAGE) -f paper/weave.lua --metadata pagetitle=$$(basename $$f .swift) \
 	    -o build/pages/$$(basename $$f .swift).html $$f || exit 1; \
 	done

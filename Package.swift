@@ -7,13 +7,15 @@ func system(_ name: String, _ pkgConfig: String?, apt package: String) -> Target
   .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([package])])
 }
 
-/// One executable a file of Sources/Experiments.
+/// One executable a file of Sources/Experiments, and of its folder Rivals.
 let experiments = [
   "method-on-one-pair", "e1-causal-map", "maps-by-model", "search-methods", "e1-across-models",
   "causal-transfer", "sanity-checks", "published-whisper", "published-hallucination",
   "published-speech-lm", "published-subspace", "published-transfer", "published-sanity",
   "e3-hallucination", "e3-noise", "ablations-of-the-map", "ablations-of-the-part",
   "ablation-of-the-seed", "data-efficiency", "e3-wrong-word", "e3-noise-published",
+]
+let rivals = [
   "rivals-tracing", "rivals-circuits", "rivals-features", "rivals-published", "rivals-whisper",
   "rivals-paths", "rivals-spirit", "rivals-hallucination", "rivals-probes",
 ]
@@ -41,6 +43,16 @@ let watchedMemory: [LinkerSetting] =
         ["-Xlinker", "--defsym=\($0)=watched_\($0)"]
       })
   ]
+
+/// Programs of one file each that share a folder.
+func executables(_ names: [String], in folder: String, beside others: [String] = []) -> [Target] {
+  names.map { name in
+    .executableTarget(
+      name: name, dependencies: ["Figures", "Interventions", "Corpus", "Plot", "Notebook"],
+      path: folder, exclude: names.filter { $0 != name }.map { "\($0).swift" } + others,
+      swiftSettings: vector, linkerSettings: watchedMemory)
+  }
+}
 
 let package = Package(
   name: "temporal-attribution-patching",
@@ -118,13 +130,8 @@ let package = Package(
       ]),
     .testTarget(name: "TapTests", dependencies: ["tap", "Speech", "JSON"]),
   ]
-    + experiments.map { name in
-      .executableTarget(
-        name: name, dependencies: ["Figures", "Interventions", "Corpus", "Plot", "Notebook"],
-        path: "Sources/Experiments",
-        exclude: experiments.filter { $0 != name }.map { "\($0).swift" },
-        swiftSettings: vector, linkerSettings: watchedMemory)
-    }
+    + executables(experiments, in: "Sources/Experiments", beside: ["Rivals"])
+    + executables(rivals, in: "Sources/Experiments/Rivals")
     // `make fuzz` alone builds this: it needs the libFuzzer that comes with the compiler.
     + (Context.environment["TAP_FUZZ"] == nil
       ? []

@@ -28,13 +28,14 @@ struct ExperimentSource {
   /// Every experiment of a package, by name.
   static func all(root: String) throws -> [ExperimentSource] {
     let folder = "Sources/Experiments"
-    return try FileManager.default.contentsOfDirectory(atPath: "\(root)/\(folder)").sorted()
+    return try FileManager.default.subpathsOfDirectory(atPath: "\(root)/\(folder)")
       .filter { $0.hasSuffix(".swift") }
       .map {
         let file = "\(folder)/\($0)"
         return ExperimentSource(
           try String(contentsOfFile: "\(root)/\(file)", encoding: .utf8), file: file)
       }
+      .sorted { $0.name < $1.name }
   }
 
   /// What it draws, without an ending: `figures/figure2`.
