@@ -28,30 +28,32 @@ extension SpeechLanguageModel {
       !(skipping && interventions[i].allSatisfy { isInert($0, in: base, order) })
     }
     let found = try logits(
-      base, pending.map { interventions[$0] }, order, resuming: resuming)
-    for (i, logits) in zip(pending, found) {
-      outcomes[i] = question.outcome(logits, reference: reference?.logits)
-    }
+      base, pending.map { interventions[$0] }, order, resuming: resuming
+    ) { question.outcome($0, reference: reference?.logits) }
+    for (i, outcome) in zip(pending, found) { outcomes[i] = outcome }
     return outcomes
   }
 
   /// The logits that the base run's question reads with each intervention, [reads, vocabulary].
   func logits(_ base: Trace, _ interventions: [[Patch]]) throws -> [Tensor] {
-    try logits(base, interventions, Order(self), resuming: true)
+    try logits(base, interventions, Order(self), resuming: true) { $0 }
   }
 
-  private func logits(
-    _ base: Trace, _ interventions: [[Patch]], _ order: Order, resuming: Bool
-  ) throws -> [Tensor] {
+  /// What `read` takes from the logits of each intervention, as soon as they are there: those of a whole
+  /// map, each as wide as the vocabulary, would be more than all the runs that are under way.
+  private func logits<Value: Sendable>(
+    _ base: Trace, _ interventions: [[Patch]], _ order: Order, resuming: Bool,
+    read: @Sendable (Tensor) -> Value
+  ) throws -> [Value] {
     let starts = interventions.map { resuming ? order.start(of: $0, base) : nil }
     let plain = interventions.indices.filter { starts[$0] == nil }
-    var results = [Tensor?](repeating: nil, count: interventions.count)
-    let reruns = try mapInParallel(plain.count) { try rerun(base, interventions[plain[$0]]) }
-    for (i, logits) in zip(plain, reruns) { results[i] = logits }
+    var results = [Value?](repeating: nil, count: interventions.count)
+    let reruns = try mapInParallel(plain.count) { read(try rerun(base, interventions[plain[$0]])) }
+    for (i, value) in zip(plain, reruns) { results[i] = value }
     let pending = interventions.indices.compactMap { i in
       starts[i].map { Pending(index: i, cut: $0, patches: interventions[i]) }
     }
-    for (i, logits) in try resumed(base, pending, order) { results[i] = logits }
+    for (i, value) in try resumed(base, pending, order, read: read) { results[i] = value }
     return results.map { $0! }
   }
 

@@ -21,8 +21,10 @@ private let runsPerGroup = 12
 private let rowsPerGroup = 864
 
 extension SpeechLanguageModel {
-  /// The logits that are read after each intervention, with its index.
-  func resumed(_ base: Trace, _ pending: [Pending], _ order: Order) throws -> [(Int, Tensor)] {
+  /// What `read` takes from the logits after each intervention, with its index.
+  func resumed<Value: Sendable>(
+    _ base: Trace, _ pending: [Pending], _ order: Order, read: @Sendable (Tensor) -> Value
+  ) throws -> [(Int, Value)] {
     var groups: [[Pending]] = []
     var rows = 0
     for next in pending {
@@ -46,7 +48,7 @@ extension SpeechLanguageModel {
     return try mapInParallel(all.count) { i in
       let cut = all[i][0].cut
       let logits = resumed(base, at: cut, all[i].map(\.patches), order, prepared[cut])
-      return Array(zip(all[i].map(\.index), logits))
+      return Array(zip(all[i].map(\.index), logits.map(read)))
     }.flatMap { $0 }
   }
 
