@@ -50,6 +50,8 @@ private let publishedTiny: String? = {
     #expect(try plain == [model.transcript(of: clip, limit: 32).text])
     #expect(heard[.neurons(.causal, .prune), NoiseStrength(20)] != plain)
     #expect(heard[.whole(.mean), NoiseStrength(1)] != plain)
+    let spoken = try model.transcript(of: model.model.clip(recording.clean(root: root)), limit: 32)
+    #expect(heard[.whole(.oracle), NoiseStrength(1)] == [spoken.text] && [spoken.text] != plain)
 
     // Without noise a donor from the recording without noise changes nothing.
     let clean = NoisyRecording(clean: noise.pairs.first { $0.split == "validation" }!.clean)
