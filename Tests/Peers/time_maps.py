@@ -223,12 +223,14 @@ class Hooked:
             hook.remove()
         return logits[0], kept
 
-    def answers(self):
-        """The two tokens whose order changes most between the recordings."""
+    def answers(self, among=None):
+        """The two tokens whose order changes most between the recordings; of some ids, or of all."""
         clean, corrupt = (self.trace(name)[0].double() for name in ("clean", "corrupt"))
         change = (clean - corrupt).numpy()
         clean = clean.numpy()
         order = numpy.argsort(change)
+        if among is not None:
+            order = order[numpy.isin(order, among)]
         best = (0, None, None)
         for a in order[-60:]:
             for b in order[:60]:

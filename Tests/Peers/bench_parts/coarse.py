@@ -6,7 +6,7 @@ from pathlib import Path
 
 import time_maps
 from bench_parts import workers
-from bench_parts.jobs import Question, fewer, long_pair
+from bench_parts.jobs import PARTING, Question, fewer, one_phone_pair
 from bench_parts.models import BUILD, MODELS
 from bench_parts.table import judged, median, paired
 from peer import ROOT
@@ -32,15 +32,16 @@ def listed(tap, folder, pair, prompt, answers):
     return folder
 
 
-def turns(options, folder, job, model, threads, rounds):
-    """Seconds of the full map and of the coarse one, in turn, and what both found last."""
+def turns(options, folder, job, model, threads, rounds, full_once=False):
+    """Seconds of the full map and of the coarse one, in turn, and what both found last. A full map that takes
+    minutes may be made once, and its seconds stand in every pair."""
     # A shell between them: what a process starts with counts to its largest size, and this one has PyTorch.
     before = ["sh", "-c", '"$@" 2> /dev/null; exit $?', "sh", "taskset", "-c", workers.cores(threads)]
     found = {}
     pairs = []
     for _ in range(rounds):
-        seconds = []
-        for name, more in ("full", ()), ("coarse", ("--coarse",)):
+        seconds = [pairs[0][0]] if pairs and full_once else []
+        for name, more in (("full", ()), ("coarse", ("--coarse",)))[len(seconds):]:
             took, said, _ = time_maps.tap_job(
                 str(options.tap), folder, job, model=model, before=before, more=more)
             seconds.append(took)
@@ -57,16 +58,17 @@ def strongest(said, count=TOP):
     return {(row, column) for _, row, column in sorted(cells, reverse=True)[:count]}
 
 
-def long_sound(key, options, table, threads, seconds=10.0, width=200):
-    """The row of ten seconds: both goals of the coarse map."""
+def long_sound(key, options, table, threads, seconds=10.0, width=80):
+    """The row of ten seconds in which one phone differs: both goals of the coarse map."""
     title, folders = MODELS[key]
     folders = folders(options)
-    q = Question(folders, long_pair(seconds), threads)
+    q = Question(folders, one_phone_pair(seconds), threads, PARTING)
     job = {**q.job(q.residual(), width, 4), "text": 4, "families": ["residual"]}
     answers = words(folders[0], [job["answer"], job["foil"]])
-    folder = listed(options.tap, BUILD / f"coarse-{key}", job, "" if q.sizes.is_whisper else "w10 w11",
-                    answers)
-    pairs, found = turns(options, folder, job, folders[0], threads, options.rounds)
+    folder = listed(options.tap, BUILD / f"coarse-{key}", job,
+                    PARTING[0] if q.sizes.is_whisper else "w10 w11", answers)
+    pairs, found = turns(
+        options, folder, job, folders[0], threads, options.rounds, full_once=True)
     (full, full_mib), (coarse, mib) = found["full"], found["coarse"]
     own = [seconds for _, seconds in pairs]
     saved = coarse["coarse"]["sufficiency"]
@@ -77,7 +79,7 @@ def long_sound(key, options, table, threads, seconds=10.0, width=200):
     ratio, least, most = paired(own, [seconds for seconds, _ in pairs])
     lines = [{"work": work, "threads": threads, "program": "its own full map", "cells": cells,
               "seconds": median([a for a, _ in pairs]), "ratio": ratio, "least": least, "most": most,
-              "MiB": full_mib, "off": values_off(full, coarse), "note": "",
+              "MiB": full_mib, "off": values_off(full, coarse), "note": "made once",
               "repetitions": {"package": own, "program": [a for a, _ in pairs]}}]
     notes = [judged("times fewer cells", cells / patched, 5),
              judged(f"of the strongest {TOP}", float(shared), 19.0)]

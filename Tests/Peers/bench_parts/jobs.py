@@ -5,6 +5,7 @@ import json
 import math
 from pathlib import Path
 
+import numpy
 import soundfile
 
 import time_maps
@@ -35,10 +36,34 @@ def long_pair(seconds):
     return {name: str(folder / f"{name}.wav") for name in ("clean", "corrupt")}
 
 
+def one_phone_pair(seconds):
+    """Sentences of the suite one behind the other, of which the first is one member of a minimal pair or the
+    other: one phone differs."""
+    folder = BUILD / f"phone-{seconds:g}"
+    if not (folder / "corrupt.wav").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        members = suite_pair()
+        behind, length = [], 0
+        for path in sorted((ROOT / "artifacts" / "evaluation" / "kal").glob("*.flac")):
+            if str(path) not in members.values() and length < seconds * RATE:
+                behind.append(soundfile.read(path, dtype="float32")[0])
+                length += len(behind[-1])
+        for name, path in members.items():
+            sound = numpy.concatenate([soundfile.read(path, dtype="float32")[0], *behind])
+            soundfile.write(
+                folder / f"{name}.wav", sound[:int(seconds * RATE)], RATE, subtype="FLOAT")
+    return {name: str(folder / f"{name}.wav") for name in ("clean", "corrupt")}
+
+
+# What a recogniser has written of that pair where its members part, and how it goes on.
+PARTING = " Say the red", " pat", " bat"
+
+
 class Question:
     """A model with a pair: the members that all of its jobs share."""
 
-    def __init__(self, folders, pair, threads):
+    def __init__(self, folders, pair, threads, parting=None):
+        """`parting`, of a recogniser: the words before and the two answers, as texts."""
         own, theirs = folders
         self.sizes = arithmetic.Sizes(theirs)
         config = json.loads((theirs / "config.json").read_text())
@@ -54,6 +79,10 @@ class Question:
         answers = None
         if self.sizes.is_whisper:
             members["ids"] = [50258, 50259, 50359, 50363]
+            if parting:
+                before, *words = (tokens(own, text) for text in parting)
+                members["ids"] += before
+                answers = [word[0] for word in words]
         else:
             sound = [config["audio_token_index"]] * arithmetic.heard_rows(frames)[1]
             before, behind = [1], [3, 10, 11]

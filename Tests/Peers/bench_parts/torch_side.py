@@ -9,6 +9,7 @@ every pass, or with what it gave kept where the patched site lies behind it.
 
 import argparse
 import json
+import re
 import sys
 import time
 from pathlib import Path
@@ -139,8 +140,11 @@ def log_mel(job):
 
 
 def answers(job, queue):
-    """The two tokens whose order changes most between the recordings of a job."""
-    queue.put(Timed(job).choose([]).answers())
+    """The two tokens whose order changes most between the recordings of a job, of those that a list of pairs
+    can write: a byte of a longer character is no text."""
+    names = json.loads((Path(job["model"]) / "tokenizer.json").read_text())["model"]["vocab"]
+    written = [i for name, i in names.items() if re.fullmatch("\u0120?[A-Za-z0-9]+", name)]
+    queue.put(Timed(job).choose([]).answers(written))
 
 
 def prepared(job, options):
