@@ -381,7 +381,7 @@ tour: deps ## The twelve verbs of tap on the shipped checkpoint, as README shows
 
 PAPER_TEX = $(wildcard paper/*.tex paper/sections/*.tex paper/*.bib build/paper/*.tex build/paper/tables/*.tex) $(wildcard figures/*.pdf)
 
-paper: deps-paper ## The paper, build/paper/paper.pdf (50 min by count; with FAST=1 of the committed figures, 1 min).
+paper: deps-paper ## The paper, build/paper/paper.pdf (60 min; with FAST=1 of the committed figures, 1 min).
 	@$(if $(FAST),,for run in $(PAPER_RUNS); do \
 	  swift build -c release --product $$run && $(BIN)/$$run $(FRESH) || exit 1; done)
 	@swift build -c release --product reproduce
