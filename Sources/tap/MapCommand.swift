@@ -73,7 +73,7 @@ struct MapCells: ParsableCommand {
       Say what the map would take, in passes, arithmetic, time, memory and disk, measured on a few cells of \
       its shortest and its longest pair; write nothing.
       """) var dryRun = false
-  @Option(help: "The file to write.") var out: String
+  @Option(help: "The file to write. Wanted by all but --dry-run.") var out = ""
   @Option(help: "The figure to write, .pdf or .svg.") var figure: String?
   @Option(
     help: """
@@ -89,6 +89,7 @@ struct MapCells: ParsableCommand {
     transform: { try Shard($0) }) var shard: Shard?
 
   func validate() throws {
+    if out.isEmpty && !dryRun { throw ValidationError("--out is missing: the file to write") }
     if let figure, !figure.hasSuffix(".pdf"), !figure.hasSuffix(".svg") {
       throw ValidationError("--figure should end with .pdf or .svg")
     }

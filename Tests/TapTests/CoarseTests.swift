@@ -86,6 +86,7 @@ import Testing
 
   @Test func badRequestsAreRefused() throws {
     let out = ["--out", bench.file("bad.json")]
+    try bench.refuses(map([]), "--out is missing")
     try bench.refuses(map(["--split-at", "0.1"] + out), "--split-at", "--coarse")
     try bench.refuses(map(["--coarse", "--split-at", "0"] + out), "--split-at", "above 0")
     try bench.refuses(map(["--coarse", "--sample", "0"] + out), "--sample", "above 0")
@@ -102,7 +103,7 @@ import Testing
       "--limit", "3", "--sites", "residual,lm.*.attn.z[*]", "--minimum-gap", "0",
     ]
     let files = try FileManager.default.contentsOfDirectory(atPath: bench.folder)
-    let ran = try tap(arguments + options + ["--dry-run", "--out", bench.file("none.json")])
+    let ran = try tap(arguments + options + ["--dry-run"])
     try #require(ran.status == 0, "\(ran.err)")
     #expect(try FileManager.default.contentsOfDirectory(atPath: bench.folder) == files)
     let forecast = try JSON(parsing: Array(ran.out.utf8), name: "forecast")
