@@ -43,11 +43,12 @@ public func askedFigure(_ data: AskedFigureData) -> DrawnFigure {
 
 private let caption =
   "Causal map of a speech language model put together of Whisper base's encoder, a linear projector "
-  + "and Qwen2.5-0.5B: share of the gap between the two answers of a minimal pair that patching one "
-  + "site in one window moves, in both directions, for an unrelated item moved by the same length, and "
-  + "on digits that people said; along the language model's depth the changed moment and the last "
-  + "position with their controls; the encoder as the language model and as Whisper's own decoder read "
-  + "it; heads at the last position; depths of the hand-over; and attribution beside exact effects."
+  + "and Qwen2.5-Coder-0.5B-Instruct: share of the gap between the two answers of a minimal pair that "
+  + "patching one site in one window moves, in both directions, for an unrelated item moved by the "
+  + "same length, and on digits that people said; along the language model's depth the changed moment "
+  + "and the last position with their controls; the encoder as the language model and as Whisper's own "
+  + "decoder read it; heads at the last position; depths of the hand-over; and attribution beside exact "
+  + "effects."
 
 extension Figure {
   /// A map by site and window, sound and text apart.
