@@ -117,7 +117,7 @@ import Testing
     let size = try #require((bytes as? NSNumber)?.doubleValue)
     #expect(abs(forecast.at("result_bytes").double! / size - 1) < 0.2, "\(size)")
     let peak = found.at("cost", "peak_mebibytes").double!
-    #expect(abs(forecast.at("peak_mebibytes").double! / peak - 1) < 0.3, "\(peak)")
+    #expect(abs(forecast.at("peak_mebibytes").double! / peak - 1) < 0.2, "\(peak)")
     #expect(forecast.at("operations").double! > 1e9 && forecast.at("seconds").double! > 0)
     let text = try tap(arguments + ["--dry-run", "--coarse", "--out", bench.file("none.json")])
     #expect(text.out.contains("--coarse") && text.out.contains("nothing was written"))

@@ -23,14 +23,23 @@ struct Work {
     a * (1 - share) + b * share
   }
 
-  static func measured<T>(_ body: () throws -> T) rethrows -> (value: T, work: Work) {
-    let ((value, cost), operations) = try Arithmetic.counted { try Cost.timed(body) }
-    var work = Work(seconds: cost.seconds, operations: operations)
-    // What is short is done again: the first time finds cold memory, and a map does it many times.
-    for _ in 0..<3 where work.seconds < 0.5 {
-      work.seconds = min(work.seconds, try Cost.timed(body).cost.seconds)
+  /// What `body` gives, its work, and the most memory that the process had so far, in bytes.
+  static func measured<T>(_ body: () throws -> T) rethrows -> (
+    value: T, work: Work, peakBytes: Int
+  ) {
+    var ((value, cost), operations) = try Arithmetic.counted { () -> (T?, Cost) in
+      let (value, cost) = try Cost.timed(body)
+      return (value, cost)
     }
-    return (value, work)
+    // What is short is done again: the first time finds cold memory, and a map does it many times. What the last
+    // time gave is let go before, since a map has it once.
+    for _ in 0..<3 where cost.seconds < 0.5 {
+      value = nil
+      let again = try Cost.timed(body)
+      value = again.value
+      cost.seconds = min(cost.seconds, again.cost.seconds)
+    }
+    return (value!, Work(seconds: cost.seconds, operations: operations), cost.peakBytes)
   }
 }
 
@@ -39,6 +48,8 @@ struct CellTimes {
   let length: Double
   /// Both runs of the pair, with what is kept of them.
   let runs: Work
+  /// The most memory that the process had when they were there, in bytes.
+  let peakBytes: Int
   /// The search in one direction; nothing where none is asked.
   let search: Work
   /// Texts said with one cell patched; nothing where none are asked.
@@ -64,13 +75,13 @@ struct CellTimes {
     let model = opened.model
     length = pair.length(.sufficiency)
     let direction = asked.directions[0]
-    let (traces, runs) = try Work.measured {
+    let (traces, runs, peakBytes) = try Work.measured {
       try mapInParallel(2) {
         try model.trace(
           $0 == 0 ? pair.base(direction) : pair.source(direction), keeping: asked.sites)
       }
     }
-    self.runs = runs
+    (self.runs, self.peakBytes) = (runs, peakBytes)
     let alignment = try pair.alignment(direction)
     spans = try rows.map { try traces[0].place(of: $0.site).spans }
     var patches: [[Patch]] = []
@@ -88,7 +99,7 @@ struct CellTimes {
     }
     var (works, outcome): ([Int: Work], Outcome?) = ([:], nil)
     for (row, own) in zip(chosen, patches) where !own.isEmpty {
-      let (found, work) = try Work.measured {
+      let (found, work, _) = try Work.measured {
         try model.patched(
           traces[0], own.map { [$0] }, reference: traces[1], resuming: !asked.isPlain)
       }

@@ -39,7 +39,7 @@ struct Forecast {
     let ((opened, kept), opening) = try Cost.timed { try list.opened(options) }
     let plan = try WindowPlan(list.windows)
     let sized = opened.model.sites.filter { $0.activation == .mlpPost }
-    let (example, one) = try Work.measured {
+    let (example, one, _) = try Work.measured {
       try opened.model.trace(kept[0].clean, keeping: sized)
     }
     let rows = try opened.model.rows(sites, in: example)
@@ -52,11 +52,12 @@ struct Forecast {
     directions = asked.directions
     let before = opening.peakBytes
     let ordered = kept.sorted { $0.length(.sufficiency) < $1.length(.sufficiency) }
-    let ends = ordered.count > 1 ? [ordered[0], ordered[ordered.count - 1]] : [ordered[0]]
+    let ends = ordered.count > 1 ? [ordered[ordered.count - 1], ordered[0]] : [ordered[0]]
+    // The longest pair first: what memory grows by is its own.
     let (times, cost) = try Cost.timed {
       try ends.map {
         try CellTimes($0, opened, plan, text: list.text, rows: rows, asked)
-      }
+      }.reversed() as [CellTimes]
     }
     sampled = times.reduce(0) { $0 + $1.sampled }
     let (shortest, longest) = (times[0], times[times.count - 1])
@@ -103,8 +104,9 @@ struct Forecast {
     resultBytes = bytes + 300 * kept.count
     journalBytes = try invented.reduce(0) { try $0 + JSONEncoder().encode($1).count + 100 }
     work.seconds += opening.seconds + stating.seconds
-    // Pairs are taken as many at a time as there are cores, each with its own runs.
-    let ofPair = max(0, cost.peakBytes - before)
+    // Pairs are taken as many at a time as there are cores, each with its own runs; the groups of cells that are
+    // under way are one a core, of one pair or of several.
+    let ofPair = max(0, longest.peakBytes - before)
     peakBytes =
       cost.peakBytes + ofPair * (min(kept.count, ProcessInfo.processInfo.activeProcessorCount) - 1)
     coarse = sample.map { sample in
