@@ -55,32 +55,20 @@ public func payoffFigure(
   figure.add(curvePanel(curves, cost, in: top[0]))
   let (read, scores) = (areas.map(\.model).uniqued, areas.map(\.score).uniqued)
   figure.add(
-    dotPanel(
-      "b", "Telling speech from sounds",
-      x: .linear("Area under the receiver operating characteristic", 0...1.03, ticks: 5),
-      items: scores, models: read, names: 40, lines: [0.5, 1], legend: .topLeft, in: top[1]
-    ) { m, s in areas.first { $0.model == read[m] && $0.score == scores[s] }?.area })
+    areaPanel("Telling speech from sounds", scores: scores, models: read, in: top[1]) { m, s in
+      areas.first { $0.model == read[m] && $0.score == scores[s] }?.area
+    })
   let below = bands[1].columns([110, 68], gap: 1)
   let models = rows.map(\.model).uniqued
-  let arms = TextArm.allCases
+  let (arms, names) = (TextArm.allCases, TextArm.allCases.map(\.rawValue))
   func value(_ path: KeyPath<PayoffRow, Estimate?>) -> (Int, Int) -> Estimate? {
     { m, a in rows.first { $0.model == models[m] && $0.arm == arms[a] }?[keyPath: path] }
   }
   figure.add(
-    dotPanel(
-      "c", "Kinds of sound that nothing was chosen on",
-      x: .linear("Share of sounds with words left", -0.03...1.03, ticks: 5),
-      items: arms.map(\.rawValue), models: models, names: 42, lines: [0, 1],
-      missing: "no strength below the cost", in: below[0], value(\.rate)))
-  let ends = rows.compactMap(\.cost).flatMap { [$0.low, $0.high] }.filter(\.isFinite)
-  figure.add(
-    dotPanel(
-      "d", "Speech",
-      x: .linear(
-        "Word error rate, less that of what is written",
-        roundRange(containing: ends + [-0.01, 0.02], about: 4), ticks: 5),
-      items: arms.map(\.rawValue), models: models, names: nil, lines: [0, cost], in: below[1],
-      value(\.cost)))
+    wordsLeftPanel(
+      arms: names, models: models, names: 42, missing: "no strength below the cost", in: below[0],
+      value(\.rate)))
+  figure.add(costPanel(arms: names, models: models, limit: cost, in: below[1], value(\.cost)))
   return DrawnFigure(
     drawing: figure, table: payoffTable(curves, rows, areas), caption: caption)
 }

@@ -51,33 +51,17 @@ public func steeringFigure(
   figure.add(curvePanel(curves, cost, in: top[0]))
   let (contrasts, scores) = (areas.map(\.contrast).uniqued, areas.map(\.score).uniqued)
   figure.add(
-    dotPanel(
-      "b", "Telling both sorts apart, on validation",
-      x: .linear("Area under the receiver operating characteristic", 0...1.03, ticks: 5),
-      items: scores.map(label), models: contrasts, names: 40, lines: [0.5, 1], legend: .topLeft,
+    areaPanel(
+      "Telling both sorts apart, on validation", scores: scores.map(label), models: contrasts,
       in: top[1]
-    ) { m, s in
-      areas.first { $0.contrast == contrasts[m] && $0.score == scores[s] }?.area
-    })
+    ) { m, s in areas.first { $0.contrast == contrasts[m] && $0.score == scores[s] }?.area })
   let below = bands[1].columns([108, 70], gap: 1)
   func value(_ path: KeyPath<WrittenResult, Estimate>) -> (Int, Int) -> Estimate? {
     { _, arm in results[arm][keyPath: path] }
   }
   let names = results.map(\.name)
-  figure.add(
-    dotPanel(
-      "c", "Kinds of sound that nothing was chosen on",
-      x: .linear("Share of sounds with words left", -0.03...1.03, ticks: 5),
-      items: names, models: [""], names: 38, lines: [0, 1],
-      in: below[0], value(\.rate)))
-  let ends = results.map(\.cost).flatMap { [$0.low, $0.high] }.filter(\.isFinite)
-  figure.add(
-    dotPanel(
-      "d", "Speech",
-      x: .linear(
-        "Word error rate, less that of what is written",
-        roundRange(containing: ends + [-0.01, 0.02], about: 4), ticks: 5),
-      items: names, models: [""], names: nil, lines: [0, cost], in: below[1], value(\.cost)))
+  figure.add(wordsLeftPanel(arms: names, models: [""], names: 38, in: below[0], value(\.rate)))
+  figure.add(costPanel(arms: names, models: [""], limit: cost, in: below[1], value(\.cost)))
   return DrawnFigure(
     drawing: figure, table: table(curves, results, areas), caption: caption)
 }
@@ -99,7 +83,9 @@ private func label(_ score: String) -> String {
 }
 
 private func curvePanel(_ curves: [WrittenCurve], _ cost: Double, in area: Rect) -> Panel {
-  var marks: [any Mark] = [ReferenceLine.vertical(cost)]
+  // Frames come first, so that they hide no point.
+  var frames: [any Mark] = [ReferenceLine.vertical(cost)]
+  var marks: [any Mark] = []
   var entries: [LegendEntry] = []
   let shown = -0.1...1.05
   for (i, curve) in curves.enumerated() {
@@ -108,7 +94,7 @@ private func curvePanel(_ curves: [WrittenCurve], _ cost: Double, in area: Rect)
     let points = curve.points.filter { shown.contains($0.cost) }.map { Datum($0.cost, $0.rate) }
     marks.append(Points(points, symbol, color, size: 1))
     if let chosen = curve.chosen, shown.contains(chosen.cost) {
-      marks.append(Points([Datum(chosen.cost, chosen.rate)], .hollowSquare, .ink, size: 2.6))
+      frames.append(Points([Datum(chosen.cost, chosen.rate)], .hollowSquare, .ink, size: 2.6))
     }
     entries.append(LegendEntry(curve.name, .symbol(symbol, color)))
   }
@@ -116,7 +102,7 @@ private func curvePanel(_ curves: [WrittenCurve], _ cost: Double, in area: Rect)
   return Panel(
     "a", "Strengths, on discovery", in: area,
     x: .linear("Cost: word error rate on speech", shown, ticks: 4),
-    y: .linear("Share of sounds with words left", -0.03...1.03, ticks: 4), marks)
+    y: .linear("Share of sounds with words left", -0.03...1.03, ticks: 4), frames + marks)
 }
 
 /// Every plotted value, one a line.
