@@ -206,15 +206,15 @@ rivals-spirit: deps ## Rivals: SPIRIT's neurons in the speech LM of Figure 4, af
 	@swift build -c release --product rivals-spirit
 	@$(BIN)/rivals-spirit $(RUN)
 
-rivals-hallucination: deps ## Rivals: steering of a published Whisper's encoder by latents, after make published (12 min).
+rivals-hallucination: deps ## Rivals: steering of a published Whisper's encoder by latents, after make published (7 min).
 	@swift build -c release --product rivals-hallucination
 	@$(BIN)/rivals-hallucination $(RUN)
 
-rivals-probes: deps ## Rivals: what probes of published Whispers read, after make published (5 min).
+rivals-probes: deps ## Rivals: what probes of published Whispers read, after make published (2 min).
 	@swift build -c release --product rivals-probes
 	@$(BIN)/rivals-probes $(RUN)
 
-rivals: rivals-tracing rivals-circuits rivals-features rivals-published rivals-whisper rivals-paths rivals-spirit rivals-hallucination rivals-probes ## Other procedures beside their controls and TAP; the last six after make published (64 min).
+rivals: rivals-tracing rivals-circuits rivals-features rivals-published rivals-whisper rivals-paths rivals-spirit rivals-hallucination rivals-probes ## Other procedures beside their controls and TAP; the last six after make published (55 min).
 
 sanity-published: deps ## The rows of that model in Figure S6, which make sanity draws; after make published (12 min).
 	@swift build -c release --product published-sanity

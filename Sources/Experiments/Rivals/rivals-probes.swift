@@ -125,6 +125,10 @@ for (name, recogniser) in [("whisper-base", base), ("whisper-tiny.en", english)]
   notebook.number("\(ledger).best", Double(best + 1))
   notebook.number(
     "\(ledger).shuffled", read[best].shuffled.reduce(0, +) / Double(read[best].shuffled.count))
+  // In every layer, and in the log-mel, some shuffles read less than chance and some read more.
+  notebook.control(
+    "\(name): probes of shuffled labels", low: read.map { $0.shuffled.min()! }.max()!,
+    high: read.map { $0.shuffled.max()! }.min()!, contains: read[best].chance)
   let beyond = share("beyond") { right(best)($0) - right(layers)($0) }
   notebook.number("\(ledger).beyondLogMel", beyond)
   rows.append(
