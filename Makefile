@@ -372,7 +372,7 @@ bench: ## Time and memory beside PyTorch hooks, TransformerLens, nnsight and pyv
 	@swift build -c release --product tap
 	@$(BENCH_VENV)/bin/python Tests/Peers/bench.py $(BENCH)
 
-break: deps ## Edit the experiments so that each claim must fail, in a clone below build, and look whether it does (not run whole yet, 15 min by count; CLAIM=C1 takes one).
+break: deps ## Edit the experiments so that each claim must fail, in a clone below build, and look whether it does (5 min; CLAIM=C1 takes one).
 	@CLAIM="$(CLAIM)" Tests/Break/run.sh
 
 tour: deps ## The twelve verbs of tap on the shipped checkpoint, as README shows them (1 min).

@@ -67,9 +67,12 @@ def long_sound(key, options, table, threads, seconds=10.0, width=80):
     folders = folders(options)
     q = Question(folders, one_phone_pair(seconds), threads, PARTING)
     job = {**q.job(q.residual(), width, 4), "text": 4, "families": ["residual"]}
-    answers = words(folders[0], [job["answer"], job["foil"]])
-    folder = listed(options.tap, BUILD / f"coarse-{key}", job,
-                    PARTING[0] if q.sizes.is_whisper else "w10 w11", answers)
+    if q.sizes.is_whisper:
+        # What both answers begin with is forced; a prompt would be the text before the recording.
+        prompt, answers = "", [" ".join(["", *PARTING[0], word]) for word in PARTING[1]]
+    else:
+        prompt, answers = "w10 w11", words(folders[0], [job["answer"], job["foil"]])
+    folder = listed(options.tap, BUILD / f"coarse-{key}", job, prompt, answers)
     pairs, found = turns(
         options, folder, job, folders[0], threads, options.rounds, STRONGEST, full_once=True)
     (full, full_mib), (coarse, mib) = found["full"], found["coarse"]
