@@ -250,8 +250,10 @@ class Hooked:
         for site in sites:
             cells = [(w, positions(site, w)) for w in windows]
             cells = [(w, p) for w, p in cells if p]
-            # Of a few windows none may be of the text, and a site of the decoder has no cell.
-            groups = [cells] * bool(cells) if batched else [[cell] for cell in cells]
+            if not cells:
+                # Of a few windows none may be of the text, where the decoder's cells are.
+                continue
+            groups = [cells] if batched else [[cell] for cell in cells]
             for group in groups:
                 def put(_, x):
                     x = x.clone()
