@@ -44,7 +44,7 @@ struct Crate {
       "description":
         "Figures, numbers, preregistrations and literate experiments of the paper, with the digests of all data and weights that they were made from.",
       "datePublished": .string(date), "license": ["@id": "https://spdx.org/licenses/MIT"],
-      "author": ["@id": "#authors"],
+      "author": ["@id": "#authors"], "publisher": ["@id": "#authors"],
       "hasPart": .array(files.map { ["@id": .string($0)] }),
       "mentions": .array(actions.compactMap { action in action["@id"].map { ["@id": $0] } }),
     ]
