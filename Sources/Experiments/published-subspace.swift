@@ -28,10 +28,9 @@ else { exit(0) }
 // Every second pair of the discovery split and every second of validation is asked; of those that enter,
 // 24 and 12 at most are taken, spread evenly over the voices.
 //
-// A patch is a run of the language model from the projector's output on, 1.2 s of a core. At each K the
-// subspace, its complement, another item and three draws of four random families make 15 patches of 12
-// pairs, 200 s; five K of three methods and two of DAS with their training, 6 epochs of 48 exchanges at
-// some 4 s, make 50 minutes on two cores.
+// A patch is a run of the language model from the projector's output on, half a second of a core. At each K
+// the subspace, its complement, another item and three draws of four random families make 15 patches of 12
+// pairs; DAS is trained twice, 6 epochs of 48 exchanges forward and back. That is half an hour on two cores.
 
 let site = Site(.connector, .out)
 let (most, draws, epochs) = ((fit: 24, test: 12), 3, 6)
@@ -96,11 +95,43 @@ attempt {
 //
 // Beside each subspace stand everything but it, the same subspace with another item's source, and random
 // directions of four families, matched in dimension, in the variance of the activations along them, in
-// the length of the move, and in its Mahalanobis length.
+// the length of the move, and in its Mahalanobis length. Another item's source can push the base's answer
+// out without bringing the source's in, which recovers some of the difference of their logits as well; so it
+// is also counted how often the source's word becomes the most probable one.
 
 let full = notebook.cell("whole") {
   try test.effects(of: { $0.difference }).estimate(
     draws: rules.bootstrapDraws, random.split("whole"))
+}
+
+/// Another item's source in the place of the pair's own.
+struct AnotherItem: Codable, Sendable {
+  let recovery: Estimate
+  let says: Double
+  let pairs: Int
+
+  init(_ effects: Effects, draws: Int, _ random: Random) {
+    recovery = effects.estimate(draws: draws, random)
+    says = effects.accuracy
+    pairs = effects.changes.count
+  }
+}
+
+/// Of the whole activation: how often the source's word is said, and what another item's does, as long a
+/// move and as it is.
+struct Whole: Codable, Sendable {
+  let says: Double
+  let wrongItem: Double?
+  let anotherItem: AnotherItem?
+}
+
+let whole = notebook.cell("whole, another item") {
+  Whole(
+    says: try test.effects(of: { $0.difference }).accuracy,
+    wrongItem: try test.wrongItem(nil)?.recovery,
+    anotherItem: try test.wrongItem(nil, asLong: false).map {
+      AnotherItem($0, draws: rules.bootstrapDraws, random.split("whole").split("another item"))
+    })
 }
 let methods: [(method: SubspaceMethod, counts: [Int])] = [
   (.pca, [1, 2, 5, 10, 20]), (.cca, [1, 2, 5, 10, 20]), (.mean, [1, 2, 5, 10, 20]),
@@ -130,6 +161,18 @@ let results = notebook.cell("subspaces", over: parts, key: \.name) { part in
     reference: subspaces.samples, draws: draws, bootstrap: rules.bootstrapDraws,
     stream.split("K \(part.k)"))
 }
+
+// Along five directions a move as long as the real one has few other ways to go. Of the directions that were
+// trained, another item's source is therefore also given as it is.
+
+let mostTrained = methods.last!.counts.last!
+let anotherItem = notebook.cell("another item along \(mostTrained) trained directions") {
+  let stream = random.split(SubspaceMethod.das.rawValue)
+  let found = try subspaces.subspace(.das, rank: mostTrained, stream)
+  return try test.wrongItem(found, asLong: false).map {
+    AnotherItem($0, draws: rules.bootstrapDraws, stream.split("another item"))
+  }
+}
 let curves = methods.map { method, _ in
   let own = zip(parts, results).filter { $0.0.method == method }.map(\.1)
   let saturation = SaturationCurve(
@@ -144,16 +187,31 @@ let curves = methods.map { method, _ in
 // ![Directions of the projector's output](figures/figureS5.svg)
 
 notebook.figure(
-  "figures/figureS5", subspaceFigure(curves, full: full),
+  "figures/figureS5",
+  subspaceFigure(
+    curves, full: full, whole: (says: whole.says, wrongItem: whole.wrongItem),
+    asItIs: anotherItem?.recovery),
   title: "Figure S5: directions of a projector's output that carry the answer")
 notebook.number("s5.pairs.fit", Double(fitted.count))
 notebook.number("s5.pairs.test", Double(held.count))
 notebook.number("s5.whole", full)
+notebook.number("s5.whole.says", whole.says, tolerance: 0)
+if let wrong = whole.wrongItem { notebook.number("s5.whole.wrongItem", wrong, tolerance: 1e-6) }
+for (name, other) in [("whole", whole.anotherItem), ("das", anotherItem)] {
+  guard let other else { continue }
+  notebook.number("s5.\(name).anotherItem", other.recovery)
+  notebook.number("s5.\(name).anotherItem.says", other.says, tolerance: 0)
+  notebook.number("s5.\(name).anotherItem.pairs", Double(other.pairs))
+}
 for curve in curves {
   for result in curve.results {
     let name = "s5.\(curve.method).K\(result.k)"
     notebook.number(name, result.recovery)
     notebook.number("\(name).complement", result.complement, tolerance: 1e-6)
+    notebook.number("\(name).says", result.accuracy, tolerance: 0)
+    if let wrong = result.wrongItem {
+      notebook.number("\(name).wrongItem", wrong, tolerance: 1e-6)
+    }
     for family in RandomFamily.allCases {
       if let drawn = result.families[family.rawValue] {
         notebook.number("\(name).\(family.rawValue)", drawn.mean, tolerance: 1e-6)

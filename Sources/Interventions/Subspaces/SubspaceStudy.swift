@@ -205,8 +205,14 @@ extension Array where Element == Exchange {
       divergence: try divergence(subspace, natural, reference))
   }
 
-  /// The same subspace with the source of the next pair of another answer and as many positions.
-  private func wrongItem(_ subspace: Subspace) throws -> Effects? {
+  /// The same patch with the source of the next pair of another answer and as many positions; nil where
+  /// no pair has such another.
+  ///
+  /// - Parameters:
+  ///   - subspace: nil for the whole activation
+  ///   - asLong: makes the move as long as the real one. Along few directions that leaves few ways to go:
+  ///     along one, the real move and its opposite.
+  public func wrongItem(_ subspace: Subspace?, asLong: Bool = true) throws -> Effects? {
     let others = indices.map { i in
       (1..<Swift.max(count, 2)).map { self[(i + $0) % count] }.first {
         Set([$0.answer, $0.foil]).isDisjoint(with: [self[i].answer, self[i].foil])
@@ -218,8 +224,12 @@ extension Array where Element == Exchange {
     let place = Dictionary(paired.map { (self[$0].id, others[$0]!) }) { first, _ in first }
     return try paired.map { self[$0] }.effects(of: { pair in
       let base = DoubleMatrix(pair.base)
-      let real = subspace.move(.subspace, from: base, to: DoubleMatrix(pair.source))
-      let other = subspace.move(.subspace, from: base, to: DoubleMatrix(place[pair.id]!.source))
+      func move(to source: Tensor) -> DoubleMatrix {
+        let source = DoubleMatrix(source)
+        return subspace?.move(.subspace, from: base, to: source) ?? source - base
+      }
+      let (real, other) = (move(to: pair.source), move(to: place[pair.id]!.source))
+      guard asLong else { return other }
       return other.rescaled(other.squaredNorm, to: real.squaredNorm)
     })
   }

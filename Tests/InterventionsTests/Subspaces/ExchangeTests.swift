@@ -181,6 +181,34 @@ private struct Toy {
 }
 
 @Suite struct SubspaceStudyTests {
+  /// Four words, two along each of two directions; a pair goes from one word to the other of its direction,
+  /// and another item is one of the other direction.
+  @Test func anotherItemPushesTheBaseOutAndSaysItsOwnWord() throws {
+    let readers = Tensor([4, 2], [3, 0, -3, 0, 0, 3, 0, -3])
+    let pairs = (0..<4).map { i -> Exchange in
+      let (first, second) = i % 2 == 0 ? (Float(1), Float(0)) : (0, 1)
+      let (base, source) = (Tensor([1, 2], [first, second]), Tensor([1, 2], [-first, -second]))
+      return Exchange(
+        id: "\(i)", group: "\(i)", answer: i % 2 == 0 ? 1 : 3, foil: i % 2 == 0 ? 0 : 2, base: base,
+        source: source, baseLogits: linear(base, readers).numbers,
+        sourceLogits: linear(source, readers).numbers
+      ) { variants in joiningRows(variants.map { linear($0, readers) }) }
+    }
+    // (-1, -1) in the place of (-2, 0), as it is and as long as that.
+    let asItIs = try #require(try pairs.wrongItem(nil, asLong: false))
+    #expect(abs(asItIs.recovery - 0.5) < 1e-6 && asItIs.accuracy == 0)
+    let asLong = try #require(try pairs.wrongItem(nil))
+    #expect(abs(asLong.recovery - 0.5.squareRoot()) < 1e-6 && asLong.accuracy == 0)
+    // Along the answer's direction alone a move as long is the real one.
+    var axis = DoubleMatrix(rows: 2, columns: 1)
+    axis[0, 0] = 1
+    let even = [pairs[0], pairs[1]]
+    let along = Subspace(orthonormal: axis)
+    #expect(abs(try #require(try even.wrongItem(along, asLong: false)).changes[0] - 6) < 1e-5)
+    #expect(abs(try #require(try even.wrongItem(along)).changes[0] - 12) < 1e-5)
+    #expect(try [pairs[0], pairs[2]].wrongItem(nil) == nil)
+  }
+
   @Test func methodsFindWhatIsReadAndControlsDoNot() throws {
     let toy = Toy()
     let study = try SubspaceStudy(fit: toy.pairs(600, seed: 1))
