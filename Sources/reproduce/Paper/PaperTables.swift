@@ -165,8 +165,12 @@ struct PaperTables {
     let measures = [
       "transcription", "translation", "position", "knowledge", "choice", "pairs that enter",
     ]
+    // Behind them what is harder, what reads the transcript, and the floors.
+    let sets =
+      ["evaluation", "never-heard", "human"]
+      + [JoinedSet.noise, .free, .read, .silence, .nothing].map(\.title)
     let rows = accuracies.checkpoints.flatMap { checkpoint in
-      ["evaluation", "never-heard", "human"].compactMap { set -> String? in
+      sets.compactMap { set -> String? in
         let cells = measures.map { measure in
           accuracies[checkpoint, "\(set) | all voices | \(measure)"] ?? "--"
         }
