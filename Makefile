@@ -43,7 +43,7 @@ QUICK := method-on-one-pair:12 e1-causal-map:24 maps-by-model:12 search-methods:
 
 .PHONY: help deps deps-fetch deps-all deps-explorer deps-paper deps-cluster build quick figure1 figure2 e1 figure3 figure4 figure5 figure6 e3 figureS1 figureS2 \
   figureS3 figureS4 figureS5 figureS9 figureS10 figureS11 ablations rivals rivals-tracing rivals-circuits rivals-features rivals-published rivals-whisper rivals-paths rivals-spirit rivals-hallucination rivals-probes \
-  sanity sanity-published test test-cluster models models-seeds models-efficiency models-published data published corpus sounds \
+  sanity sanity-published test test-cluster models models-seeds models-efficiency models-published projectors data published corpus sounds \
   check evaluate evaluate-published parity oracles bench break tour pages explorer paper abstract readme provenance crate docs fuzz lint clean
 
 help: ## This list.
@@ -276,6 +276,13 @@ models-published: deps-all ## Train the projector between two published halves a
 	@$(BIN)/reproduce corpus --part training
 	@$(BIN)/reproduce corpus --part free
 	@$(BIN)/reproduce join $(FRESH)
+
+projectors: deps-all ## The projector between two published halves trained on, alone and in three other ways (50 min, 3.1 GiB, after make published; resumes; into build/trained).
+	@swift build -c release --product reproduce
+	@$(BIN)/reproduce data
+	@$(BIN)/reproduce corpus --part training
+	@$(BIN)/reproduce corpus --part free
+	@$(BIN)/reproduce projectors
 
 data: deps-fetch ## Find the human recordings (TAP_DATA) or fetch them, 20 MB, into build/data.
 	@swift build -c release --product reproduce

@@ -27,8 +27,6 @@ from compare_published import BUILD, chosen_pairs, recordings
 from peer import ROOT, read_json, stop
 from unseen import RATE
 
-OWN = "artifacts/qwen2-audio-published"
-
 
 class Exported:
     def __init__(self, folder):
@@ -85,7 +83,7 @@ def compare_outputs(peer, options):
     (BUILD / "list.txt").write_text("".join(f"{path}\n" for path in chosen))
     out = BUILD / "joined.json"
     subprocess.run(
-        [options.reproduce, "outputs", "--model", OWN, "--recordings", BUILD / "list.txt",
+        [options.reproduce, "outputs", "--model", options.own, "--recordings", BUILD / "list.txt",
          "--prompt", options.prompt, "--logits", str(options.logits), "--limit",
          str(options.tokens), "--out", out], check=True, cwd=ROOT)
     rows = json.loads(out.read_text())
@@ -149,7 +147,7 @@ def compare_cells(peer, options):
                    for start in numpy.arange(0, length, 400.0).tolist()]
         windows += [("text", i - 4) for i in range(4)]
         job = {"width": 400, "text": 4, "families": sites, "windows": windows}
-        _, found, _ = time_maps.tap_job(str(options.tap), work, job, model=ROOT / OWN)
+        _, found, _ = time_maps.tap_job(str(options.tap), work, job, model=ROOT / options.own)
         answer, foil = tokens[0][shared], tokens[1][shared]
         values = hooked.map(
             sites, windows, time_maps.positions_of(hooked), answer, foil, batched=True, reuse=False)
@@ -167,7 +165,9 @@ def compare_cells(peer, options):
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path)
+    parser.add_argument("model", type=Path, help="the exported folder")
+    parser.add_argument("--own", default="artifacts/qwen2-audio-published",
+                        help="the package's folder that it was exported from")
     parser.add_argument("--tap", type=Path, default=ROOT / ".build/release/tap")
     parser.add_argument("--reproduce", type=Path, default=ROOT / ".build/release/reproduce")
     parser.add_argument("--prompt", default="Transcribe.")

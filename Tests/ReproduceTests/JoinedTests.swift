@@ -9,6 +9,50 @@ import Testing
 @testable import reproduce
 
 @Suite struct JoinedTests {
+  /// Another model than the shipped one never lands in the shipped one's folder.
+  @Test func anotherWayOfJoiningNeedsAFolder() throws {
+    for option in [["--layers-beside"], ["--goes-on"], ["--rank", "8"], ["--silence", "0.5"]] {
+      #expect(throws: (any Error).self) { try Join.parse(option) }
+      #expect(throws: Never.self) { try Join.parse(option + ["--out", "x"]) }
+    }
+    for bad in [["--rank", "65"], ["--rank", "-1"], ["--silence", "nan"]] {
+      #expect(throws: (any Error).self) { try Join.parse(bad + ["--out", "x"]) }
+    }
+    let arms = Projectors.arms(steps: 7)
+    #expect(arms.allSatisfy { $0.joining.steps == 7 })
+    #expect(Set(arms.map(\.name)).count == 4 && Set(arms.map { "\($0.joining)" }).count == 4)
+    #expect(arms.allSatisfy { $0.joining.goesOn && $0.joining.rate < Joining().rate })
+  }
+
+  @Test func natsAreCountedByTokens() throws {
+    func score(_ nats: [Double], right: [Bool]) -> ProjectorScore {
+      var score = ProjectorScore()
+      score.transcripts = [
+        (
+          "set",
+          zip(zip(nats, right), [2, 4, 2]).map { Told(isRight: $0.1, nats: $0.0, tokens: $1) }
+        )
+      ]
+      score.choices = [("set", [true, true, false, true])]
+      return score
+    }
+    let first = score([1, 2, 1], right: [true, false, true])
+    let other = score([2, 2, 0.4], right: [false, false, true])
+    let rows = other.lines("other", beside: first).map {
+      $0.split(separator: "\t").map(String.init)
+    }
+    #expect(
+      rows.map { $0[1] } == [
+        "set | transcription", "set | nats a token", "set | nats a token above that alone",
+        "set | choice",
+      ])
+    #expect(rows[0][2...3] == ["1", "3"] && rows[3][2...3] == ["3", "4"])
+    #expect(abs(Double(rows[1][2])! - 0.55) < 1e-12)
+    #expect(abs(Double(rows[2][2])! - 0.05) < 1e-12)
+    let own = first.lines("first", beside: nil)
+    #expect(own.count == 3 && own.allSatisfy { $0.components(separatedBy: "\t").count == 7 })
+  }
+
   private var questions: [reproduce.Question] {
     let texts = [
       "say the red pat again", "red pat and blue cap", "bat then cap then lake",

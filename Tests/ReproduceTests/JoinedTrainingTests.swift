@@ -12,6 +12,8 @@ import Testing
   let repository: Repository
   let halves: JoinedHalves
   let drawn: Parameters
+  let weights: Weights
+  let text: String
   let random = Random(seed: 5)
 
   init() throws {
@@ -20,7 +22,8 @@ import Testing
         .appendingPathComponent("joined-tests-\(UUID().uuidString)"))
     let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
       .appendingPathComponent("../SpeechTests/Fixtures").standardized.path
-    let (encoder, text) = ("\(fixtures)/whisper", "\(fixtures)/gguf/model")
+    let encoder = "\(fixtures)/whisper"
+    text = "\(fixtures)/gguf/model"
     let whisper = try #require(openConfig(folder: encoder) as? WhisperConfig)
     let config = try Qwen2AudioConfig(
       encoder: whisper.encoder, text: Checkpoint(folder: text).config, audioToken: 5)
@@ -28,9 +31,9 @@ import Testing
     let checkpoint = Checkpoint(
       folder: text, config: config.json(endToken: 1),
       files: try CheckpointParts.halves(encoder: encoder, languageModel: text))
+    weights = try config.weights(from: checkpoint, with: drawn)
     halves = try JoinedHalves(
-      config, AudioLanguageModel(config, config.weights(from: checkpoint, with: drawn)),
-      Tokenizer(folder: text))
+      config, AudioLanguageModel(config, weights), Tokenizer(folder: text))
   }
 
   /// Noise that is said to be words.
@@ -53,7 +56,7 @@ import Testing
   }
 
   func optimiser(_ training: JoinedTraining) -> AdamW {
-    AdamW(parameters: JoinedTraining.names.map { training.parameters[$0]! })
+    AdamW(parameters: training.names.map { training.parameters[$0]! })
   }
 
   @Test func interruptedTrainingGoesOnWithTheSameBits() throws {
@@ -74,7 +77,7 @@ import Testing
       try first.run(from: 0, optimiser: &early) { step, parameters, optimiser, _ in
         guard step == 3 else { return }
         try state.write(
-          stage: 0, step: step, names: JoinedTraining.names, parameters: parameters,
+          stage: 0, step: step, names: whole.names, parameters: parameters,
           optimiser: optimiser)
         throw Stop()
       }
@@ -84,10 +87,87 @@ import Testing
     var late = optimiser(second)
     late.restore(saved.moments, step: saved.step + 1)
     try second.run(from: saved.step + 1, optimiser: &late) { _, _, _, _ in }
-    for name in JoinedTraining.names {
+    for name in whole.names {
       #expect(second.parameters[name]!.isIdentical(to: whole.parameters[name]!), "\(name)")
       #expect(!whole.parameters[name]!.isIdentical(to: drawn[name]!), "\(name)")
     }
+  }
+
+  /// Adapters begin by changing nothing, learn beside the projector, and merged into the weights they give
+  /// what they give beside them.
+  @Test func adaptersLearnAndCanBeMerged() throws {
+    defer { try? FileManager.default.removeItem(at: repository.root) }
+    var config = try #require(halves.model.config as? Qwen2AudioConfig)
+    config.lowRank = LowRankConfig(rank: 2, scale: 0.5)
+    let own = weights
+    let adapted = { @Sendable [config] (live: Parameters) -> AudioLanguageModel in
+      var all = own
+      all.merge(Weights(live))
+      return AudioLanguageModel(config, all)
+    }
+    var training = try training(steps: 6)
+    var plain = try self.training(steps: 1)
+    training.parameters.merge(config.drawnAdapters(random.split("adapters"))) { $1 }
+    training.adapted = adapted
+    #expect(training.names.count == 2 + 4 * config.layers)
+    var losses: [Double] = []
+    var moves = optimiser(training)
+    try training.run(from: 0, optimiser: &moves) { _, _, _, report in
+      losses.append(report.answerLoss)
+    }
+    var first = 0.0
+    var plainMoves = optimiser(plain)
+    try plain.run(from: 0, optimiser: &plainMoves) { _, _, _, report in first = report.answerLoss }
+    #expect(losses[0] == first)
+    #expect(losses.last! < 0.95 * losses[0], "\(losses)")
+    let trained = training.parameters
+    for (name, tensor) in trained where name.contains(".lora_B") {
+      #expect(tensor.numbers.contains { $0 != 0 }, "\(name)")
+    }
+    let adapters = trained.filter { $0.key.contains(".lora_") }
+    let merged = config.merged(adapters, into: own)
+    #expect(merged.count == 2 * config.layers)
+    let tokens = Array(halves.trunk.dropLast())
+    let beside = try adapted(trained).logits(ofText: tokens)
+    let inside = try adapted(trained.filter { !$0.key.contains(".lora_") }.merging(merged) { $1 })
+      .logits(ofText: tokens)
+    let before = try halves.model.logits(ofText: tokens)
+    #expect(beside.largestDifference(to: inside) < 1e-4)
+    #expect(beside.largestDifference(to: before) > 1e-2)
+  }
+
+  /// Layers beside the linear one begin by adding nothing, and learn.
+  @Test func layersBesideBeginWithNothingAndLearn() throws {
+    defer { try? FileManager.default.removeItem(at: repository.root) }
+    let config = try #require(halves.model.config as? Qwen2AudioConfig)
+    let beside = Projector.drawnBeside(config, random.split("beside"))
+    #expect(beside.count == 3)
+    let heard = Tensor([20, config.encoderWidth], normal: 1, random.split("heard"))
+    let both = drawn.merging(beside) { $1 }
+    #expect(Projector(both)(heard).isIdentical(to: Projector(drawn)(heard)))
+    var training = try training(steps: 6)
+    // The optimiser moves them where they lie.
+    training.parameters.merge(beside.mapValues { Tensor($0.shape, $0.numbers) }) { $1 }
+    var losses: [Double] = []
+    var moves = optimiser(training)
+    try training.run(from: 0, optimiser: &moves) { _, _, _, report in
+      losses.append(report.answerLoss)
+    }
+    #expect(losses.last! < 0.95 * losses[0], "\(losses)")
+    for (name, tensor) in training.parameters {
+      #expect(!tensor.isIdentical(to: both[name]!), "\(name)")
+    }
+  }
+
+  @Test func silenceBehindIsHeard() throws {
+    defer { try? FileManager.default.removeItem(at: repository.root) }
+    let all = utterances(2)
+    let plain = try HeardSpeech(repository, all, halves, random)("noise/1")
+    let longer = try HeardSpeech(repository, all, halves, silence: 8000, random)("noise/1")
+    // Half a second more, at one token in 40 ms.
+    #expect(abs(longer.rows - plain.rows - 12) <= 1)
+    let again = try HeardSpeech(repository, all, halves, random)("noise/1")
+    #expect(again.numbers == plain.numbers)
   }
 
   @Test func whatTheEncoderMakesIsMadeOnce() throws {

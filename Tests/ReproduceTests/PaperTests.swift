@@ -92,7 +92,8 @@ import Testing
 
   @Test func tablesHaveTheirRows() throws {
     let tables = try PaperTables(
-      ledger: ledger, accuracies: Accuracies(reading: "\(root)/paper/accuracies.tsv"))
+      ledger: ledger, accuracies: Accuracies(reading: "\(root)/paper/accuracies.tsv"),
+      projectors: Accuracies(reading: "\(root)/paper/projectors.tsv", digits: 3))
     for (name, text) in try tables.all() {
       #expect(text.components(separatedBy: "\\\\\n").count > 4, "\(name)")
       #expect(!text.contains("nan") && !text.contains("inf"), "\(name)")

@@ -76,6 +76,11 @@ public struct DecoderConfig: Sendable, Equatable {
 public struct LowRankConfig: Sendable, Equatable {
   public let rank: Int
   public let scale: Float
+
+  public init(rank: Int, scale: Float) {
+    self.rank = rank
+    self.scale = scale
+  }
 }
 
 /// A decoder language model.

@@ -187,17 +187,18 @@ public struct AudioLanguageModel: SpeechLanguageModel {
   ///
   /// - Parameters:
   ///   - rows: rows of `batch.lm`, of positions behind the text
-  ///   - behind: how many positions the text has, a multiple of `rowBlock`, and what they hold
+  ///   - behind: how many positions the text has, a multiple of `rowBlock`, and what they hold; nil where
+  ///     they are computed too, as those of adapters that are being trained
   /// - Returns: [rows, vocabulary], the same bits as `logits(after: .connector)` gives
   public func logits(
     ofProjected audio: Tensor, in batch: Batch, rows: [Int],
-    behind text: (positions: Int, keysValues: KeyValueCache)
+    behind text: (positions: Int, keysValues: KeyValueCache)?
   ) -> Tensor {
-    let later = batch.beginning(at: batch.lm.sequences.map { _ in text.positions })
+    let later = batch.beginning(at: batch.lm.sequences.map { _ in text?.positions ?? 0 })
     let x = gatherRows(spliced(audio, batch, nil), batch.lm.rows(of: later.lm))
     return logits(
       after: .lm(0), x, in: later, rows: batch.lm.rows(rows, in: later.lm),
-      prefix: text.keysValues)
+      prefix: text?.keysValues)
   }
 
   /// The language model's input and its layout.

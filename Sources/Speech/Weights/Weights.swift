@@ -18,7 +18,8 @@ public struct Weights: Sendable {
   /// All as Float32.
   public var parameters: Parameters { stored.mapValues(\.floats) }
 
-  mutating func merge(_ others: Weights) { stored.merge(others.stored) { $1 } }
+  /// Takes those of another, and where both have one of a name, the other's.
+  public mutating func merge(_ others: Weights) { stored.merge(others.stored) { $1 } }
 
   /// A weight matrix or a table.
   func matrix(_ name: String) -> Matrix {

@@ -6,7 +6,7 @@ import Interventions
 import Speech
 
 struct AccuracyTable {
-  private static let header = "checkpoint\tmeasure\tright\ttrials\tvalue\tlow\thigh"
+  static let header = "checkpoint\tmeasure\tright\ttrials\tvalue\tlow\thigh"
 
   private(set) var lines: [String]
 

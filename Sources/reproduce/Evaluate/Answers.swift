@@ -25,11 +25,14 @@ enum Hearing: Sendable {
 
   /// Silence with a dither of one step.
   static func silence(seconds: Double) -> Hearing {
+    .sound(Waveform(samples: dither(seconds: seconds)))
+  }
+
+  static func dither(seconds: Double) -> [Float] {
     var random = Random(seed: 1).split("silence")
-    let samples = (0..<Int(seconds * Double(LogMel.rate))).map { _ in
+    return (0..<Int(seconds * Double(LogMel.rate))).map { _ in
       Float(random.uniform() * 2 - 1) / 32768
     }
-    return .sound(Waveform(samples: samples))
   }
 }
 
@@ -85,6 +88,18 @@ extension SpeechModel {
   private func areGreedy(_ answers: [[Int]], after prompts: [[Int]], _ clip: Speech.Clip) throws
     -> [Bool]
   {
+    let logits = try answerLogits(answers, after: prompts, clip)
+    var row = 0
+    return answers.map { answer in
+      defer { row += answer.count + 1 }
+      return follows(answer, logits, from: row)
+    }
+  }
+
+  /// The logits before each token of each answer and before its end, [tokens and ends, vocabulary].
+  func answerLogits(_ answers: [[Int]], after prompts: [[Int]], _ clip: Speech.Clip) throws
+    -> Tensor
+  {
     // The prompts share everything up to the sound, and branch behind it.
     let trunk = prompts[0].firstIndex(of: config.sound.placeholder)! + 1
     let branches = zip(prompts, answers).map { Array($0[trunk...]) + $1 }
@@ -98,17 +113,12 @@ extension SpeechModel {
       return Array(start + branch.count - answer.count - 1..<start + branch.count)
     }
     let first = batch.lm.sequences[0].start
-    let logits = model.logits(
+    return model.logits(
       after: .lm(0), x, in: batch, rows: rows.flatMap { $0 }.map { first + $0 })
-    var row = 0
-    return answers.map { answer in
-      defer { row += answer.count + 1 }
-      return follows(answer, logits, from: row)
-    }
   }
 
   /// Whether each token of an answer, and then an end, is the most probable one, row by row.
-  private func follows(_ answer: [Int], _ logits: Tensor, from row: Int) -> Bool {
+  func follows(_ answer: [Int], _ logits: Tensor, from row: Int) -> Bool {
     (answer.map { [$0] } + [Array(endTokens)]).enumerated().allSatisfy {
       $1.contains(logits.largest(inRow: row + $0))
     }

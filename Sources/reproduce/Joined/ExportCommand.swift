@@ -21,6 +21,11 @@ struct Export: ParsableCommand {
     guard let config = try openConfig(folder: model) as? Qwen2AudioConfig else {
       throw CheckpointError("\(model): is no Qwen2-Audio; only that architecture is exported")
     }
+    guard !config.hasLayersBeside else {
+      throw CheckpointError(
+        "\(model): has two layers beside its projector's linear one, which transformers' Qwen2-Audio lacks; "
+          + "only this package opens it")
+    }
     let checkpoint = try Checkpoint(folder: model)
     let shapes = config.parameterShapes.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     let needed = shapes.reduce(0) { $0 + 4 * $1.1.reduce(1, *) }

@@ -21,9 +21,11 @@ struct HeardSpeech: Sendable {
   ///
   /// Every utterance has silence in front of it, a level and, every third, noise of its own, drawn by its
   /// name, so that runs on other choices of utterances hear the same.
+  ///
+  /// - Parameter silence: samples of silence behind each of them
   init(
     _ repository: Repository, _ utterances: [JoinedUtterance], _ halves: JoinedHalves,
-    _ random: Random
+    silence: Int = 0, _ random: Random
   ) throws {
     // Another executable may hear otherwise.
     let program = try Digest(ofFile: "/proc/self/exe")
@@ -36,12 +38,12 @@ struct HeardSpeech: Sendable {
       let digest = Digest(
         ofParts: chunk.flatMap { utterance in
           [utterance.id, "\(Digest(of: utterance.samples.withUnsafeBytes { Array($0) }))"]
-        })
+        } + (silence > 0 ? ["\(silence)"] : []))
       return folder.appendingPathComponent("\("\(digest)".prefix(16)).safetensors").path
     }
     for (i, path) in paths.enumerated() where !FileManager.default.fileExists(atPath: path) {
       Progress.show("encoder: \(i * Self.chunk) of \(utterances.count) utterances")
-      try Self.write(chunks[i], halves, random.split("heard"), to: path)
+      try Self.write(chunks[i], halves, silence: silence, random.split("heard"), to: path)
     }
     Progress.show("")
     homes = Dictionary(
@@ -56,13 +58,15 @@ struct HeardSpeech: Sendable {
   }
 
   private static func write(
-    _ utterances: [JoinedUtterance], _ halves: JoinedHalves, _ random: Random, to path: String
+    _ utterances: [JoinedUtterance], _ halves: JoinedHalves, silence: Int, _ random: Random,
+    to path: String
   ) throws {
+    let behind = [Int16](repeating: 0, count: silence)
     let heard = try mapInParallel(utterances.count) { i in
       var draws = random.split(utterances[i].id)
       let lead = draws.below(longestLead)
       return try halves.heard(
-        Waveform(samples: augmentedWave(utterances[i].samples, lead: lead, &draws)))
+        Waveform(samples: augmentedWave(utterances[i].samples + behind, lead: lead, &draws)))
     }
     let byName = Dictionary(uniqueKeysWithValues: zip(utterances.map(\.id), heard))
     let shapes = utterances.map { ($0.id, byName[$0.id]!.shape) }

@@ -18,7 +18,14 @@ struct JoinedFolder {
   static let placeholder = 151_646
 
   let repository: Repository
-  var folder: URL { repository.url("artifacts/\(Self.name)") }
+  /// The shipped one, unless another way of joining the halves is tried.
+  var folder: URL
+  var hasLayersBeside = false
+
+  init(repository: Repository) {
+    self.repository = repository
+    folder = repository.url("artifacts/\(Self.name)")
+  }
 
   /// Whether a projector has been trained and both halves have been fetched.
   static func isWhole(root: String) -> Bool {
@@ -46,12 +53,12 @@ struct JoinedFolder {
 
   func languageModelFolder() throws -> String { try published(Self.languageModel) }
 
-  /// The halves with a projector that need not lie in the folder.
-  func model(_ config: Qwen2AudioConfig, _ projector: Parameters) throws -> AudioLanguageModel {
+  /// The halves' weights with a projector that need not lie in the folder.
+  func weights(_ config: Qwen2AudioConfig, _ projector: Parameters) throws -> Weights {
     let files = try CheckpointParts.halves(
       encoder: published(Self.encoder), languageModel: published(Self.languageModel))
     let checkpoint = Checkpoint(folder: folder.path, config: try self.config().json, files: files)
-    return AudioLanguageModel(config, try config.weights(from: checkpoint, with: projector))
+    return try config.weights(from: checkpoint, with: projector)
   }
 
   /// The configuration, from those of the halves.
@@ -65,8 +72,9 @@ struct JoinedFolder {
     guard
       let end = text["eos_token_id"]?.elements?.compactMap(\.int).max() ?? text["eos_token_id"]?.int
     else { throw CheckpointError("\(path): says no token that ends a turn; run make published") }
-    let config = try Qwen2AudioConfig(
+    var config = try Qwen2AudioConfig(
       encoder: encoder, text: text, audioToken: Self.placeholder)
+    config.hasLayersBeside = hasLayersBeside
     return (config, config.json(endToken: end))
   }
 
@@ -74,10 +82,11 @@ struct JoinedFolder {
   func writeDescription() throws {
     let (config, json) = try config()
     let fetch: JSON = "run make published"
+    let models = pathToModels
     let parts: JSON = [
-      "encoder": ["folder": .string("../../build/models/\(Self.encoder)"), "fetch": fetch],
+      "encoder": ["folder": .string("\(models)/\(Self.encoder)"), "fetch": fetch],
       "language_model": [
-        "folder": .string("../../build/models/\(Self.languageModel)"), "fetch": fetch,
+        "folder": .string("\(models)/\(Self.languageModel)"), "fetch": fetch,
         "sha256": .string("\(try Digest(ofFile: languageModelFile()))"),
       ],
       "projector": ["file": "projector.safetensors", "fetch": "run make models-published"],
@@ -94,6 +103,15 @@ struct JoinedFolder {
     ] {
       try writeAtomically(json.text, to: folder.appendingPathComponent(name).path)
     }
+  }
+
+  /// Relative where the folder lies in the checkout, so that the checkout can be moved.
+  private var pathToModels: String {
+    let (root, own) = (repository.root.standardizedFileURL, folder.standardizedFileURL)
+    let models = root.appendingPathComponent("build/models").path
+    guard own.path.hasPrefix("\(root.path)/") else { return models }
+    let up = own.pathComponents.count - root.pathComponents.count
+    return String(repeating: "../", count: up) + "build/models"
   }
 
   private func frontEnd(_ config: Qwen2AudioConfig) -> JSON {

@@ -143,12 +143,29 @@ extension ScoredSuite {
     }
   }
 
-  /// Which of the two words of a pair is the more probable one, for either member.
   private func choose(
     _ speech: SpeechModel, _ set: String, _ suite: PairSuite, _ journal: ScoreJournal,
     _ card: inout Scorecard
   ) throws {
-    let pairs = suite.pairs.filter { $0.factor.changesText }
+    let all = try choices(
+      speech, set, suite, { try $0.waveform(root: root, recordings: recordings) }, journal)
+    for (pair, chosen) in all {
+      for isRight in chosen {
+        card.add(isRight, to: "\(set) | all voices | choice")
+        card.add(isRight, to: "\(set) | \(pair.voice) | choice")
+      }
+    }
+  }
+
+  /// Which of the two words of a pair is the more probable one, for either member.
+  ///
+  /// - Parameter every: one of how many pairs is asked
+  func choices(
+    _ speech: SpeechModel, _ set: String, _ suite: PairSuite, every: Int = 1,
+    _ hear: @escaping @Sendable (Utterance) throws -> Waveform, _ journal: ScoreJournal
+  ) throws -> [(pair: Corpus.MinimalPair, chosen: [Bool])] {
+    let all = suite.pairs.filter { $0.factor.changesText }
+    let pairs = stride(from: 0, to: all.count, by: every).map { all[$0] }
     let chosen = try journal("\(set), choice", pairs, key: \.id) { pair -> [Bool] in
       let words = (pair.answers.clean, pair.answers.corrupt)
       guard let kind = Question.Kind(prompt: pair.prompt) else { return [] }
@@ -158,18 +175,12 @@ extension ScoredSuite {
       let common = zip(a, b).prefix { $0 == $1 }.count
       guard common < min(a.count, b.count) else { return [] }
       return try [pair.clean, pair.corrupt].enumerated().map { i, member in
-        let wave = try member.waveform(root: root, recordings: recordings)
         let logits = try speech.nextLogits(
-          to: prompt, saying: Array(a.prefix(common)), hearing: .sound(wave))
+          to: prompt, saying: Array(a.prefix(common)), hearing: .sound(hear(member)))
         return (logits[a[common]] > logits[b[common]]) == (i == 0)
       }
     }
-    for (pair, chosen) in zip(pairs, chosen) {
-      for isRight in chosen {
-        card.add(isRight, to: "\(set) | all voices | choice")
-        card.add(isRight, to: "\(set) | \(pair.voice) | choice")
-      }
-    }
+    return Array(zip(pairs, chosen)).map { (pair: $0, chosen: $1) }
   }
 }
 

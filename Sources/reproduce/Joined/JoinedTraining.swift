@@ -1,5 +1,5 @@
 // Training the projector between two halves that stand still: gradients go through the language model
-// to the projector alone. Draws are named by step and place, and sums have a fixed order, so that the
+// to the projector alone, and where they are asked for to adapters beside its queries and values. Draws are named by step and place, and sums have a fixed order, so that the
 // weights depend neither on the number of cores nor on where a run was interrupted.
 
 import Foundation
@@ -10,9 +10,6 @@ import Tensor
 struct JoinedTraining {
   /// Visits that are computed in one piece, whatever the number of cores.
   static let shard = 2
-  static let names = [
-    "multi_modal_projector.linear.bias", "multi_modal_projector.linear.weight",
-  ]
 
   let halves: JoinedHalves
   let utterances: [JoinedUtterance]
@@ -21,7 +18,12 @@ struct JoinedTraining {
   let steps: Int
   let batch: Int
   let peakRate: Float
+  /// The language model with adapters that are trained too; nil where it stands still.
+  var adapted: (@Sendable (Parameters) -> AudioLanguageModel)?
   var parameters: Parameters
+
+  /// What is trained, in the order in which the optimiser has it.
+  var names: [String] { parameters.keys.sorted() }
 
   /// Linear warm-up over a twentieth, then a cosine down to 2 %.
   private var stage: Stage { Stage(kind: .sound, steps: steps, batch: batch, peakRate: peakRate) }
@@ -35,7 +37,7 @@ struct JoinedTraining {
     for step in first..<steps {
       let (gradients, report) = try gradients(step)
       optimiser.update(
-        Self.names.map { parameters[$0]! }, gradients: gradients, rate: stage.rate(step), clip: 1)
+        names.map { parameters[$0]! }, gradients: gradients, rate: stage.rate(step), clip: 1)
       try after(step, parameters, optimiser, report)
     }
   }
@@ -50,12 +52,12 @@ struct JoinedTraining {
         utterances[index], heard: heard(utterances[index].id), halves, stream.split(i))
     }
     let live = parameters.mapValues { $0.variable }
+    let (names, model) = (names, adapted?(live))
     let answers = examples.reduce(0) { $0 + $1.targets.count }
     let results = try mapInParallel(batch / Self.shard) { shard -> ShardResult in
       let own = Array(examples[(shard * Self.shard)..<((shard + 1) * Self.shard)])
-      let (loss, report) = try loss(own, live, halves, weight: 1 / Float(answers))
-      return ShardResult(
-        gradients: loss.gradients(of: Self.names.map { live[$0]! }), report: report)
+      let (loss, report) = try loss(own, live, halves, adapted: model, weight: 1 / Float(answers))
+      return ShardResult(gradients: loss.gradients(of: names.map { live[$0]! }), report: report)
     }
     var report = StepReport()
     for result in results { report.add(result.report) }
@@ -64,31 +66,13 @@ struct JoinedTraining {
 }
 
 /// Cross-entropy of the answers, summed with one weight.
+///
+/// - Parameter adapted: the language model, where it does not stand still
 private func loss(
-  _ examples: [JoinedExample], _ projector: Parameters, _ halves: JoinedHalves, weight: Float
+  _ examples: [JoinedExample], _ projector: Parameters, _ halves: JoinedHalves,
+  adapted: AudioLanguageModel?, weight: Float
 ) throws -> (loss: Tensor, report: StepReport) {
-  let model = halves.model
-  let batch = try Batch(
-    model.config.sound, audioTokens: examples.map(\.heard.rows), prompts: examples.map(\.prompt))
-  let width = examples[0].heard.width
-  var numbers = [Float](repeating: 0, count: batch.audio.rows * width)
-  for (example, sequence) in zip(examples, batch.audio.sequences) {
-    numbers.replaceSubrange(
-      sequence.start * width..<(sequence.start + example.heard.rows) * width,
-      with: example.heard.numbers)
-  }
-  let heard = Tensor([batch.audio.rows, width], numbers)
-  var (rows, targets): ([Int], [Int]) = ([], [])
-  for (i, example) in examples.enumerated() {
-    for (position, token) in example.targets {
-      rows.append(batch.lm.sequences[i].start + position + example.heard.rows - 1)
-      targets.append(token)
-    }
-  }
-  let projected = linear(
-    heard, projector[JoinedTraining.names[1]]!, bias: projector[JoinedTraining.names[0]]!)
-  let logits = model.logits(
-    ofProjected: projected, in: batch, rows: rows, behind: halves.prefix)
+  let (logits, targets) = try halves.answerLogits(examples, Projector(projector), adapted: adapted)
   let answer = crossEntropy(
     logits, targets, weights: [Float](repeating: weight, count: targets.count))
   var report = StepReport()
@@ -96,4 +80,33 @@ private func loss(
   report.answers = targets.count
   report.correct = answer.correct.count { $0 }
   return (answer.loss, report)
+}
+
+extension JoinedHalves {
+  /// The logits before every token of the answers, [tokens, vocabulary], and those tokens.
+  fileprivate func answerLogits(
+    _ examples: [JoinedExample], _ projector: Projector, adapted: AudioLanguageModel?
+  ) throws -> (logits: Tensor, targets: [Int]) {
+    let batch = try Batch(
+      model.config.sound, audioTokens: examples.map(\.heard.rows), prompts: examples.map(\.prompt))
+    let width = examples[0].heard.width
+    var numbers = [Float](repeating: 0, count: batch.audio.rows * width)
+    for (example, sequence) in zip(examples, batch.audio.sequences) {
+      numbers.replaceSubrange(
+        sequence.start * width..<(sequence.start + example.heard.rows) * width,
+        with: example.heard.numbers)
+    }
+    let heard = Tensor([batch.audio.rows, width], numbers)
+    var (rows, targets): ([Int], [Int]) = ([], [])
+    for (i, example) in examples.enumerated() {
+      for (position, token) in example.targets {
+        rows.append(batch.lm.sequences[i].start + position + example.heard.rows - 1)
+        targets.append(token)
+      }
+    }
+    // Adapters change the keys and values of the turns before the sound as well.
+    let logits = (adapted ?? model).logits(
+      ofProjected: projector(heard), in: batch, rows: rows, behind: adapted == nil ? prefix : nil)
+    return (logits, targets)
+  }
 }

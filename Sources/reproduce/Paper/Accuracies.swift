@@ -1,4 +1,4 @@
-// paper/accuracies.tsv as the paper's table reads it.
+// paper/accuracies.tsv, and paper/projectors.tsv, as the paper's tables read them.
 
 import Foundation
 import Notebook
@@ -8,9 +8,11 @@ struct Accuracies {
   private(set) var checkpoints: [String] = []
 
   /// Columns: checkpoint, measure, right, trials, value, low, high.
-  init(reading path: String) throws {
+  ///
+  /// - Parameter digits: behind the point
+  init(reading path: String, digits: Int = 2) throws {
     guard let data = FileManager.default.contents(atPath: path) else {
-      throw Failure("\(path) is missing: git restore it, or run make evaluate")
+      throw Failure("\(path) is missing: git restore it, or run make evaluate (make projectors)")
     }
     let lines = String(decoding: data, as: UTF8.self).split(separator: "\n")
     for (i, line) in lines.enumerated().dropFirst() {
@@ -19,9 +21,12 @@ struct Accuracies {
         throw Failure("\(path), line \(i + 1): expected 7 columns with a value in the fifth")
       }
       if values[fields[0]] == nil { checkpoints.append(fields[0]) }
-      var text = String(format: "%.2f", value)
+      func number(_ value: Double) -> String {
+        String(format: "%.\(digits)f", value).replacing("-", with: "$-$")
+      }
+      var text = number(value)
       if let low = Double(fields[5]), let high = Double(fields[6]) {
-        text += String(format: "\\,{\\tiny [%.2f, %.2f]}", low, high)
+        text += "\\,{\\tiny [\(number(low)), \(number(high))]}"
       }
       guard values[fields[0], default: [:]].updateValue(text, forKey: fields[1]) == nil else {
         throw Failure("\(path), line \(i + 1): \(fields[0]), \(fields[1]) is there twice")

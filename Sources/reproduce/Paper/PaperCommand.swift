@@ -22,7 +22,8 @@ struct Paper: ParsableCommand {
     let claims = try ClaimTable(root: repository.root.path, ledger: ledger)
     try sources.check(against: ledger, besides: claims.sources)
     let tables = try PaperTables(
-      ledger: ledger, accuracies: Accuracies(reading: repository.url("paper/accuracies.tsv").path))
+      ledger: ledger, accuracies: Accuracies(reading: repository.url("paper/accuracies.tsv").path),
+      projectors: Accuracies(reading: repository.url("paper/projectors.tsv").path, digits: 3))
     var outputs = [
       "numbers.tex": try ledger.macros(used: sources.used)
         + ledger.verdictDefinitions(used: sources.usedVerdicts)

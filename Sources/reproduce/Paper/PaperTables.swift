@@ -7,6 +7,8 @@ import Notebook
 struct PaperTables {
   let ledger: Ledger
   let accuracies: Accuracies
+  /// What other ways of joining the published halves reach.
+  let projectors: Accuracies
 
   private let small = [
     "qwen2-audio-small", "qwen2-audio-ctc-small", "salmonn-small", "soundwave-small",
@@ -17,7 +19,7 @@ struct PaperTables {
     [
       ("claims", try claims()), ("accuracies", accuracyTable()), ("localisation", localisation()),
       ("transfer", transfer()), ("sanity", sanity()), ("factors", factors()), ("search", search()),
-      ("rivals", rivals()),
+      ("rivals", rivals()), ("projectors", projectorTable()),
     ]
   }
 
@@ -181,6 +183,25 @@ struct PaperTables {
     return table(
       columns: "@{}llcccccc@{}",
       head: (["checkpoint", "recordings"] + measures).joined(separator: " & "), rows)
+  }
+
+  /// By set and measure, a column for each way of joining the halves.
+  private func projectorTable() -> String {
+    let measures = [
+      ("transcription", "exact"), ("nats a token", "nats a token"),
+      ("nats a token above that alone", "above that alone"), ("choice", "choice"),
+    ]
+    let rows = ["evaluation", "never-heard", "human"].flatMap { set in
+      measures.compactMap { measure, label -> String? in
+        let cells = projectors.checkpoints.map { projectors[$0, "\(set) | \(measure)"] ?? "--" }
+        guard cells.contains(where: { $0 != "--" }) else { return nil }
+        return (["\(set), \(label)"] + cells).joined(separator: " & ")
+      }
+    }
+    let names = projectors.checkpoints.map { $0.replacing("-", with: " ") }
+    return table(
+      columns: "@{}l\(String(repeating: "c", count: names.count))@{}",
+      head: (["recordings"] + names).joined(separator: " & "), rows)
   }
 
   /// A line of numbers; nil where the ledger has none of them.

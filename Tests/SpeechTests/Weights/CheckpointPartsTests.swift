@@ -54,6 +54,55 @@ import Testing
     #expect(try Qwen2AudioConfig(config.json(endToken: 1)) == config)
   }
 
+  /// Two layers beside the linear one are added to it.
+  @Test func twoLayersCanStandBesideTheLinearOne() throws {
+    var config = config
+    config.hasLayersBeside = true
+    #expect(try Qwen2AudioConfig(config.json(endToken: 1)) == config)
+    let one = try SpeechModel(folder: folder)
+    try write("config.json", config.json(endToken: 1))
+    #expect(throws: CheckpointError.self) { try SpeechModel(folder: folder) }
+    let beside = Projector.drawnBeside(config, Random(seed: 4))
+    try write(projector.merging(beside) { $1 })
+    let clip = try one.clip(Waveform(contentsOf: stored("whisper/base.wav")))
+    func logits() throws -> Tensor {
+      let speech = try SpeechModel(folder: folder)
+      return try speech.model.run(
+        ModelInput(clip: clip, tokens: speech.tokens(for: "Hi.", clip: clip)), tap: nil
+      ).logits
+    }
+    let before = try one.model.run(
+      ModelInput(clip: clip, tokens: one.tokens(for: "Hi.", clip: clip)), tap: nil
+    ).logits
+    // The second layer is zero at first.
+    #expect(try logits().isIdentical(to: before))
+    let second = "multi_modal_projector.linear_2.weight"
+    let changed = Tensor(beside[second]!.shape, normal: 0.1, Random(seed: 6))
+    try write(projector.merging(beside.merging([second: changed]) { $1 }) { $1 })
+    #expect(try logits().largestDifference(to: before) > 1e-3)
+    // One that is drawn has nothing of what was trained, beside the linear layer either.
+    let random = Random(seed: 7)
+    func drawn(_ speech: SpeechModel) throws -> Tensor {
+      try speech.withDrawnProjector(random).model.run(
+        ModelInput(clip: clip, tokens: one.tokens(for: "Hi.", clip: clip)), tap: nil
+      ).logits
+    }
+    let withLayers = try drawn(SpeechModel(folder: folder))
+    try write("config.json", self.config.json(endToken: 1))
+    #expect(withLayers.isIdentical(to: try drawn(SpeechModel(folder: folder))))
+    let heard = Tensor([3, config.encoderWidth], normal: 1, Random(seed: 5))
+    let p = beside.merging([second: changed]) { $1 }.merging(projector) { $1 }
+    let hidden = gelu(
+      linear(
+        heard, p["multi_modal_projector.linear_1.weight"]!,
+        bias: p["multi_modal_projector.linear_1.bias"]!))
+    let expected =
+      linear(
+        heard, p["multi_modal_projector.linear.weight"]!,
+        bias: p["multi_modal_projector.linear.bias"]!) + linear(hidden, changed)
+    #expect(Projector(p)(heard).largestDifference(to: expected) < 1e-6)
+  }
+
   @Test func soundStandsInTheTurnOfTheUser() throws {
     let speech = try SpeechModel(folder: folder)
     let clip = try speech.clip(Waveform(contentsOf: stored("whisper/base.wav")))

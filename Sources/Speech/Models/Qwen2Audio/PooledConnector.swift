@@ -5,7 +5,7 @@ import Tensor
 
 /// The connector of Qwen2-Audio.
 struct PooledConnector: Connector {
-  let projection: Linear
+  let projector: Projector
 
   let sites = [Site(.encoder, .final), Site(.connector, .out)]
   let waist = Site(.encoder, .final)
@@ -18,7 +18,7 @@ struct PooledConnector: Connector {
   }
 
   func leaving(_ x: Tensor, in batch: Batch, tap: Tap?) -> Tensor {
-    let out = projection(gatherRows(x, batch.audioRows))
+    let out = projector(gatherRows(x, batch.audioRows))
     return tap?(Site(.connector, .out), out) ?? out
   }
 

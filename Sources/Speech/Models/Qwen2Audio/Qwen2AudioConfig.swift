@@ -31,6 +31,10 @@ public struct Qwen2AudioConfig: AudioLanguageConfig, Equatable {
   /// The template of the language model's chats, in Jinja, where the model is prompted by it alone: its
   /// vocabulary has no marks around the sound.
   public var chatTemplate: String?
+  /// Whether two layers stand beside the projector's linear one, which the published model lacks.
+  public var hasLayersBeside = false
+  /// Adapters beside queries and values while they are trained; in a file they are merged.
+  public var lowRank: LowRankConfig?
 
   public init() {}
 
@@ -65,6 +69,7 @@ public struct Qwen2AudioConfig: AudioLanguageConfig, Equatable {
     try read(text, "max_position_embeddings", &maxPositions)
     try read(json, "audio_token_index", &audioToken)
     try read(json, "audio_token_id", &audioToken)
+    hasLayersBeside = json["projector_layers_beside"]?.bool ?? false
     if text["rms_norm_eps"] != nil { epsilon = try text.double("rms_norm_eps") }
     // Newer files keep the base of the rotary positions in an object of its own.
     let rope = text["rope_parameters"] ?? text
@@ -167,6 +172,7 @@ public struct Qwen2AudioConfig: AudioLanguageConfig, Equatable {
       "torch_dtype": "bfloat16",
     ]
     if let chatTemplate { members["chat_template"] = .string(chatTemplate) }
+    if hasLayersBeside { members["projector_layers_beside"] = true }
     return .object(members)
   }
 }

@@ -12,7 +12,7 @@ extension Qwen2AudioConfig {
       vocabulary: vocabulary, width: width, layers: layers, heads: heads, keyHeads: keyHeads,
       mlp: mlp, maxPositions: maxPositions, epsilon: epsilon, theta: theta,
       ropeScaling: ropeScaling, givenHeadWidth: givenHeadWidth, biases: .queriesKeysValues,
-      tiesEmbeddings: tiesEmbeddings)
+      tiesEmbeddings: tiesEmbeddings, lowRank: lowRank)
   }
 
   public var sound: SoundShape {
@@ -27,15 +27,18 @@ extension Qwen2AudioConfig {
   public var headName: String { "language_model.lm_head.weight" }
 
   public func connector(_ parameters: Weights) -> any Connector {
-    PooledConnector(projection: parameters.linear("multi_modal_projector.linear"))
+    PooledConnector(projector: Projector(parameters))
   }
 
   /// Name and shape of every parameter, in the published layout.
   public var parameterShapes: [String: [Int]] {
     var shapes = encoder.parameterShapes(encoderPrefix)
-    shapes["multi_modal_projector.linear.weight"] = [width, encoderWidth]
-    shapes["multi_modal_projector.linear.bias"] = [width]
+    shapes.merge(projectorShapes) { $1 }
     return shapes.merging(lm.parameterShapes(lmPrefix, head: headName)) { $1 }
+  }
+
+  private var projectorShapes: [String: [Int]] {
+    Projector.shapes(from: encoderWidth, to: width, hasLayersBeside: hasLayersBeside)
   }
 
   /// The names under which newer files keep the same parameter.
