@@ -168,16 +168,19 @@ struct PaperTables {
       "transcription", "translation", "position", "knowledge", "choice", "pairs that enter",
     ]
     // Behind them what is harder, what reads the transcript, and the floors.
+    let harder: [(JoinedSet, String)] = [
+      (.noise, "in noise"), (.free, "unheard words"), (.read, "transcript read"),
+      (.silence, "silence"), (.nothing, "no audio"),
+    ]
     let sets =
-      ["evaluation", "never-heard", "human"]
-      + [JoinedSet.noise, .free, .read, .silence, .nothing].map(\.title)
+      ["evaluation", "never-heard", "human"].map { ($0, $0) } + harder.map { ($0.title, $1) }
     let rows = accuracies.checkpoints.flatMap { checkpoint in
-      sets.compactMap { set -> String? in
+      sets.compactMap { set, label -> String? in
         let cells = measures.map { measure in
           accuracies[checkpoint, "\(set) | all voices | \(measure)"] ?? "--"
         }
         guard cells.contains(where: { $0 != "--" }) else { return nil }
-        return ([checkpoint, set] + cells).joined(separator: " & ")
+        return ([checkpoint, label] + cells).joined(separator: " & ")
       }
     }
     return table(
