@@ -393,7 +393,9 @@ paper: deps-paper ## The paper, build/paper/paper.pdf (60 min; with FAST=1 of th
 	  swift build -c release --product $$run && $(BIN)/$$run $(FRESH) || exit 1; done)
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce paper
-	@pandoc -f markdown-auto_identifiers -t latex --shift-heading-level-by=1 paper/definitions.md > build/paper/definitions.new \
+	@# A path may break behind a slash.
+	@pandoc -f markdown-auto_identifiers -t latex --shift-heading-level-by=1 paper/definitions.md \
+	  | sed -E ':again; s#(\\texttt\{[^}]*/)([A-Za-z])#\1\\allowbreak \2#; t again' > build/paper/definitions.new \
 	  && { cmp -s build/paper/definitions.new build/paper/definitions.tex || cp build/paper/definitions.new build/paper/definitions.tex; }
 	@$(MAKE) -s --no-print-directory build/paper/paper.pdf
 	@pdfinfo build/paper/paper.pdf 2>/dev/null | awk '/^Pages/ { print "build/paper/paper.pdf: " $$2 " pages" }'
