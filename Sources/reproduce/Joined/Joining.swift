@@ -99,7 +99,8 @@ struct Joining {
       }
     }
     progress.end()
-    let (adapters, trained) = training.parameters.partitioned { $0.contains(".lora_") }
+    let trained = training.parameters.filter { !$0.key.contains(".lora_") }
+    let adapters = training.parameters.filter { $0.key.contains(".lora_") }
     let merged = config.merged(adapters, into: weights)
     try publish([
       Output(
@@ -124,11 +125,4 @@ private func shipped(_ repository: Repository) throws -> Parameters {
       // The optimiser moves numbers where they lie, and these lie in the file.
       return (name, Tensor(tensor.shape, tensor.numbers))
     })
-}
-
-extension Parameters {
-  /// Those whose names are told apart, and the others.
-  fileprivate func partitioned(_ isFirst: (String) -> Bool) -> (Parameters, Parameters) {
-    (filter { isFirst($0.key) }, filter { !isFirst($0.key) })
-  }
 }
