@@ -142,7 +142,9 @@ def log_mel(job):
 def answers(job, queue):
     """The two tokens whose order changes most between the recordings of a job, of those that a list of pairs
     can write: a byte of a longer character is no text."""
-    names = json.loads((Path(job["model"]) / "tokenizer.json").read_text())["model"]["vocab"]
+    # A folder that names its parts has its tokenizer in one of them; what was exported from it has it itself.
+    folder = next(f for f in (Path(job["model"]), Path(job["torch"])) if (f / "tokenizer.json").exists())
+    names = json.loads((folder / "tokenizer.json").read_text())["model"]["vocab"]
     written = [i for name, i in names.items() if re.fullmatch("\u0120?[A-Za-z0-9]+", name)]
     queue.put(Timed(job).choose([]).answers(written))
 
