@@ -42,7 +42,7 @@ QUICK := method-on-one-pair:12 e1-causal-map:24 maps-by-model:12 search-methods:
   ablations-of-the-part:1 rivals-tracing:6 rivals-circuits:6 rivals-features:6
 
 .PHONY: help deps deps-fetch deps-all deps-explorer deps-paper deps-cluster build quick figure1 figure2 e1 figure3 figure4 figure5 figure6 e3 figureS1 figureS2 \
-  figureS3 figureS4 figureS5 figureS9 figureS10 figureS11 ablations rivals rivals-tracing rivals-circuits rivals-features rivals-published rivals-whisper rivals-paths rivals-spirit rivals-hallucination rivals-probes \
+  figureS3 figureS4 figureS5 figureS8 figureS9 figureS10 figureS11 ablations rivals rivals-tracing rivals-circuits rivals-features rivals-published rivals-whisper rivals-paths rivals-spirit rivals-hallucination rivals-probes \
   sanity sanity-published test test-cluster models models-seeds models-efficiency models-published projectors data published corpus sounds \
   check evaluate evaluate-published parity oracles bench break tour pages explorer paper abstract readme provenance crate docs fuzz lint clean
 
@@ -167,6 +167,10 @@ e3: figure6 figureS10 figure5 figureS11 ## Experiment E3: Figures 6, S10, 5 and 
 figureS5: deps ## Figure S5: directions of its projector's output that carry the answer, needing the same (30 min, 2.4 GiB).
 	@swift build -c release --product published-subspace
 	@$(BIN)/published-subspace $(RUN)
+
+figureS8: deps ## Figure S8: what a map from coarse to fine finds of the whole one, after make published (35 min).
+	@swift build -c release --product coarse-to-fine
+	@$(BIN)/coarse-to-fine $(RUN)
 
 figureS9: deps ## Figure S9: Figure 3's question put to the same speech LM, after make published (30 min, 2.8 GiB).
 	@swift build -c release --product published-transfer
@@ -303,7 +307,7 @@ sounds: deps ## Make the sounds that are not speech again and compare them with 
 # The small checkpoints' experiments, whose figures the paper takes; each skips what is unchanged.
 PAPER_RUNS := method-on-one-pair e1-causal-map maps-by-model search-methods e1-across-models e3-noise e3-wrong-word causal-transfer sanity-checks \
   ablations-of-the-map ablations-of-the-part rivals-tracing rivals-circuits rivals-features
-PUBLISHED_RUNS := published-whisper published-hallucination published-speech-lm published-subspace published-transfer published-sanity e3-hallucination e3-noise-published \
+PUBLISHED_RUNS := published-whisper published-hallucination published-speech-lm published-subspace published-transfer published-sanity e3-hallucination e3-noise-published coarse-to-fine \
   rivals-published rivals-whisper rivals-paths rivals-spirit rivals-hallucination rivals-probes
 # What `make check ONLY=` takes beside the name of a program.
 ONLY_e1 := e1-causal-map maps-by-model e1-across-models

@@ -14,6 +14,7 @@ let experiments = [
   "published-speech-lm", "published-subspace", "published-transfer", "published-sanity",
   "e3-hallucination", "e3-noise", "ablations-of-the-map", "ablations-of-the-part",
   "ablation-of-the-seed", "data-efficiency", "e3-wrong-word", "e3-noise-published",
+  "coarse-to-fine",
 ]
 let rivals = [
   "rivals-tracing", "rivals-circuits", "rivals-features", "rivals-published", "rivals-whisper",

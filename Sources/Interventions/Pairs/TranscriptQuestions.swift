@@ -16,6 +16,13 @@ extension Recogniser {
   public func questions(
     for pair: MinimalPair, root: String, recordings: HumanRecordings? = nil
   ) throws -> (clean: Question, corrupt: Question) {
+    try questions(for: pair, root: root) { try $0.waveform(root: root, recordings: recordings) }
+  }
+
+  /// The same of other sound that begins with what the members say.
+  public func questions(
+    for pair: MinimalPair, root: String, sound: (Utterance) throws -> Waveform
+  ) throws -> (clean: Question, corrupt: Question) {
     guard let form = pair.transcript else {
       throw CheckpointError(
         "pair \(pair.id): \(quoted(pair.clean.text)) and \(quoted(pair.corrupt.text)) do not differ in "
@@ -24,7 +31,7 @@ extension Recogniser {
     let answers = try Answers(answer: tokens(form.clean), foil: tokens(form.corrupt))
     let said = try start + tokens(form.beginning)
     func question(_ utterance: Utterance) throws -> Question {
-      let wave = try utterance.waveform(root: root, recordings: recordings)
+      let wave = try sound(utterance)
       let clip: Clip
       do { clip = try model.clip(wave) } catch {
         throw CheckpointError("\(root)/\(utterance.file): \(error)")

@@ -77,6 +77,17 @@ public struct BlockPlan: Sendable {
     }
   }
 
+  /// Every block that can come to be patched, of all levels, each once.
+  public var blocks: [CellBlock] {
+    var (all, level) = (first, first)
+    for size in levels.dropFirst() {
+      level = level.flatMap { $0.parts(of: size) }
+      all += level
+    }
+    var seen: Set<CellBlock> = []
+    return all.filter { $0.count > 1 && seen.insert($0).inserted }
+  }
+
   /// The next level at which a block falls into parts; nil where these are its cells.
   func level(of block: CellBlock, after level: Int) -> Int? {
     levels.indices.dropFirst(level + 1).first { block.parts(of: levels[$0]).count > 1 }

@@ -123,11 +123,21 @@ public struct Additivity: Codable, Sendable {
   public let farthestAbove: Double
 }
 
+/// A block that was split, and what its parts do.
+public struct SplitBlock: Sendable {
+  public let size: BlockSize
+  public let whole: Double
+  /// Of those that some pair has.
+  public let parts: [Double]
+
+  public var sum: Double { parts.reduce(0, +) }
+}
+
 extension CoarseMap {
-  /// The parts of every split, level by level.
+  /// Every split, level by level.
   ///
   /// - Parameter cells: recoveries of the map by row and column
-  public func additivity(_ cells: [[Double?]]) -> [Additivity] {
+  public func splits(_ cells: [[Double?]]) -> [SplitBlock] {
     var known: [CellBlock: Double] = [:]
     for (row, values) in cells.enumerated() {
       for (column, value) in values.enumerated() where isReached[row][column] {
@@ -137,22 +147,29 @@ extension CoarseMap {
     for level in levels {
       for (block, recovery) in zip(level.blocks, level.recoveries) { known[block] = recovery }
     }
-    return levels.enumerated().compactMap { i, level in
+    return levels.enumerated().flatMap { i, level in
       let finer = Array(levels[(i + 1)...])
-      let splits = level.blocks.indices.filter { level.isSplit[$0] }.compactMap {
-        place -> (whole: Double, parts: [Double])? in
+      return level.blocks.indices.filter { level.isSplit[$0] }.compactMap { place in
         // Parts without a position in any pair have no effect.
         let parts = level.parts(of: level.blocks[place], among: finer).compactMap { known[$0] }
-        return parts.isEmpty ? nil : (level.recoveries[place]!, parts)
+        return parts.isEmpty
+          ? nil : SplitBlock(size: level.size, whole: level.recoveries[place]!, parts: parts)
       }
+    }
+  }
+
+  /// The parts of every split beside the whole, level by level.
+  public func additivity(_ cells: [[Double?]]) -> [Additivity] {
+    let all = splits(cells)
+    return levels.compactMap { level in
+      let splits = all.filter { $0.size == level.size }
       guard !splits.isEmpty else { return nil }
-      func mean(_ value: ((whole: Double, parts: [Double])) -> Double) -> Double {
+      func mean(_ value: (SplitBlock) -> Double) -> Double {
         splits.reduce(0) { $0 + value($1) } / Double(splits.count)
       }
       return Additivity(
-        size: level.size, splits: splits.count,
-        meanDifference: mean { abs($0.parts.reduce(0, +) - $0.whole) },
-        meanRatio: mean { $0.parts.reduce(0, +) / $0.whole },
+        size: level.size, splits: splits.count, meanDifference: mean { abs($0.sum - $0.whole) },
+        meanRatio: mean { $0.sum / $0.whole },
         farthestAbove: splits.map { split in
           split.parts.map { abs($0) }.max()! - abs(split.whole)
         }.max()!)

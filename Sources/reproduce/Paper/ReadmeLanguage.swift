@@ -21,6 +21,7 @@ enum ReadmeLanguage: CaseIterable {
   func table(_ name: String) -> String {
     let words = [
       "values": "數值", "certificate": "證明書", "pairs": "配對", "crossings": "交叉", "recordings": "錄音",
+      "blocks": "區塊",
       "summary": "摘要", "published": "公開模型",
     ]
     return self == .english ? name : words[name] ?? name

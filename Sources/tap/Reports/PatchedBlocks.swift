@@ -5,17 +5,6 @@ import Notebook
 import Speech
 import Tensor
 
-/// What blocks of one pair do, in logit differences.
-private struct BlockChanges: Codable, Sendable {
-  let base: Double
-  let source: Double
-  /// Nil where the pair has no position in the block.
-  let patched: [Double?]
-  /// By block, and by cell of it, row by row: whether the pair has a position there.
-  let isThere: [[Bool]]
-  let forwards: Double
-}
-
 /// Some blocks of one pair.
 private struct BlockUnit: Sendable {
   let item: PairWithStranger
@@ -153,21 +142,8 @@ extension MapPlan {
       try model.trace(
         $0 == 0 ? pair.base(direction) : pair.source(direction), keeping: asked.sites)
     }
-    let alignment = try pair.alignment(direction)
-    let patches = try blocks.map { block in
-      try block.cells.map { place in
-        try cells[place.row][place.column].flatMap {
-          try Selection($0, base: runs[0], source: runs[1], alignment)?.patch()
-        }
-      }
-    }
-    let present = patches.map { $0.compactMap { $0 } }
-    let outcomes = try model.patched(
-      runs[0], present.filter { !$0.isEmpty }, resuming: !asked.isPlain)
-    var next = outcomes[...]
-    return BlockChanges(
-      base: runs[0].logitDifference, source: runs[1].logitDifference,
-      patched: present.map { $0.isEmpty ? nil : next.removeFirst().logitDifference },
-      isThere: patches.map { $0.map { $0 != nil } }, forwards: Double(outcomes.count + 2))
+    return try model.patched(
+      runs[0], from: runs[1], blocks: blocks, of: cells, alignment: pair.alignment(direction),
+      resuming: !asked.isPlain)
   }
 }

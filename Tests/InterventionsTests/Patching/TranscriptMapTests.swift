@@ -94,6 +94,65 @@ import Testing
     #expect(found.ownHeads[0].count == grid.heads)
   }
 
+  @Test func aKnownMapHoldsEveryCellAndEveryBlockOfAPlan() throws {
+    let (clean, corrupt) = try recogniser.questions(for: suite.pairs[0], root: folder)
+    let source = try recogniser.model.trace(clean)
+    let base = try recogniser.model.trace(corrupt)
+    let columns = try WindowPlan.time(40).windows(length: 500, segments: nil, text: 2)
+    let rows = try recogniser.model.rows("residual", in: base)
+    let plan = try #require(BlockPlan(rows: rows, columns: columns, wide: 4))
+    let known = try recogniser.model.knownMap(
+      base, from: source, rows: rows, windows: columns.map(\.window), plan: plan)
+    func recovery(_ cells: [Cell]) throws -> Double? {
+      try recogniser.model.patched(base, from: source, cells: [cells])[0].map {
+        ($0 - base.logitDifference) / (source.logitDifference - base.logitDifference)
+      }
+    }
+    func cell(_ row: Int, _ column: Int) -> Cell {
+      Cell(rows[row].site, columns[column].window)
+    }
+    for row in rows.indices {
+      for column in columns.indices {
+        let own = try recovery([cell(row, column)])
+        #expect(known.recoveries[row][column] == own, "\(row) \(column)")
+        #expect((known.estimates[row][column] == nil) == (own == nil))
+      }
+    }
+    #expect(known.blocks.count == plan.blocks.count)
+    for (block, value) in zip(plan.blocks, known.blocks) {
+      #expect(try recovery(block.cells.map { cell($0.row, $0.column) }) == value, "\(block)")
+    }
+    #expect(known.blocks.contains { $0.map { abs($0) > 1e-3 } ?? false })
+
+    // A map from coarse to fine of its own patches what the trial reads off, and finds the same there.
+    let trial = CoarseTrial(known, plan, splitAt: 0.3, hit: 0.1, sample: 5, Random(seed: 3))
+    let own = try recogniser.model.coarseMap(
+      base, from: source, rows: rows, windows: columns.map(\.window), plan: plan, splitAt: 0.3,
+      sample: 5, Random(seed: 3))
+    #expect(own.map.isPatched == trial.map.isPatched && own.map.drawn == trial.map.drawn)
+    let isPatched = own.map.isPatched
+    #expect(own.map.drawn.count > 1)
+    #expect(isPatched.joined().contains(true) && isPatched.joined().contains(false))
+    for row in rows.indices {
+      for column in columns.indices {
+        let expected = isPatched[row][column] ? known.recoveries[row][column] : nil
+        #expect(own.recoveries[row][column] == expected, "\(row) \(column)")
+      }
+    }
+  }
+
+  @Test func otherSoundIsAskedTheSame() throws {
+    let pair = suite.pairs[0]
+    let plain = try recogniser.questions(for: pair, root: folder)
+    let silent = try recogniser.questions(for: pair, root: folder) {
+      var wave = try $0.waveform(root: folder)
+      wave.samples += [Float](repeating: 0, count: 1600)
+      return wave
+    }
+    #expect(silent.clean.input.tokens == plain.clean.input.tokens)
+    #expect(silent.clean.clip.validFrames == plain.clean.clip.validFrames + 10)
+  }
+
   @Test func windowsHoldEveryPositionOnce() throws {
     let pair = suite.pairs[0]
     let question = try recogniser.questions(for: pair, root: folder).clean
