@@ -70,6 +70,8 @@ public struct ColorBar: Sendable {
   public let ticks: [Tick]
   /// Whether some value lies below, or above, the colour scale.
   public let pointed: (below: Bool, above: Bool)
+  /// Whether some cell carries a dash.
+  public let isDashed: Bool
   /// What a hatched cell is called, where the maps have one.
   public var absent: String?
 
@@ -91,6 +93,7 @@ public struct ColorBar: Sendable {
       present.contains { [scale] in $0 < scale.lower },
       present.contains { [scale] in $0 > scale.upper }
     )
+    isDashed = maps.contains { !$0.dashed.isEmpty }
     self.absent = values.contains { $0 == nil } ? absent : nil
   }
 
@@ -127,6 +130,14 @@ public struct ColorBar: Sendable {
       canvas.fill(
         .polygon([place(high, 0), place(length, thickness / 2), place(high, thickness)]),
         scale.color(scale.upper))
+    }
+    if isDashed {
+      // In the middle of its half, as in a cell.
+      let (value, half) = (scale.lower / 2, thickness / 2)
+      let middle = place(along(value), half)
+      canvas.stroke(
+        .dash(in: Rect(left: middle.x - 2, top: middle.y - half, width: 4, height: thickness)),
+        scale.dash(on: value))
     }
     for tick in ticks {
       let a = along(tick.value)

@@ -77,3 +77,12 @@ public struct ColorScale: Equatable, Sendable {
     return palette.color((value - lower) / (upper - lower))
   }
 }
+
+extension ColorScale {
+  /// The value below which a cell carries a dash, a twentieth of the way to the end; nil for values of one
+  /// sign. Both arms of a diverging palette are equally dark, so that grey alone would not tell them apart.
+  var dashedBelow: Double? { palette == .diverging ? lower / 20 : nil }
+
+  /// The pen of such a dash on a cell of this value.
+  func dash(on value: Double) -> Pen { Pen(value < 0.6 * lower ? .white : .ink, width: 0.45) }
+}

@@ -200,6 +200,34 @@ func cellsOfOneColourShowNoSeams(dotsPerInch: Int) throws {
   #expect(grey.min()! > 180 && grey.max()! < 255 && grey.count > 4)
 }
 
+/// Both arms of the palette are equally dark, so that without colour a dash alone tells them apart.
+@Test(.enabled(if: poppler)) func cellsBelowZeroCarryADash() throws {
+  let values = [-0.9, -0.3, -0.04, 0.04, 0.3, 0.9]
+  var figure = Figure(width: 60, height: 10)
+  figure.draw { canvas in
+    HeatMap([values], over: .units(columns: 6, rows: 1), .diverging(limit: 1)).draw(
+      on: canvas, in: Frame(Rect(left: 0, top: -1, width: 60, height: 12), x: 0...6, y: 0...1))
+  }
+  let page = try pixels(of: figure, dotsPerInch: 250)
+  func lightness(_ x: Double, _ y: Double) -> Double {
+    let place = 3 * (Int(y / 25.4 * 250) * page.width + Int(x / 25.4 * 250))
+    return page.rgb[place..<(place + 3)].reduce(0) { $0 + Double($1) } / 765
+  }
+  for (i, value) in values.enumerated() {
+    let middle = 10 * Double(i) + 5
+    let own = lightness(middle, 2)
+    let change = (45...55).map { lightness(middle, Double($0) / 10) - own }.max {
+      abs($0) < abs($1)
+    }!
+    switch value {
+    case ..<(-0.6): #expect(change > 0.1, "a light dash on a dark cell")
+    case ..<(-0.05): #expect(change < -0.1, "a dark dash on a light cell")
+    default: #expect(abs(change) < 0.01, "no dash at \(value)")
+    }
+  }
+  #expect(abs(lightness(55, 2) - lightness(5, 2)) < 0.08, "as dark on either side")
+}
+
 /// The error of writing a figure, which must name the file.
 private func failure(_ url: URL, _ drawing: @escaping (Canvas) -> Void = { _ in }) -> String {
   var figure = Figure(width: 10, height: 10)

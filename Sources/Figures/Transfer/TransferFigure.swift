@@ -196,7 +196,8 @@ private func addMatrix(_ model: TransferPanel, to figure: inout Figure, in area:
   let names = Condition.allCases.map(\.rawValue)
   let grid = CellGrid.units(columns: names.count, rows: names.count)
   // Rows are source conditions, the first at the top.
-  let map = HeatMap(model.matrix.reversed(), over: grid, .diverging(limit: 1))
+  var map = HeatMap(model.matrix.reversed(), over: grid, .diverging(limit: 1))
+  map.showsSigns = false
   var margins = Panel.margins
   margins.left = 13
   margins.bottom = 17

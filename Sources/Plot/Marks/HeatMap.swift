@@ -42,8 +42,8 @@ public struct CellGrid: Equatable, Sendable {
   }
 }
 
-/// A matrix of values as colours. A cell without a value is not applicable and drawn hatched; a NaN
-/// is an error.
+/// A matrix of values as colours. A cell without a value is not applicable and drawn hatched; of values
+/// of both signs, one below zero carries a dash; a NaN is an error.
 public struct HeatMap: Mark {
   public let grid: CellGrid
   /// Values by row and column, row 0 being the lowest.
@@ -51,6 +51,8 @@ public struct HeatMap: Mark {
   public let colors: ColorScale
   /// Rows below which a white line separates groups.
   public var separators: [Int] = []
+  /// Whether cells below zero carry a dash; not where a number is written in each.
+  public var showsSigns = true
 
   public init(_ values: [[Double?]], over grid: CellGrid, _ colors: ColorScale) {
     precondition(
@@ -79,11 +81,45 @@ public struct HeatMap: Mark {
       }
     }
     canvas.hatch(absent, within: frame.area)
+    drawDashes(on: canvas, in: frame)
     for row in separators {
       let y = frame.y(grid.rows[row])
       canvas.stroke(
         .line(Point(frame.area.left, y), Point(frame.area.right, y)), Pen(.white, width: 1.4))
     }
+  }
+
+  /// Which cells carry a dash.
+  var dashed: [Cell] {
+    guard showsSigns, let limit = colors.dashedBelow else { return [] }
+    return values.indices.flatMap { row in
+      values[row].indices.filter { values[row][$0].map { $0 < limit } ?? false }
+        .map { Cell(row: row, column: $0) }
+    }
+  }
+
+  private func drawDashes(on canvas: Canvas, in frame: Frame) {
+    // One path a pen: a map has hundreds of cells.
+    var paths: [(pen: Pen, path: Path)] = []
+    for cell in dashed {
+      let pen = colors.dash(on: values[cell.row][cell.column]!)
+      let dash = Path.dash(in: grid.rect(cell, in: frame))
+      if let i = paths.firstIndex(where: { $0.pen == pen }) {
+        paths[i].path = paths[i].path + dash
+      } else {
+        paths.append((pen, dash))
+      }
+    }
+    for (pen, path) in paths { canvas.stroke(path, pen) }
+  }
+}
+
+extension Path {
+  /// A short level line in the middle of a cell.
+  static func dash(in box: Rect) -> Path {
+    let reach = min(0.6, 0.25 * box.width)
+    return .line(
+      Point(box.center.x - reach, box.center.y), Point(box.center.x + reach, box.center.y))
   }
 }
 
