@@ -36,10 +36,11 @@ GOLDEN := $(addprefix Tests/SpeechTests/Fixtures/, \
 FRESH := $(if $(findstring B,$(firstword -$(MAKEFLAGS))),--fresh)
 OWN := $(if $(MODEL),--model "$(MODEL)") $(if $(PAIRS),--pairs "$(PAIRS)")
 RUN := $(FRESH) $(if $(FROM),--from "$(FROM)") $(OWN)
-# What `make quick` runs, and on how many items a cell: as few as give every interval six groups.
-QUICK := method-on-one-pair:12 e1-causal-map:24 maps-by-model:12 search-methods:6 e1-across-models:6 \
-  causal-transfer:1 e3-noise:24 e3-wrong-word:12 sanity-checks:12 ablations-of-the-map:6 \
-  ablations-of-the-part:1 rivals-tracing:6 rivals-circuits:6 rivals-features:6
+# What `make quick` runs, and on how many items a cell: as few as leave every figure something to draw, most of it
+# with intervals, which want six groups.
+QUICK := method-on-one-pair:12 e1-causal-map:24 maps-by-model:8 search-methods:4 e1-across-models:6 \
+  causal-transfer:1 e3-noise:12 e3-wrong-word:6 sanity-checks:6 ablations-of-the-map:4 \
+  ablations-of-the-part:1 rivals-tracing:4 rivals-circuits:6 rivals-features:1
 
 .PHONY: help deps deps-fetch deps-all deps-explorer deps-paper deps-cluster build quick figure1 figure2 e1 figure3 figure4 figure5 figure6 e3 figureS1 figureS2 \
   figureS3 figureS4 figureS5 figureS8 figureS9 figureS10 figureS11 ablations rivals rivals-tracing rivals-circuits rivals-features rivals-published rivals-whisper rivals-paths rivals-spirit rivals-hallucination rivals-probes \
@@ -92,7 +93,7 @@ deps-cluster:
 build: deps ## Build everything in release mode (3 min the first time).
 	@swift build -c release
 
-quick: deps ## The experiments of the small checkpoints on a few pairs each, into build/quick, marked (10 min).
+quick: deps ## The experiments of the small checkpoints on a few pairs each, into build/quick, marked (5 min).
 	@$(if $(strip $(OWN)),$(error make quick takes no MODEL and no PAIRS; say make figure2 MODEL=DIR PAIRS=FILE))
 	@mkdir -p build/quick
 	@for run in $(QUICK); do swift build -c release --product $${run%:*} || exit 1; done
