@@ -6,7 +6,8 @@
 // Whether that finds what the whole map has is not a matter of argument: here both are made, in the published
 // Whisper base and tiny.en, and compared cell by cell.
 //
-// Exploratory, on the validation split: the test split stays closed.
+// Exploratory, on the validation split: the test split stays closed. Of M1 the numbers had been set as a goal for
+// another pair, on which the threshold of a fiftieth had been chosen.
 
 import Corpus
 import Figures
@@ -62,7 +63,7 @@ let pairs = study.suite.pairs.filter {
 let plan = WindowPlan.time(width)
 let columns = attempt { try plan.windows(length: 1000 * seconds, segments: nil, text: 4) }
 let thresholds = [0.01, 0.02, 0.05, 0.1]
-let (shown, usual) = (0.02, 0.05)
+let shown = 0.02
 let (hit, sample) = (0.1, 59)
 
 struct Mapped {
@@ -161,11 +162,12 @@ for model in trials {
   }
 }
 
-// Does the certificate hold? Its bound may fail in one map of twenty.
+// Does the certificate hold? Its bound may fail in one map of twenty. A recording counts once at each threshold, so
+// that these maps are not independent.
 
 let all = trials.flatMap(\.trials).joined()
 let certified = all.filter { $0.missed != nil }
-let held = certified.count { $0.isMissed <= $0.missed!.bound }
+let held = certified.count { $0.missedHits <= $0.missed!.bound }
 notebook.number("fine.certified", Double(certified.count), tolerance: 0)
 notebook.number("fine.held", Double(held), tolerance: 0)
 

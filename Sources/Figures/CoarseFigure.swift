@@ -193,7 +193,7 @@ private func table(_ models: [CoarseTrials]) -> String {
         lines.append(
           "\(model.model)\t\(threshold)\t\(i)\t\(trial.cells)\t\(trial.patches)\t\(own.hits)\t"
             + "\(own.found)\t\(own.strongest)\t\(search.found)\t\(search.strongest)\t"
-            + "\(trial.map.skipped)\t\(trial.isMissed)\t\(trial.missed.map { "\($0.bound)" } ?? "")"
+            + "\(trial.map.skipped)\t\(trial.missedHits)\t\(trial.missed.map { "\($0.bound)" } ?? "")"
         )
       }
     }

@@ -54,7 +54,7 @@ private func known(
     #expect(trial.cells == 160 && trial.coarse.hits == 2 && trial.coarse.found == 2)
     let own = trial.map.isPatched.joined().count { $0 }
     #expect(trial.patches == own + trial.map.patchedBlocks && trial.patches < 80)
-    #expect(trial.coarse.strongest >= 2 && trial.isMissed == 0)
+    #expect(trial.coarse.strongest >= 2 && trial.missedHits == 0)
     #expect(trial.map.drawn.count == 8 && trial.missed?.sampled == 8)
   }
 
@@ -82,7 +82,7 @@ private func known(
         known([5: 0.5, 6: -0.5, 30: 0.3], estimates: [:]), plan, splitAt: 0.05, hit: 0.1,
         sample: 59, Random(seed: UInt64(seed)))
       let missed = try #require(trial.missed)
-      #expect(trial.isMissed == 2 && trial.coarse.hits == 3 && missed.bound >= 2)
+      #expect(trial.missedHits == 2 && trial.coarse.hits == 3 && missed.bound >= 2)
       #expect(trial.coarse.found == 1 + missed.exceeding)
       drawn += missed.exceeding
     }

@@ -66,7 +66,7 @@ public struct CoarseTrial: Sendable {
   public let search: FoundShare
   /// The bound on skipped cells of the hit size, and how many there are.
   public let missed: MissedCells?
-  public let isMissed: Int
+  public let missedHits: Int
 
   /// How many cells count as the strongest.
   public static let strongest = 20
@@ -108,6 +108,6 @@ public struct CoarseTrial: Sendable {
     }.sorted { ($1.size, $0.place) < ($0.size, $1.place) }
     search = share(of: Set(estimates.prefix(own.count + map.patchedBlocks).map(\.place)))
     missed = map.missed(known.recoveries, hit: hit, seed: 0)
-    isMissed = hits.subtracting(places(map.isReached)).count
+    missedHits = hits.subtracting(places(map.isReached)).count
   }
 }
