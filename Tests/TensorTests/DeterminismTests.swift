@@ -28,6 +28,28 @@ func productsKeepTheirBits(_ outer: Int, _ inner: Int) {
   #expect(tail.isIdentical(to: gatherRows(alone, Array(24..<84))))
 }
 
+@Test(
+  "rows keep their bits where they move within their half of a block, and lose them beyond it",
+  arguments: [(96, 96), (256, 96), (67, 18), (33, 400), (300, 512)])
+func rowsMoveWithinHalves(_ outer: Int, _ inner: Int) {
+  let x = Tensor([84, inner], normal: 1, Random(seed: 1))
+  let w = Tensor([outer, inner], normal: 1, Random(seed: 2))
+  let bias = Tensor([outer], normal: 1, Random(seed: 3))
+  let alone = linear(x, w, bias: bias)
+  let fifths = Array(stride(from: 4, to: 84, by: 12))
+  // The fifth row of every block, as the last positions of stacked runs are; all; some, one of them twice.
+  for rows in [fifths, Array((0..<84).reversed()), [7, 6, 83, 7, 0]] {
+    let packed = PackedRows(rows)
+    #expect(packed.sources.count % rowBlock == 0 && packed.sources.count <= 84)
+    #expect(packed.places.map { packed.sources[$0] } == rows)
+    let moved = linear(gatherRows(x, packed.sources), w, bias: bias)
+    #expect(gatherRows(moved, packed.places).isIdentical(to: gatherRows(alone, rows)))
+  }
+  #expect(PackedRows(fifths).sources.count == 24)
+  let crossing = linear(gatherRows(x, (0..<84).map { ($0 + 6) % 84 }), w, bias: bias)
+  #expect(!gatherRows(crossing, (0..<84).map { ($0 + 78) % 84 }).isIdentical(to: alone))
+}
+
 @Test("attention keeps its bits whatever is stacked with it")
 func attentionKeepsItsBits() {
   let layout = Layout(counts: [47], visible: [.causal])
@@ -69,6 +91,11 @@ func elementaryFunctions() {
     note("erf", abs(Elementary.erf(x / 8) - erf(x / 8)))
   }
   for (name, difference) in worst { #expect(difference < 4e-15, "\(name)") }
+  for base in [-40.0, -700, -800, 0, 699, 720] {
+    var x = SIMD8<Double>(repeating: 0)
+    for lane in 0..<8 { x[lane] = base + random.uniform(-2...2) }
+    #expect(Elementary.exp(x) == SIMD8(x.indices.map { Elementary.exp(x[$0]) }), "\(x)")
+  }
   #expect(Elementary.exp(-800) == 0 && Elementary.exp(800) == .infinity)
   #expect(Elementary.log(0) == -.infinity && Elementary.log(-1).isNaN)
 }

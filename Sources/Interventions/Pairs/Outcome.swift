@@ -62,20 +62,22 @@ extension Question {
   ///   - logits: [reads, vocabulary], from row `first` on
   ///   - reference: the logits of the run to which the divergence is taken, [reads, vocabulary]
   public func outcome(_ logits: Tensor, from first: Int = 0, reference: Tensor? = nil) -> Outcome {
-    let decisive = answers.shared.count
-    let here = LogProbabilities(logits, row: first + decisive)
-    var divergence: Double?
-    if let reference {
-      let there = LogProbabilities(reference, row: decisive)
-      divergence = (0..<logits.width).reduce(0.0) { sum, token in
-        let p = there[token]
-        return sum + Elementary.exp(p) * (p - here[token])
-      }
-    }
+    outcome(logits, from: first, against: reference.map(nextToken))
+  }
+
+  /// What a run to which divergences are taken expects next; computed once for all that are taken to it.
+  func nextToken(_ reference: Tensor) -> TokenDistribution {
+    TokenDistribution(LogProbabilities(reference, row: answers.shared.count))
+  }
+
+  func outcome(_ logits: Tensor, from first: Int = 0, against reference: TokenDistribution?)
+    -> Outcome
+  {
+    let here = LogProbabilities(logits, row: first + answers.shared.count)
     return Outcome(
       logitDifference: logitDifference(logits, row: first),
       probability: Elementary.exp(here[answer]), foilProbability: Elementary.exp(here[foil]),
-      sequence: sequence(logits, first), divergence: divergence)
+      sequence: sequence(logits, first), divergence: reference?.divergence(of: here))
   }
 
   private func sequence(_ logits: Tensor, _ first: Int) -> Double? {
@@ -106,12 +108,54 @@ struct LogProbabilities {
     self.row = row
     let width = logits.width
     normaliser = logits.withNumbers { numbers in
-      let line = numbers[(row * width)..<((row + 1) * width)]
+      let line = UnsafeBufferPointer(rebasing: numbers[(row * width)..<((row + 1) * width)])
       let top = Double(line.max()!)
-      let sum = line.reduce(0.0) { $0 + Elementary.exp(Double($1) - top) }
+      var sum = 0.0
+      forEachExponential(width, of: { Double(line[$0]) - top }, do: { sum += $1 })
       return top + Elementary.log(sum)
     }
   }
 
   subscript(token: Int) -> Double { Double(logits[row, token]) - normaliser }
+
+  /// That of every token, in order.
+  var all: [Double] {
+    logits.withNumbers { numbers in
+      numbers[(row * logits.width)..<((row + 1) * logits.width)].map { Double($0) - normaliser }
+    }
+  }
+}
+
+/// The probability of every next token and its logarithm.
+struct TokenDistribution: Sendable {
+  private let logs: [Double]
+  private let probabilities: [Double]
+
+  init(_ logs: LogProbabilities) {
+    let all = logs.all
+    var probabilities = [Double](repeating: 0, count: all.count)
+    forEachExponential(all.count, of: { all[$0] }, do: { probabilities[$0] = $1 })
+    (self.logs, self.probabilities) = (all, probabilities)
+  }
+
+  /// D_KL(this || other), in nats.
+  func divergence(of other: LogProbabilities) -> Double {
+    zip(zip(probabilities, logs), other.all).reduce(0.0) { $0 + $1.0.0 * ($1.0.1 - $1.1) }
+  }
+}
+
+/// Calls `body` with every index and e^x of its number, in order.
+@inline(__always)
+private func forEachExponential(
+  _ count: Int, of number: (Int) -> Double, do body: (Int, Double) -> Void
+) {
+  var first = 0
+  while first + 8 <= count {
+    var x = SIMD8<Double>(repeating: 0)
+    for lane in 0..<8 { x[lane] = number(first + lane) }
+    let powers = Elementary.exp(x)
+    for lane in 0..<8 { body(first + lane, powers[lane]) }
+    first += 8
+  }
+  for index in first..<count { body(index, Elementary.exp(number(index))) }
 }

@@ -21,7 +21,8 @@ extension SpeechLanguageModel {
   ) throws -> [Outcome] {
     for patch in interventions.joined() { try check(patch, in: base) }
     let question = base.question
-    let unchanged = question.outcome(base.logits, reference: reference?.logits)
+    let reference = reference.map { question.nextToken($0.logits) }
+    let unchanged = question.outcome(base.logits, against: reference)
     var outcomes = [Outcome](repeating: unchanged, count: interventions.count)
     let order = Order(self)
     let pending = interventions.indices.filter { i in
@@ -29,7 +30,7 @@ extension SpeechLanguageModel {
     }
     let found = try logits(
       base, pending.map { interventions[$0] }, order, resuming: resuming
-    ) { question.outcome($0, reference: reference?.logits) }
+    ) { question.outcome($0, against: reference) }
     for (i, outcome) in zip(pending, found) { outcomes[i] = outcome }
     return outcomes
   }

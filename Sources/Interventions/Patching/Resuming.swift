@@ -97,7 +97,7 @@ extension SpeechLanguageModel {
         ? nil : Tap(own) { site, x in patched(x, at: site, of: state, interventions) }
     }
     let deepest = waiting.values.max() ?? -1
-    while state.cut < order.last, !state.isText || deepest >= state.cut {
+    while state.cut < order.last, !state.isText || deepest > state.cut {
       let here = state
       guard state.advance(tap: tap(from: state.cut, of: here)) else { break }
       if !isShort, state.isCausal {

@@ -135,8 +135,8 @@ public struct Scrubbing: Sendable {
       try state(at: hypothesis.root, for: index, random.split(draw))
     }
     let logits = item.trace.continued(states)
-    let own = item.trace.logits
-    let outcomes = logits.map { question.outcome($0, reference: own) }
+    let own = question.nextToken(item.trace.logits)
+    let outcomes = logits.map { question.outcome($0, against: own) }
     let loss: (Outcome) -> Double = { -Elementary.log(max($0.probability, 1e-300)) }
     // With nothing kept the answer comes from another run altogether.
     let strangers = everyone[item.stratum]!.map { question.outcome(items[$0].trace.logits) }

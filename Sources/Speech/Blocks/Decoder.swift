@@ -179,15 +179,21 @@ public struct Decoder: Sendable {
   }
 }
 
-/// Some rows of what `projection` makes of `x`, computed in the blocks of `rowBlock` rows that hold
-/// them, so that they do not depend on which other rows are wanted.
+/// Some rows of what `projection` makes of `x`, row by row, to the bit.
+///
+/// Wanted rows move together into blocks, each within its half of a block. Where there is a gradient, whole
+/// blocks are computed as they stand: a weight's slope is a sum over rows in their order.
 func projectedRows(_ x: Tensor, _ rows: [Int], _ projection: (Tensor) -> Tensor) -> Tensor {
-  let blocks = Set(rows.map { $0 / rowBlock }).sorted()
-  let places = Dictionary(uniqueKeysWithValues: blocks.enumerated().map { ($1, $0) })
-  let gathered = gatherRows(
-    x, blocks.flatMap { block in (0..<rowBlock).map { block * rowBlock + $0 } })
-  return gatherRows(
-    projection(gathered), rows.map { places[$0 / rowBlock]! * rowBlock + $0 % rowBlock })
+  if x.isDifferentiated {
+    let blocks = Set(rows.map { $0 / rowBlock }).sorted()
+    let places = Dictionary(uniqueKeysWithValues: blocks.enumerated().map { ($1, $0) })
+    let gathered = gatherRows(
+      x, blocks.flatMap { block in (0..<rowBlock).map { block * rowBlock + $0 } })
+    return gatherRows(
+      projection(gathered), rows.map { places[$0 / rowBlock]! * rowBlock + $0 % rowBlock })
+  }
+  let packed = PackedRows(rows)
+  return gatherRows(projection(packed.taking(x)), packed.places)
 }
 
 extension DecoderBlock {

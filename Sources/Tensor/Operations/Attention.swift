@@ -168,12 +168,15 @@ private let queryBlock = 20 * rowBlock
 /// - Parameters:
 ///   - q: [query rows, heads * headWidth]
 ///   - k: [key rows, keyHeads * headWidth]
-///   - v: [key rows, keyHeads * headWidth]
+///   - v: [value rows, keyHeads * headWidth]
+///   - values: where the values of each sequence lie; where its keys do if nil. Where somebody looks at the
+///     patterns, or there is a gradient, they must lie there
 ///   - seen: what becomes of the patterns, where somebody looks at them
 public func attending(
   _ q: Tensor, _ k: Tensor, _ v: Tensor, keyHeads: Int, scale: Float, places: PatternLayout,
-  seen: ((Tensor) -> Tensor)? = nil
+  values: Layout? = nil, seen: ((Tensor) -> Tensor)? = nil
 ) -> Tensor {
+  let values = values ?? places.keys
   if seen != nil || q.isDifferentiated || k.isDifferentiated || v.isDifferentiated {
     let patterns = attentionPatterns(q, k, keyHeads: keyHeads, scale: scale, places: places)
     return attended(seen?(patterns) ?? patterns, v, keyHeads: keyHeads, places: places)
@@ -181,13 +184,16 @@ public func attending(
   let heads = places.heads
   let (width, perKey) = (q.width / heads, heads / keyHeads)
   precondition(q.rows == places.queries.rows && k.rows == places.keys.rows)
-  precondition(v.rows == places.keys.rows && v.width == keyHeads * width && k.width == v.width)
+  precondition(v.rows == values.rows && v.width == keyHeads * width && k.width == v.width)
   let z = Tensor(uninitialized: [places.queries.rows, heads * width])
-  // Queries of runs that share their keys are one product.
+  // Queries of runs that share their keys and values are one product.
   var shared: [Range<Int>] = []
   for s in places.queries.sequences.indices {
-    if let last = shared.last, places.keys.sequences[last.lowerBound] == places.keys.sequences[s] {
-      shared[shared.count - 1] = last.lowerBound..<s + 1
+    if let first = shared.last?.lowerBound,
+      places.keys.sequences[first] == places.keys.sequences[s],
+      values.sequences[first] == values.sequences[s]
+    {
+      shared[shared.count - 1] = first..<s + 1
     } else {
       shared.append(s..<s + 1)
     }
@@ -203,6 +209,7 @@ public func attending(
     )
     let rows = first.start..<last.start + last.padded
     let key = places.keys.sequences[group.lowerBound]
+    let value = values.sequences[group.lowerBound]
     let stride = PatternLayout.stride(key)
     let scores = Storage(uninitialized: min(queryBlock, rows.count) * stride)
     let column = h / perKey * width
@@ -216,7 +223,7 @@ public func attending(
         softmax(scores.start + i * stride, stride, of: query, row: start + i - query.start)
       }
       BLAS.product(
-        count, width, key.padded, scores.start, stride, v.row(key.start) + column, v.width,
+        count, width, key.padded, scores.start, stride, v.row(value.start) + column, v.width,
         z.row(start) + h * width, z.width)
     }
   }

@@ -1,8 +1,8 @@
 // Matrix products, the only file that imports OpenBLAS.
 //
 // With the Haswell kernel on one thread, the rows of a product keep their bits when they are
-// computed in blocks whose offset and count are multiples of 12 (`rowBlock`); callers that batch
-// or resume rely on it, and a test holds it.
+// computed in blocks whose offset and count are multiples of 12 (`rowBlock`), and in any place of the
+// same half of a block; callers that batch or resume rely on it, and a test holds it.
 
 import COpenBLAS
 

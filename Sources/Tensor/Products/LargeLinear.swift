@@ -36,9 +36,19 @@ private protocol WeightRows: Sendable {
   var rows: Int { get }
   var width: Int { get }
   func widen(row: Int, _ columns: Range<Int>, to target: UnsafeMutablePointer<Float>)
+  /// Calls `body` with some whole rows as Float32, one below the other.
+  func withRows(_ block: Range<Int>, _ body: (UnsafePointer<Float>) -> Void)
 }
 
-extension PackedMatrix: WeightRows {}
+extension PackedMatrix: WeightRows {
+  fileprivate func withRows(_ block: Range<Int>, _ body: (UnsafePointer<Float>) -> Void) {
+    let widened = Storage(uninitialized: block.count * width)
+    for (i, row) in block.enumerated() {
+      widen(row: row, 0..<width, to: widened.start + i * width)
+    }
+    body(widened.start)
+  }
+}
 
 private struct FloatRows: WeightRows {
   let tensor: Tensor
@@ -50,6 +60,10 @@ private struct FloatRows: WeightRows {
   func widen(row: Int, _ columns: Range<Int>, to target: UnsafeMutablePointer<Float>) {
     target.update(from: tensor.row(row) + columns.lowerBound, count: columns.count)
   }
+
+  func withRows(_ block: Range<Int>, _ body: (UnsafePointer<Float>) -> Void) {
+    body(tensor.row(block.lowerBound))
+  }
 }
 
 private func largeLinear(_ x: Tensor, _ weight: some WeightRows, _ bias: Tensor?) -> Tensor {
@@ -58,19 +72,17 @@ private func largeLinear(_ x: Tensor, _ weight: some WeightRows, _ bias: Tensor?
   let out = Tensor(uninitialized: [rows, outer])
   inParallel((outer + blockRows - 1) / blockRows) { index in
     let block = index * blockRows..<min((index + 1) * blockRows, outer)
-    let widened = Storage(uninitialized: block.count * inner)
-    for (i, row) in block.enumerated() {
-      weight.widen(row: row, 0..<inner, to: widened.start + i * inner)
-    }
     if let bias {
       for r in 0..<rows {
         (out.row(r) + block.lowerBound)
           .update(from: bias.start + block.lowerBound, count: block.count)
       }
     }
-    BLAS.productTransposed(
-      rows, block.count, inner, x.start, inner, widened.start, inner, out.start + block.lowerBound,
-      outer, adding: bias != nil)
+    weight.withRows(block) { stored in
+      BLAS.productTransposed(
+        rows, block.count, inner, x.start, inner, stored, inner, out.start + block.lowerBound,
+        outer, adding: bias != nil)
+    }
   }
   return Tensor(
     shape: out.shape, storage: out.storage,

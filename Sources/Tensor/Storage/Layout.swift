@@ -88,6 +88,11 @@ public struct Layout: Sendable, Equatable {
       sequences: [SequenceRows](repeating: first, count: copies), rows: first.padded)
   }
 
+  /// The sequence whose rows all of them read; nil where they read several.
+  public var only: SequenceRows? {
+    sequences.allSatisfy { $0 == sequences[0] } ? sequences.first : nil
+  }
+
   /// The same sequences with their rows from other positions on.
   public func beginning(at firsts: [Int]) -> Layout {
     Layout(counts: sequences.map(\.count), visible: sequences.map(\.visible), firsts: firsts)
@@ -112,6 +117,38 @@ public struct Layout: Sendable, Equatable {
     zip(sequences, part.sequences).flatMap { whole, part in
       (whole.row(of: part.first))..<(whole.start + whole.padded)
     }
+  }
+}
+
+/// Rows moved together into blocks of `rowBlock`, each within its half of a block, so that a product
+/// leaves their bits alone.
+public struct PackedRows: Sendable {
+  /// For each row of the blocks the row that moves there, or -1.
+  public let sources: [Int]
+  /// Where each of the given rows is now.
+  public let places: [Int]
+
+  public init(_ rows: [Int]) {
+    let half = rowBlock / 2
+    var filled = [0, 0]
+    places = rows.map { row in
+      let side = row % rowBlock / half
+      defer { filled[side] += 1 }
+      return filled[side] / half * rowBlock + side * half + filled[side] % half
+    }
+    var sources = [Int](repeating: -1, count: paddedRows((places.max() ?? -1) + 1))
+    for (row, place) in zip(rows, places) { sources[place] = row }
+    self.sources = sources
+  }
+
+  /// The rows of `x`, moved together.
+  public func taking(_ x: Tensor) -> Tensor { gatherRows(x, sources) }
+
+  /// Rows that were moved together, where they came from among so many; zeros elsewhere.
+  public func spreading(_ x: Tensor, over rows: Int) -> Tensor {
+    var places = [Int](repeating: -1, count: rows)
+    for (place, row) in sources.enumerated() where row >= 0 { places[row] = place }
+    return gatherRows(x, places)
   }
 }
 

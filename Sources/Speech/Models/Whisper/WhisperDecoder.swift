@@ -24,6 +24,14 @@ struct HeardSound: Sendable {
   let values: [Tensor]
 }
 
+/// Keys and values of the sound at one layer, and where those of each run lie.
+struct CrossedSound {
+  let key: Tensor
+  let value: Tensor
+  let keys: Layout
+  let values: Layout
+}
+
 /// One layer of the decoder.
 struct CrossDecoderBlock: Sendable {
   let attentionNorm: LayerNorm
@@ -42,37 +50,51 @@ struct CrossDecoderBlock: Sendable {
 
   /// - Parameters:
   ///   - x: the residual stream, in `rows`
-  ///   - sound: keys and values of the sound, in `keys`
+  ///   - sound: keys and values of the sound
   ///   - prefix: keys and values of the text before `rows`
+  ///   - wanted: the rows that are computed behind the keys and values of the text; all where nil
+  /// - Returns: the residual stream in `rows`, or what is wanted of it
   func callAsFunction(
-    _ x: Tensor, layer: Int, rows: Layout, sound: (key: Tensor, value: Tensor), in keys: Layout,
-    prefix: (key: Tensor, value: Tensor)?, tap: Tap?
+    _ x: Tensor, layer: Int, rows: Layout, sound: CrossedSound,
+    prefix: (key: Tensor, value: Tensor)?, wanted: PackedRows? = nil, tap: Tap?
   ) -> Tensor {
     func at(_ activation: Site.Activation, _ value: Tensor) -> Tensor {
       tap?(Site(.decoder, layer, activation), value) ?? value
     }
     let scale = 1 / Float(x.width / heads).squareRoot()
+    /// What the wanted queries gather; while they attend they stand in their sequences.
+    func gathered(
+      _ q: Tensor, _ k: Tensor, _ v: Tensor, _ places: PatternLayout, values: Layout? = nil,
+      _ pattern: Site.Activation
+    ) -> Tensor {
+      let z = attending(
+        wanted?.spreading(q, over: rows.rows) ?? q, k, v, keyHeads: heads, scale: scale,
+        places: places, values: values, seen: tap?.seeing(.decoder, layer, pattern))
+      return wanted?.taking(z) ?? z
+    }
     let x = at(.residPre, x)
     let y = attentionNorm(x)
     let text = PatternLayout(
       queries: rows, keys: rows.beginning(at: rows.sequences.map { _ in 0 }), heads: heads)
-    let (q, k) = (at(.q, attention.q(y)), at(.k, attention.k(y)))
+    let (q, k) = (at(.q, attention.q(wanted?.taking(y) ?? y)), at(.k, attention.k(y)))
     let v = completing(at(.v, attention.v(y)), rows, with: prefix?.value)
-    let z = at(
-      .z,
-      attending(
-        q, completing(k, rows, with: prefix?.key), v, keyHeads: heads, scale: scale, places: text,
-        seen: tap?.seeing(.decoder, layer)))
-    let middle = at(.residMid1, x + at(.attnOut, attention.out(z)))
+    let z = at(.z, gathered(q, completing(k, rows, with: prefix?.key), v, text, .pattern))
+    let middle = at(.residMid1, (wanted?.taking(x) ?? x) + at(.attnOut, attention.out(z)))
 
-    let places = crossPlaces(rows, keys)
     let asking = at(.crossQ, cross.q(crossNorm(middle)))
-    let heard = at(
-      .crossZ,
-      attending(
-        asking, at(.crossK, sound.key), at(.crossV, sound.value), keyHeads: heads, scale: scale,
-        places: places, seen: tap?.seeing(.decoder, layer, .crossPattern)))
-    let mid = at(.residMid2, middle + at(.crossOut, cross.out(heard)))
+    let (key, value) = (at(.crossK, sound.key), at(.crossV, sound.value))
+    let heard: Tensor
+    if wanted != nil, let clip = sound.keys.only, sound.values.only == clip {
+      // All of them ask the same clip, as one sequence.
+      let queries = Layout(counts: [asking.rows], visible: [.all(keys: clip.count)])
+      heard = attending(
+        asking, key, value, keyHeads: heads, scale: scale,
+        places: PatternLayout(queries: queries, keys: sound.keys.shared(by: 1), heads: heads))
+    } else {
+      heard = gathered(
+        asking, key, value, crossPlaces(rows, sound.keys), values: sound.values, .crossPattern)
+    }
+    let mid = at(.residMid2, middle + at(.crossOut, cross.out(at(.crossZ, heard))))
     let post = at(.mlpPost, gelu(at(.mlpPre, up(mlpNorm(mid)))))
     return at(.residPost, mid + at(.mlpOut, down(post)))
   }
@@ -164,15 +186,26 @@ struct WhisperDecoder: Sendable {
   /// One layer.
   ///
   /// - Parameters:
-  ///   - sound: keys and values of the sound, in `keys`
+  ///   - sound: keys and values of the sound
   ///   - prefix: keys and values of the text before `rows`, at every layer
+  ///   - wanted: the rows that are computed behind the keys and values of the text; all where nil
   func layer(
-    _ index: Int, _ x: Tensor, rows: Layout, sound: (key: Tensor, value: Tensor), in keys: Layout,
-    prefix: KeyValueCache?, tap: Tap?
+    _ index: Int, _ x: Tensor, rows: Layout, sound: CrossedSound, prefix: KeyValueCache?,
+    wanted: PackedRows? = nil, tap: Tap?
   ) -> Tensor {
     blocks[index](
-      x, layer: index, rows: rows, sound: sound, in: keys,
-      prefix: prefix.map { ($0.keys[index], $0.values[index]) }, tap: tap)
+      x, layer: index, rows: rows, sound: sound,
+      prefix: prefix.map { ($0.keys[index], $0.values[index]) }, wanted: wanted, tap: tap)
+  }
+
+  /// Whether a tap listens to what is made of the last layer's keys and values, or behind.
+  func endIsHeard(by tap: Tap?) -> Bool {
+    guard let tap else { return false }
+    guard let sites = tap.sites else { return true }
+    let before: [Site.Activation] = [.residPre, .k, .v, .crossK, .crossV]
+    return sites.contains {
+      $0.stage == .decoder && ($0.layer ?? layers) >= layers - 1 && !before.contains($0.activation)
+    }
   }
 
   /// From behind the last layer to the logits of the wanted rows, [wanted, vocabulary].
@@ -190,9 +223,9 @@ struct WhisperDecoder: Sendable {
   ) -> Tensor {
     var x = x
     for i in blocks.indices {
-      x = layer(
-        i, x, rows: rows, sound: (heard.keys[i], heard.values[i]), in: sound, prefix: prefix,
-        tap: tap)
+      let crossed = CrossedSound(
+        key: heard.keys[i], value: heard.values[i], keys: sound, values: sound)
+      x = layer(i, x, rows: rows, sound: crossed, prefix: prefix, tap: tap)
     }
     return read(x, wanted, tap: tap)
   }

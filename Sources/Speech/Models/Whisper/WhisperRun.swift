@@ -80,39 +80,46 @@ struct WhisperRun: RecordedRun {
         said, Layout(counts: [said.tokens.count], visible: [said.visible])
       ).repeated(copies)
       streams = [tap?(Site(.decoder, .embed), x) ?? x, streams[0]]
-    case ..<(decoding + model.decoder.layers): advanceDecoder(cut - decoding, tap)
+    case ..<(decoding + model.decoder.layers):
+      streams[0] = decoded(cut - decoding, wanted: nil, tap)
     default: return false
     }
     cut += 1
     return true
   }
 
-  private mutating func advanceDecoder(_ layer: Int, _ tap: Tap?) {
+  /// The residual stream behind a layer of the decoder.
+  private mutating func decoded(_ layer: Int, wanted: PackedRows?, _ tap: Tap?) -> Tensor {
     let names = (
       k: Site(.decoder, layer, .crossK), v: Site(.decoder, layer, .crossV)
     )
-    var (crossing, keys): ((key: Tensor, value: Tensor), Layout)
+    var (key, value): (Tensor, Tensor)
     if sharesSound, let k = record.known.outputs[names.k],
       let v = record.known.outputs[names.v]
     {
-      (crossing, keys) = ((k, v), sound)
+      (key, value) = (k, v)
     } else {
-      (crossing, keys) = (model.decoder.crossing(streams[1], layer: layer), sound)
+      (key, value) = model.decoder.crossing(streams[1], layer: layer)
     }
-    if sharesSound, copies > 1,
-      tap?.listens(to: names.k) == true || tap?.listens(to: names.v) == true
-    {
-      // Somebody may change them for one run and not for another.
-      crossing = (crossing.key.repeated(copies), crossing.value.repeated(copies))
-      keys = Layout(
+    var (keys, values) = (sound, sound)
+    if sharesSound, copies > 1 {
+      // Somebody may change them for one run and not for another. Where patterns are looked at, keys and
+      // values lie alike.
+      func isHeard(_ site: Site) -> Bool { tap?.listens(to: site) == true }
+      let own = Layout(
         counts: sound.sequences.map(\.count), visible: sound.sequences.map(\.visible))
+      let (k, v) = (isHeard(names.k), isHeard(names.v))
+      let isBoth = (k || v) && isHeard(Site(.decoder, layer, .crossPattern))
+      if k || isBoth { (key, keys) = (key.repeated(copies), own) }
+      if v || isBoth { (value, values) = (value.repeated(copies), own) }
     }
-    record.keep(names.k, crossing.key)
-    record.keep(names.v, crossing.value)
+    record.keep(names.k, key)
+    record.keep(names.v, value)
     let x = streams[0]
-    streams[0] = record.layer(.decoder, layer, keys: .k, tap: tap) { [model, text] prefix, tap in
+    let crossed = CrossedSound(key: key, value: value, keys: keys, values: values)
+    return record.layer(.decoder, layer, keys: .k, tap: tap) { [model, text] prefix, tap in
       model.decoder.layer(
-        layer, x, rows: text, sound: crossing, in: keys, prefix: prefix, tap: tap)
+        layer, x, rows: text, sound: crossed, prefix: prefix, wanted: wanted, tap: tap)
     }
   }
 
@@ -153,12 +160,21 @@ struct WhisperRun: RecordedRun {
 
   func logits(_ reads: (Int) -> [Int], tap: Tap?) -> [Tensor] {
     var run = self
-    while run.advance(tap: tap) {}
-    let rows = run.text.sequences.map { sequence in
+    let last = decoding + model.decoder.layers - 1
+    while run.cut < last, run.advance(tap: tap) {}
+    let read = run.text.sequences.map { sequence in
       reads(sequence.count).map(sequence.row(of:))
     }
-    return model.decoder.read(run.streams[0], rows.flatMap { $0 }, tap: tap)
-      .divided(rows.map(\.count))
+    var rows = read.flatMap { $0 }
+    if run.cut == last, !run.streams[0].isDifferentiated, !model.decoder.endIsHeard(by: tap) {
+      // Behind the last layer's keys and values only these rows are read.
+      let wanted = PackedRows(rows)
+      run.streams[0] = run.decoded(last - decoding, wanted: wanted, tap)
+      rows = wanted.places
+    } else {
+      while run.advance(tap: tap) {}
+    }
+    return model.decoder.read(run.streams[0], rows, tap: tap).divided(read.map(\.count))
   }
 
   func finished(tap: Tap?) -> ModelRun {
