@@ -50,6 +50,18 @@ func rowsMoveWithinHalves(_ outer: Int, _ inner: Int) {
   #expect(!gatherRows(crossing, (0..<84).map { ($0 + 78) % 84 }).isIdentical(to: alone))
 }
 
+@Test("a large weight is multiplied by block, each with its own rows")
+func largeWeights() {
+  let x = Tensor([12, 64], normal: 1, Random(seed: 1))
+  let w = Tensor([70_000, 64], normal: 1, Random(seed: 2))
+  let bias = Tensor([70_000], normal: 1, Random(seed: 3))
+  let (blocks, whole) = (linear(x, Matrix.float(w), bias: bias), linear(x, w, bias: bias))
+  for (a, b) in zip(blocks.numbers, whole.numbers) where abs(a - b) > 1e-4 {
+    Issue.record("\(a) beside \(b)")
+    break
+  }
+}
+
 @Test("attention keeps its bits whatever is stacked with it")
 func attentionKeepsItsBits() {
   let layout = Layout(counts: [47], visible: [.causal])

@@ -56,6 +56,12 @@ import Testing
       }
       #expect(Set(plain.map(\.logitDifference)).count > sets.count / 4)
     }
+    // By site: what else is heard in a group decides which rows a layer computes.
+    let plain = try model.patched(base, alone, reference: source, resuming: false)
+    for (site, own) in Dictionary(grouping: alone.indices, by: { alone[$0][0].site }) {
+      let found = try model.patched(base, own.map { alone[$0] }, reference: source)
+      #expect(found == own.map { plain[$0] }, "\(folder): \(site) alone")
+    }
   }
 
   /// A run that goes on from a cut computes the sites behind it, and none before.
