@@ -56,10 +56,8 @@ func largeWeights() {
   let w = Tensor([70_000, 64], normal: 1, Random(seed: 2))
   let bias = Tensor([70_000], normal: 1, Random(seed: 3))
   let (blocks, whole) = (linear(x, Matrix.float(w), bias: bias), linear(x, w, bias: bias))
-  for (a, b) in zip(blocks.numbers, whole.numbers) where abs(a - b) > 1e-4 {
-    Issue.record("\(a) beside \(b)")
-    break
-  }
+  let close = zip(blocks.numbers, whole.numbers).count { abs($0 - $1) <= 1e-4 }
+  #expect(close == 12 * 70_000)
 }
 
 @Test("attention keeps its bits whatever is stacked with it")
