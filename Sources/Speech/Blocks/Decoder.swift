@@ -129,7 +129,7 @@ public struct Decoder: Sendable {
     var (x, rows) = (x, rows)
     for i in layer..<blocks.count {
       var span = span
-      if i == blocks.count - 1, !isHeard, !listens(tap, behindKeysOf: i),
+      if i == blocks.count - 1, tap?.listens(to: stage, behindKeysOf: i) != true,
         let tail = layout.tail(holding: rows)
       {
         // Behind the last layer's keys and values only the wanted rows are read.
@@ -149,16 +149,6 @@ public struct Decoder: Sendable {
       }
     }
     return tap?(Site(stage, .logits), logits) ?? logits
-  }
-
-  /// Whether a tap listens to what a layer makes of its keys and values.
-  private func listens(_ tap: Tap?, behindKeysOf layer: Int) -> Bool {
-    guard let tap else { return false }
-    guard let sites = tap.sites else { return true }
-    let before: [Site.Activation] = [.residPre, .k, .rotK, .v, .loraV]
-    return sites.contains {
-      $0.stage == stage && $0.layer == layer && !before.contains($0.activation)
-    }
   }
 
   /// One layer over whole sequences.

@@ -114,6 +114,16 @@ public struct Tap {
     sites?.contains { $0.stage == stage && (layer == nil || $0.layer == layer) } ?? true
   }
 
+  /// Whether it listens to what a decoder's layer makes of its keys and values, or to the stage's end.
+  func listens(to stage: Site.Stage, behindKeysOf layer: Int) -> Bool {
+    guard let sites else { return true }
+    let before: [Site.Activation] = [.residPre, .k, .rotK, .v, .loraV, .crossK, .crossV]
+    return sites.contains {
+      $0 == Site(stage, .final)
+        || $0.stage == stage && $0.layer == layer && !before.contains($0.activation)
+    }
+  }
+
   /// What becomes of the patterns of a layer, where it listens to them.
   func seeing(_ stage: Site.Stage, _ layer: Int, _ pattern: Site.Activation = .pattern) -> (
     (Tensor) -> Tensor

@@ -198,16 +198,6 @@ struct WhisperDecoder: Sendable {
       prefix: prefix.map { ($0.keys[index], $0.values[index]) }, wanted: wanted, tap: tap)
   }
 
-  /// Whether a tap listens to what is made of the last layer's keys and values, or behind.
-  func endIsHeard(by tap: Tap?) -> Bool {
-    guard let tap else { return false }
-    guard let sites = tap.sites else { return true }
-    let before: [Site.Activation] = [.residPre, .k, .v, .crossK, .crossV]
-    return sites.contains {
-      $0.stage == .decoder && ($0.layer ?? layers) >= layers - 1 && !before.contains($0.activation)
-    }
-  }
-
   /// From behind the last layer to the logits of the wanted rows, [wanted, vocabulary].
   func read(_ x: Tensor, _ wanted: [Int], tap: Tap?) -> Tensor {
     let normed = norm(x)

@@ -166,7 +166,9 @@ struct WhisperRun: RecordedRun {
       reads(sequence.count).map(sequence.row(of:))
     }
     var rows = read.flatMap { $0 }
-    if run.cut == last, !run.streams[0].isDifferentiated, !model.decoder.endIsHeard(by: tap) {
+    if run.cut == last, !run.streams[0].isDifferentiated,
+      tap?.listens(to: .decoder, behindKeysOf: last - decoding) != true
+    {
       // Behind the last layer's keys and values only these rows are read.
       let wanted = PackedRows(rows)
       run.streams[0] = run.decoded(last - decoding, wanted: wanted, tap)
