@@ -398,8 +398,8 @@ paper: deps-paper ## The paper, build/paper/paper.pdf (60 min; with FAST=1 of th
 	  swift build -c release --product $$run && $(BIN)/$$run $(FRESH) || exit 1; done)
 	@swift build -c release --product reproduce
 	@$(BIN)/reproduce paper
-	@# A path may break behind a slash.
-	@pandoc -f markdown-auto_identifiers -t latex --shift-heading-level-by=1 paper/definitions.md \
+	@# LaTeX numbers the headings; a path may break behind a slash.
+	@sed -E '1,2{/^# /d}; s/^## [0-9]+ /## /' paper/definitions.md | pandoc -f markdown-auto_identifiers -t latex \
 	  | sed -E ':again; s#(\\texttt\{[^}]*/)([A-Za-z])#\1\\allowbreak \2#; t again' > build/paper/definitions.new \
 	  && { cmp -s build/paper/definitions.new build/paper/definitions.tex || cp build/paper/definitions.new build/paper/definitions.tex; }
 	@$(MAKE) -s --no-print-directory build/paper/paper.pdf
@@ -411,6 +411,10 @@ build/paper/paper.pdf: $(PAPER_TEX)
 	  grep -E -A3 '^(!|.*:[0-9]+:)|not found' build/paper/run.log | head -20; echo "$$1 failed; see build/paper/run.log"; return 1; }; }; \
 	latex() { run pdflatex -interaction=nonstopmode -halt-on-error -file-line-error -output-directory=build/paper paper/paper.tex; }; \
 	latex && run bibtex build/paper/paper && latex && latex
+	@# What LaTeX only warns of and a reader would miss: a float cut off, a reference to nothing.
+	@if grep -E 'Float too large|(Reference|Citation) .* undefined|multiply defined' build/paper/paper.log; then \
+	  rm build/paper/paper.pdf; echo "build/paper/paper.log warns of what a reader would miss"; exit 1; \
+	fi
 
 abstract: deps ## The abstract with its numbers, and where each of them comes from (1 s).
 	@swift build -c release --product reproduce

@@ -91,12 +91,27 @@ import Testing
   }
 
   @Test func tablesHaveTheirRows() throws {
-    let tables = try PaperTables(
-      ledger: ledger, accuracies: Accuracies(reading: "\(root)/paper/accuracies.tsv"),
-      projectors: Accuracies(reading: "\(root)/paper/projectors.tsv", digits: 3))
-    for (name, text) in try tables.all() {
+    let ledger = try ledger
+    let tables = try PaperTables(root: root, ledger: ledger).all()
+    for (name, text) in tables {
       #expect(text.components(separatedBy: "\\\\\n").count > 4, "\(name)")
       #expect(!text.contains("nan") && !text.contains("inf"), "\(name)")
     }
+    // A table that may break over pages, so that every claim is printed; Y10 stands behind Y9.
+    let claims = try #require(tables.first { $0.0 == "claims" }?.1)
+    #expect(claims.contains("\\begin{longtable}"))
+    let keys = try ledger.verdicts().map(\.key).filter { !$0.contains(".") }
+    let places = try keys.map { key in
+      (key, try #require(claims.range(of: "\n\(key) & ")?.lowerBound))
+    }
+    let printed = places.sorted { $0.1 < $1.1 }.map(\.0)
+    #expect(
+      printed
+        == keys.sorted {
+          $0.first! == $1.first! ? Int($0.dropFirst())! < Int($1.dropFirst())! : $0 < $1
+        })
+    // What was written down of a check stands beside what it came to.
+    let sanity = try #require(tables.first { $0.0 == "sanity" }?.1)
+    #expect(sanity.contains("All but the window resampled & interval above 0.5 & "))
   }
 }

@@ -84,7 +84,7 @@ struct AbstractTable {
       if !$0.contains($1) { $0.append($1) }
     }
     return Line(
-      quoted: key, row: "claim.\(key)" + (verdict.holds + verdict.fails == [""] ? "" : ".*"),
+      quoted: key, row: "claim.\(key)" + (ledger["claim.\(key)"] == nil ? ".*" : ""),
       value: verdict.fails.isEmpty || verdict.holds.isEmpty
         ? verdict.word : "holds in \(verdict.count)",
       experiment: names.joined(separator: "; "),

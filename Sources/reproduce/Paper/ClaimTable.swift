@@ -148,15 +148,9 @@ struct ClaimTable {
   }
 
   /// How many rows of a table hold, and of how many.
-  private func holding(in table: String, column: String) throws -> String {
-    let lines = try String(contentsOfFile: "\(root)/\(table)", encoding: .utf8).split(
-      separator: "\n"
-    )
-    .map { $0.split(separator: "\t", omittingEmptySubsequences: false) }
-    guard let place = lines.first?.firstIndex(where: { $0 == column }) else {
-      throw Failure("\(table) has no column \(column)")
-    }
-    return language.checks(lines.dropFirst().count { $0[place] == "holds" }, of: lines.count - 1)
+  private func holding(in table: String, column name: String) throws -> String {
+    let values = try column(name, of: table, root: root)
+    return language.checks(values.count { $0 == "holds" }, of: values.count)
   }
 
   /// Links to what an experiment has written: its figures, and its tables by what their names say.

@@ -21,13 +21,12 @@ struct Paper: ParsableCommand {
     let sources = try PaperSources(root: repository.root.path)
     let claims = try ClaimTable(root: repository.root.path, ledger: ledger)
     try sources.check(against: ledger, besides: claims.sources)
-    let tables = try PaperTables(
-      ledger: ledger, accuracies: Accuracies(reading: repository.url("paper/accuracies.tsv").path),
-      projectors: Accuracies(reading: repository.url("paper/projectors.tsv").path, digits: 3))
+    let tables = try PaperTables(root: repository.root.path, ledger: ledger)
     var outputs = [
       "numbers.tex": try ledger.macros(used: sources.used)
         + ledger.verdictDefinitions(used: sources.usedVerdicts)
         + pageDefinitions(ExperimentSource.all(root: repository.root.path))
+        + checkDefinitions(root: repository.root.path)
     ]
     for (name, text) in try tables.all() { outputs["tables/\(name).tex"] = text }
     try FileManager.default.createDirectory(
@@ -54,6 +53,26 @@ func pageDefinitions(_ experiments: [ExperimentSource]) -> String {
     }
   }
   .joined()
+}
+
+/// LaTeX definitions of how many of a figure's sanity checks hold.
+func checkDefinitions(root: String) throws -> String {
+  try ["figureS6", "figureS6-published"].map { figure in
+    let verdicts = try column("verdict", of: "figures/\(figure).tsv", root: root)
+    let count = "\(verdicts.count { $0 == "holds" }) of \(verdicts.count)"
+    return "\\expandafter\\def\\csname checks@\(figure)\\endcsname{\(count)}\n"
+  }
+  .joined()
+}
+
+/// The values of one column of a table, by the name of its column.
+func column(_ name: String, of table: String, root: String) throws -> [String] {
+  let lines = try String(contentsOfFile: "\(root)/\(table)", encoding: .utf8)
+    .split(separator: "\n").map { $0.split(separator: "\t", omittingEmptySubsequences: false) }
+  guard let place = lines.first?.firstIndex(where: { $0 == name }) else {
+    throw Failure("\(table) has no column \(name)")
+  }
+  return lines.dropFirst().map { String($0[place]) }
 }
 
 /// The committed ledger; one that is not there is an error here.

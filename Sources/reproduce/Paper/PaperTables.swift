@@ -2,6 +2,7 @@
 // model without any row is left out.
 
 import Foundation
+import Interventions
 import Notebook
 
 struct PaperTables {
@@ -9,6 +10,18 @@ struct PaperTables {
   let accuracies: Accuracies
   /// What other ways of joining the published halves reach.
   let projectors: Accuracies
+  /// What was written down of the sanity checks.
+  let checks: [SanityCheck]
+
+  init(root: String, ledger: Ledger) throws {
+    self.ledger = ledger
+    accuracies = try Accuracies(reading: "\(root)/paper/accuracies.tsv")
+    projectors = try Accuracies(reading: "\(root)/paper/projectors.tsv", digits: 3)
+    checks = try ["sanity", "sanity-published"].reduce(into: []) { checks, name in
+      let more = try SanityChecks("\(root)/paper/preregistration-\(name).json").all
+      checks += more.filter { check in !checks.contains { $0.id == check.id } }
+    }
+  }
 
   private let small = [
     "qwen2-audio-small", "qwen2-audio-ctc-small", "salmonn-small", "soundwave-small",
@@ -23,13 +36,28 @@ struct PaperTables {
     ]
   }
 
+  /// Every claim, over as many pages as it takes; its caption is `\claimsCaption`.
   private func claims() throws -> String {
-    let rows = try ledger.verdicts().filter { !$0.key.contains(".") }.map {
-      "\($0.key) & \(escaped($0.statement)) & \($0.word) & \($0.count) & \\texttt{\(escaped($0.experiment))}"
+    let verdicts = try ledger.verdicts().filter { !$0.key.contains(".") }
+    let ordered = verdicts.sorted {
+      ($0.key.prefix(1), Int($0.key.dropFirst()) ?? 0)
+        < ($1.key.prefix(1), Int($1.key.dropFirst()) ?? 0)
     }
-    return table(
-      columns: "@{}lp{72mm}lll@{}", head: "claim & as it was asked & verdict & holds & experiment",
-      rows)
+    let rows = ordered.map { verdict in
+      let experiments = ledger.rows
+        .filter { ($0.name + ".").hasPrefix("claim.\(verdict.key).") }.map(\.experiment)
+        .reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
+      return [
+        verdict.key, escaped(verdict.statement), verdict.word, verdict.count,
+        experiments.map { "\\texttt{\(escaped($0))}" }.joined(separator: ", "),
+      ].joined(separator: " & ")
+    }
+    let columns = "@{}lp{72mm}ll>{\\raggedright\\arraybackslash}p{38mm}@{}"
+    let head = "\\toprule\nclaim & as it was asked & verdict & holds & experiment\\\\\n\\midrule\n"
+    return made
+      + "\\begin{longtable}{\(columns)}\n\\caption{\\claimsCaption}\\label{tab:claims}\\\\\n"
+      + head + "\\endfirsthead\n" + head + "\\endhead\n\\bottomrule\n\\endfoot\n"
+      + rows.map { "\($0)\\\\\n" }.joined() + "\\end{longtable}\n"
   }
 
   private func localisation() -> String {
@@ -86,32 +114,26 @@ struct PaperTables {
         + " & unpatched & voice", rows)
   }
 
+  /// Every check by its label and rule, planted models below.
   private func sanity() -> String {
-    let experiments = ["sanity-checks", "published-sanity"]
-    let checks = ledger.rows.filter { experiments.contains($0.experiment) }.map(\.name)
     let models = (["qwen2-audio-published"] + small).filter { model in
-      checks.contains { $0.hasPrefix("sanity.\(model).") }
+      ledger.rows.contains { $0.name.hasPrefix("sanity.\(model).") }
     }
-    let skipped = ["donor", "follows"]
-    let names = Set(
-      checks.compactMap { name -> String? in
-        guard let model = models.first(where: { name.hasPrefix("sanity.\($0).") }) else {
-          return nil
-        }
-        let check = String(name.dropFirst("sanity.\(model).".count))
-        let isDetail = [".change", ".flipped", ".kl"].contains { check.hasSuffix($0) }
-        return isDetail || skipped.contains(String(check.prefix { $0 != "." })) ? nil : check
-      }
-    ).sorted()
-    let rows = names.map { check in
-      ([escaped(check)] + models.map { cell("sanity.\($0).\(check)") }).joined(separator: " & ")
+    let rows = checks.compactMap { check -> String? in
+      let cells = models.map { cell("sanity.\($0).\(check.id)") }
+      guard cells.contains(where: { $0 != "--" }) else { return nil }
+      return ([labelled(check)] + cells).joined(separator: " & ")
     }
-    let planted = ["cell", "dimension", "diffuse", "removed"].map {
-      "planted.\($0) & \\multicolumn{\(models.count)}{l}{\(cell("sanity.planted.\($0)"))}"
+    let planted = checks.filter { ledger["sanity.\($0.id)"] != nil }.map { check in
+      "\(labelled(check)) & \\multicolumn{\(models.count)}{c}{\(cell("sanity.\(check.id)"))}"
     }
     return table(
-      columns: "@{}l" + String(repeating: "c", count: models.count) + "@{}",
-      head: (["check"] + models).joined(separator: " & "), rows + planted)
+      columns: "@{}ll" + String(repeating: "c", count: models.count) + "@{}",
+      head: (["check", "rule"] + models).joined(separator: " & "), rows + planted)
+  }
+
+  private func labelled(_ check: SanityCheck) -> String {
+    "\(escaped(check.label)) & \(check.rule.map { escaped("\($0)") } ?? "--")"
   }
 
   private func search() -> String {
@@ -220,8 +242,10 @@ struct PaperTables {
   }
 }
 
+private let made = "% Made from paper/numbers.tsv and paper/accuracies.tsv.\n"
+
 private func table(columns: String, head: String, _ rows: [String]) -> String {
-  "% Made from paper/numbers.tsv and paper/accuracies.tsv.\n\\begin{tabular}{\(columns)}\n\\toprule\n\(head)\\\\\n"
+  made + "\\begin{tabular}{\(columns)}\n\\toprule\n\(head)\\\\\n"
     + "\\midrule\n" + rows.map { "\($0)\\\\\n" }.joined() + "\\bottomrule\n\\end{tabular}\n"
 }
 
