@@ -30,6 +30,12 @@ extension JSON {
   ///
   /// - Parameter name: the file that the text came from, for the message.
   public init(parsing bytes: [UInt8], name: String) throws {
+    guard !bytes.isEmpty else {
+      throw JSONError("\(name): not JSON: it is empty; copy or download it again")
+    }
+    guard !bytes.starts(with: [0xEF, 0xBB, 0xBF]) else {
+      throw JSONError("\(name): not JSON: it begins with a byte-order mark; save it without one")
+    }
     guard let tokener = json_tokener_new_ex(64) else { throw JSONError("\(name): out of memory") }
     defer { json_tokener_free(tokener) }
     json_tokener_set_flags(tokener, Int32(JSON_TOKENER_STRICT))

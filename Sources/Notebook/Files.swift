@@ -38,18 +38,20 @@ public func writeAtomically(_ bytes: [UInt8], to path: String, synchronizing: Bo
 
 /// Writes several files, and puts them in place only when all are complete.
 ///
-/// Where one cannot be written, none is replaced and no temporary file stays.
+/// Where one cannot be written, none is replaced and no temporary file stays. A link is followed, so that it
+/// stays one; what is there and no plain file is never replaced.
 public func publish(_ outputs: [Output], synchronizing: Bool = false) throws {
   var staged: [(temporary: String, path: String)] = []
   defer { TemporaryFiles.forget(staged.map(\.temporary)) }
   for output in outputs {
-    let (folder, name) = split(output.path)
-    guard !name.isEmpty else { throw Failure("cannot write \(output.path): it names no file") }
     do {
+      let path = try destination(output.path)
+      let (folder, name) = split(path)
+      guard !name.isEmpty else { throw Failure("it names no file") }
       try createFolder(folder)
       TemporaryFiles.removeLeftovers(of: name, in: folder)
       let temporary = "\(folder)/.partial-\(getpid())-\(name)"
-      staged.append((temporary, output.path))
+      staged.append((temporary, path))
       TemporaryFiles.remember(temporary)
       try output.write(temporary)
       guard exists(temporary) else { throw Failure("nothing was written") }
@@ -63,6 +65,28 @@ public func publish(_ outputs: [Output], synchronizing: Bool = false) throws {
       throw Failure.system("cannot write \(path)")
     }
   }
+}
+
+/// The file that a path leads to, there or not yet.
+///
+/// - Throws: where it leads to something that is no plain file, or to nothing.
+private func destination(_ path: String) throws -> String {
+  var status = stat()
+  guard stat(path, &status) == 0 else {
+    guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFLNK else { return path }
+    throw Failure("it is a link that leads to no file; remove it, or name another")
+  }
+  guard status.st_mode & S_IFMT != S_IFDIR else {
+    throw Failure("it is a folder; name a file in it")
+  }
+  guard status.st_mode & S_IFMT == S_IFREG else {
+    throw Failure("it is no plain file; name another")
+  }
+  guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFLNK,
+    let real = realpath(path, nil)
+  else { return path }
+  defer { free(real) }
+  return String(cString: real)
 }
 
 /// The temporary files of this process, so that an interruption can remove them.

@@ -132,8 +132,10 @@ public struct Figure {
         try Data(bytes).write(to: url, options: .atomic)
       } catch {
         // What the system says is below what Foundation makes of it.
-        let cause = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
-        let reason = cause.map { String(cString: strerror(Int32($0.code))) } ?? "\(error)"
+        let cause = (error as NSError).userInfo[NSUnderlyingErrorKey] as? any Error
+        let reason =
+          cause.map { String(cString: strerror(Int32(($0 as NSError).code))) }
+          ?? error.localizedDescription
         throw PlotError("\(url.path): cannot be written: \(reason)")
       }
     }

@@ -37,7 +37,7 @@ struct Confirm: ParsableCommand {
   @Option(help: "The file to write.") var out = "confirm.json"
 
   func validate() throws {
-    if top < 0 || random < 0 || top + random == 0 || seed < 0 {
+    if top < 0 || random < 0 || max(top, random) == 0 || seed < 0 {
       throw ValidationError(
         "--top, --random and --seed should not be negative, nor the first two 0")
     }
@@ -46,18 +46,26 @@ struct Confirm: ParsableCommand {
   }
 
   func run() throws {
+    let outputs: [(option: String, path: String?)] = [("--out", out)]
+    try checkOutputs(outputs, apartFrom: [search, pairs])
     let proposal = try Proposal(
       contentsOf: search,
       ConfirmedOn(pairs: pairs, split: split, corruption: corruption, rules: rules, strict: strict))
     let drawn = Random(seed: UInt64(seed))
     let chosen = proposal.chosen(top: top, random: random, drawn.split("draw"))
     let sites = Array(Set(chosen.map(\.row.site)))
-    let run = try PairRun(proposal.model, proposal.list, by: "tap confirm") { model, _ in
+    try checkOutputs(outputs, apartFrom: [proposal.list.pairs], model: proposal.model.model)
+    let run = try PairRun(proposal.model, proposal.list, writing: outputs, by: "tap confirm") {
+      model, _ in
       for site in sites { try model.check(site) }
     }
     if let expected = proposal.modelDigest, expected != run.pairs.modelDigest {
       throw CellError("\(search): was made with other files in \(run.opened.folder); search again")
     }
+    try proposal.checkSame(
+      run.pairs.pairsDigest, "the list \(proposal.list.pairs)", proposal.pairsDigest, in: search)
+    try proposal.checkSame(
+      run.pairs.recordingsDigest, "its recordings", proposal.recordingsDigest, in: search)
     let model = run.opened.model
     let directions = proposal.directions
     try run.checkWindows(over: sites)

@@ -41,6 +41,13 @@ struct Generate: ParsableCommand {
     }
     if live { FileHandle.standardError.write(Data("\r\u{1B}[K".utf8)) }
     let text = opened.tokenizer.map { $0.decode(said.tokens) }
+    if let nameless = opened.tokenizer.flatMap({ tokenizer in
+      said.tokens.first { tokenizer.token($0) == nil }
+    }) {
+      warn(
+        "token \(nameless) has no text in the tokenizer, so that it is missing in what is said; take tokenizer "
+          + "and weights from one checkpoint")
+    }
     if question.json {
       var members = opened.members
       members["tokens"] = .array(said.tokens.map { .integer($0) })

@@ -39,6 +39,9 @@ struct LensVerb: ParsableCommand {
     if (prompt == nil) == (promptIds == nil) {
       throw ValidationError("give --prompt or --prompt-ids, one of them")
     }
+    if let other, place(of: other) == place(of: audio) {
+      throw ValidationError("--other is the recording itself, which is no control; name another")
+    }
     if (answer == nil) != (foil == nil) {
       throw ValidationError("give --answer and --foil, or neither")
     }

@@ -21,13 +21,17 @@ struct Logits: ParsableCommand {
   @Flag(help: "With --json: all logits of the last position, in the vocabulary's order.")
   var all = false
 
+  func validate() throws {
+    if top < 1 { throw ValidationError("--top should be at least 1") }
+  }
+
   func run() throws {
     let opened = try OpenedQuestion(question)
     let (logits, positions) = try opened.logits()
     let last = logits.numbers.map(Double.init)
     let highest = last.max() ?? 0
     let total = last.reduce(0.0) { $0 + Elementary.exp($1 - highest) }
-    let order = last.indices.sorted { (last[$0], $1) > (last[$1], $0) }.prefix(max(top, 0))
+    let order = last.indices.sorted { (last[$0], $1) > (last[$1], $0) }.prefix(top)
     func probability(_ token: Int) -> Double { Elementary.exp(last[token] - highest) / total }
     if question.json {
       var members = opened.members

@@ -64,8 +64,10 @@ struct MapCells: ParsableCommand {
       With --coarse: the share of the mean gap from which a block is looked into; half of --hit where not \
       given.
       """) var splitAt: Double?
-  @Option(help: "With --coarse: how many of the skipped cells are drawn and patched, at most.")
-  var sample = 59
+  @Option(
+    help: """
+      With --coarse: how many of the skipped cells are drawn and patched, at most; 59 where not given.
+      """) var sample: Int?
   @Flag(help: "Run the model from the sound on for every cell instead of resuming, as a check.")
   var plain = false
   @Flag(
@@ -102,7 +104,8 @@ struct MapCells: ParsableCommand {
         "--coarse decides from each level what to patch next, so that it is not divided; leave --shard or "
           + "--coarse out")
     }
-    if sample < 1 { throw ValidationError("--sample should be above 0") }
+    if sample != nil && !coarse { throw ValidationError("--sample is of --coarse") }
+    if let sample, sample < 1 { throw ValidationError("--sample should be above 0") }
     for (name, value) in [
       ("--shift", shift), ("--jitter", jitter), ("--hit", hit), ("--split-at", splitAt),
     ] {
@@ -117,15 +120,16 @@ struct MapCells: ParsableCommand {
   func run() throws {
     if dryRun {
       let forecast = try Forecast(
-        options, list, sites: sites, hit: hit, sample: coarse ? sample : nil, request)
+        options, list, sites: sites, hit: hit, sample: coarse ? sample ?? 59 : nil, request)
       return list.json ? print(forecast.json.text) : forecast.printText()
     }
+    try checkOutputs(outputs, apartFrom: [list.pairs, otherTakes], model: options.model)
     if let shard { return try measure(shard) }
     let library = try library()
     let plan = try plan()
     if control || explorer != nil { plan.run.warnOfMissingStrangers() }
     let sounds = explorer == nil ? nil : try ExploredSounds(plan.run.kept)
-    let settings = CoarseSettings(splitAt: splitAt ?? hit / 2, hit: hit, sample: sample)
+    let settings = CoarseSettings(splitAt: splitAt ?? hit / 2, hit: hit, sample: sample ?? 59)
     var (kept, report, fresh) = (plan, CoarseReport?.none, list.fresh)
     switch coarse ? plan.coarseStart(settings) : nil {
     case .blocks(let blocks):
@@ -140,6 +144,10 @@ struct MapCells: ParsableCommand {
     try conclude(kept, measured, report, sounds, library: library)
   }
 
+  var outputs: [(option: String, path: String?)] {
+    [("--out", out), ("--figure", figure), ("--explorer", explorer)]
+  }
+
   /// What a page is drawn with; empty where none is asked for.
   func library() throws -> String {
     explorer?.hasSuffix(".html") == true ? try ExplorerPage.installedLibrary() : ""
@@ -147,7 +155,9 @@ struct MapCells: ParsableCommand {
 
   /// The map that the options ask for, with its model and recordings opened.
   func plan() throws -> MapPlan {
-    let run = try PairRun(options, list, by: "tap map") { _ = try $0.rows(sites, in: $1) }
+    let run = try PairRun(options, list, writing: outputs, by: "tap map") {
+      _ = try $0.rows(sites, in: $1)
+    }
     let rows = try run.opened.model.rows(sites, in: run.example)
     return try MapPlan(run, rows: rows, of: sites, request(run.opened, rows))
   }
@@ -159,7 +169,11 @@ struct MapCells: ParsableCommand {
       sites: Array(Set(rows.map(\.site))).sorted { "\($0)" < "\($1)" },
       // A cell is not explored without its control.
       wrongItem: control || explorer != nil, shift: shift, jitter: jitter,
-      otherTakes: try otherTakes.map(OtherTakes.init),
+      otherTakes: try otherTakes.map { table in
+        let takes = try OtherTakes(contentsOf: table)
+        try takes.check(against: RecordedPair.list(contentsOf: list.pairs, task: list.task))
+        return takes
+      },
       search: exactOnly ? nil : estimate.method(steps: steps), isPlain: plain,
       speaking: explorer == nil ? nil : try opened.speaking(limit: 24))
   }

@@ -37,6 +37,7 @@ struct Pairs: ParsableCommand {
   @Flag(help: "Print JSON.") var json = false
 
   func run() throws {
+    try checkOutputs([("--out", out)], apartFrom: [self.table], model: model)
     let table = try PairTable(contentsOf: self.table, tier: tier)
     if !table.noted.isEmpty {
       warn(
@@ -53,6 +54,14 @@ struct Pairs: ParsableCommand {
     guard !table.pairs.isEmpty else {
       warn("\(self.table): no row is a pair; nothing was written")
       throw ExitCode(1)
+    }
+    try checkOutputs([("--out", out)], apartFrom: table.pairs.flatMap { [$0.clean, $0.corrupt] })
+    let unlike = table.pairs.filter(\.labelsAreUnlike)
+    if let first = unlike.first {
+      warn(
+        "\(self.table): in \(unlike.count) of \(table.pairs.count) pairs, \(shortened(first.id)) first, most "
+          + "intervals of the two TextGrids have other labels, so that nearly all of the recording counts as "
+          + "changed; align both members with one aligner and one set of labels")
     }
     let recogniser = try model.map { try Recogniser(folder: $0) }
     let beginnings = try recogniser?.beginnings(of: table.pairs) ?? []

@@ -30,9 +30,14 @@ struct PatchOne: ParsableCommand {
   @Option(help: "The share of the way to the source run.") var alpha: Float = 1
   @Flag(help: "Run the model from the sound on instead of resuming, as a check.") var plain = false
   @Flag(help: "Also patch with the controls that the recordings allow.") var control = false
-  @Option(help: "Control: how many milliseconds later the base recording is.") var shift = 80.0
-  @Option(help: "Control: by how many milliseconds boundaries of the alignment are moved at most.")
-  var jitter = 20.0
+  @Option(
+    help: "With --control: how many milliseconds later the base recording is; 80 where not given.")
+  var shift: Double?
+  @Option(
+    help: """
+      With --control: by how many milliseconds boundaries of the alignment are moved at most; 20 where not \
+      given.
+      """) var jitter: Double?
   @Option(help: "Control: a recording of another item.") var wrongItem: String?
   @Option(help: "Control: another take of what the base recording says.") var otherTake: String?
   @Option(help: "The frozen rules, such as paper/preregistration.json, whose digest is stated.")
@@ -41,9 +46,13 @@ struct PatchOne: ParsableCommand {
 
   func validate() throws {
     if site.isEmpty { throw ValidationError("give --site") }
+    try checkControls(
+      [("--wrong-item", wrongItem), ("--other-take", otherTake)], of: pair)
     if !alpha.isFinite { throw ValidationError("--alpha should be a number, such as 0.5") }
-    if !(shift > 0 && shift.isFinite && jitter > 0 && jitter.isFinite) {
-      throw ValidationError("--shift and --jitter should be above 0")
+    for (name, value) in [("--shift", shift), ("--jitter", jitter)] {
+      guard let value else { continue }
+      if !control { throw ValidationError("\(name) is of --control") }
+      if !(value > 0 && value.isFinite) { throw ValidationError("\(name) should be above 0") }
     }
   }
 
@@ -68,6 +77,7 @@ struct PatchOne: ParsableCommand {
       }
       var controls = PatchControls(opened.model, here, there, selections)
       if control {
+        let (shift, jitter) = (shift ?? 80, jitter ?? 20)
         try controls.addMatched()
         let late = try opened.question(
           Waveform(contentsOf: pair.base), delayedBy: shift, of: pair.base, prompt: prompt,

@@ -38,6 +38,7 @@ struct PathsVerb: ParsableCommand {
 
   func validate() throws {
     if sender.isEmpty { throw ValidationError("give --sender, such as connector.out@560ms..680ms") }
+    try checkControls([("--wrong-item", wrongItem)], of: pair)
     if top < 1 { throw ValidationError("--top should be at least 1") }
   }
 

@@ -69,9 +69,19 @@ struct SearchCells: ParsableCommand {
     let start: PathStart? =
       try path.map { name in
         guard name != "features" else { return .features }
-        return .site(try Interventions.Cell(name).site)
+        let cell = try Interventions.Cell(name)
+        guard cell.window == .all, cell.index == nil else {
+          throw CellError(
+            "--path \(name): the whole site moves along the path; name it without a window or number, "
+              + "as \(cell.site)")
+        }
+        return .site(cell.site)
       }
-    let run = try PairRun(options, list, by: "tap search") { _ = try $0.rows(sites, in: $1) }
+    let outputs: [(option: String, path: String?)] = [("--out", out)]
+    try checkOutputs(outputs, apartFrom: [list.pairs], model: options.model)
+    let run = try PairRun(options, list, writing: outputs, by: "tap search") {
+      _ = try $0.rows(sites, in: $1)
+    }
     let model = run.opened.model
     let rows = try model.rows(sites, in: run.example)
     try run.checkWindows(over: rows.map(\.site))

@@ -55,6 +55,11 @@ struct SubmitMap: ParsableCommand {
       throw ValidationError(
         "--sbatch \(option): should be an option of sbatch, as in --account=speech")
     }
+    for option in sbatch
+    where ["--array", "--dependency"].contains(String(option.prefix { $0 != "=" })) {
+      throw ValidationError(
+        "--sbatch \(option): the tasks are an array, and the merge waits for them; leave it out")
+    }
     guard command.first == "map" else {
       throw ValidationError(
         "behind -- should stand map and its options, the one command that is divided")
@@ -72,6 +77,8 @@ struct SubmitMap: ParsableCommand {
         "--coarse and --dry-run are of one process: leave them out, or say tap map without submit")
     }
     // What every task would stumble over.
+    try checkOutputs(
+      map.outputs, apartFrom: [map.list.pairs, map.otherTakes], model: map.options.model)
     _ = try openConfig(folder: map.options.model)
     _ = try RecordedPair.list(contentsOf: map.list.pairs, task: map.list.task)
     let scripts = SlurmScripts(

@@ -55,7 +55,9 @@ struct FileTests {
     let folder = #expect(throws: Failure.self) {
       try writeAtomically("x", to: checkout.path("folder"))
     }
-    #expect(folder?.description == "cannot write \(checkout.path("folder")): Is a directory")
+    #expect(
+      folder?.description
+        == "cannot write \(checkout.path("folder")): it is a folder; name a file in it")
     #expect(checkout.files(".") == ["Package.swift", "Sources", "file", "folder"])
     #expect(throws: Failure.self) { try publish([Output(checkout.path("y")) { _ in }]) }
   }

@@ -112,6 +112,6 @@ import Testing
         })
     // What was written down of a check stands beside what it came to.
     let sanity = try #require(tables.first { $0.0 == "sanity" }?.1)
-    #expect(sanity.contains("All but the window resampled & interval above 0.5 & "))
+    #expect(sanity.contains("All but the window resampled & $> 0.5$ & "))
   }
 }

@@ -65,10 +65,14 @@ private struct Asked {
     (answer, foil) = ("w\(best.answer)", "w\(best.foil)")
     let isLikeBase = other[best.answer]! > other[best.foil]!
     let pairs = [("base", "source"), isLikeBase ? ("source_eq", "source") : ("base", "source_eq")]
-    let rows = (0..<6).map { i -> String in
-      let (clean, corrupt) = pairs[i % 2]
-      return
-        "p\(i),g\(i),\(folder)/\(clean).wav,\(folder)/\(corrupt).wav,w5,\(answer),\(foil),"
+    // The same sound is no other pair, so that each has its own files.
+    let rows = try (0..<6).map { i -> String in
+      let files = try [pairs[i % 2].0, pairs[i % 2].1].map { name -> String in
+        let file = "\(worded.folder)/\(name)-\(i).wav"
+        try FileManager.default.copyItem(atPath: "\(folder)/\(name).wav", toPath: file)
+        return file
+      }
+      return "p\(i),g\(i),\(files[0]),\(files[1]),w5,\(answer),\(foil),"
         + ["discovery", "validation"][i / 3]
     }
     try worded.write(
@@ -182,13 +186,18 @@ private struct Asked {
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let root = URL(fileURLWithPath: Bench.checkpoint).deletingLastPathComponent()
       .appendingPathComponent("evaluation").path
-    func row(_ group: Int, _ other: String, _ foil: String) -> String {
-      "g\(group),\(root)/slt/a-pat.flac,\(root)/\(other)/a-bat.flac,transcribe:,say the red pat,"
-        + "say the \(foil) bat"
+    // The same sound is no other pair, so that each has its own files.
+    func row(_ group: Int, _ other: String, _ foil: String) throws -> String {
+      for (from, to) in [("slt/a-pat", "clean"), ("\(other)/a-bat", "corrupt")] {
+        try FileManager.default.copyItem(
+          atPath: "\(root)/\(from).flac", toPath: "\(folder)/\(to)-\(group).flac")
+      }
+      return "g\(group),\(folder)/clean-\(group).flac,\(folder)/corrupt-\(group).flac,transcribe:,"
+        + "say the red pat,say the \(foil) bat"
     }
     // The last pair's answers part a word earlier, so that one of its recordings has the answer of the
     // others behind a shorter beginning.
-    let rows = (0..<4).map { row($0, "slt", "red") } + [row(4, "awb", "blue")]
+    let rows = try (0..<4).map { try row($0, "slt", "red") } + [row(4, "awb", "blue")]
     try (["group,audio_clean,audio_corrupt,prompt,answer,foil"] + rows).joined(separator: "\n")
       .write(toFile: "\(folder)/table.csv", atomically: true, encoding: .utf8)
     try """

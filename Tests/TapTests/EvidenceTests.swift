@@ -166,7 +166,12 @@ extension JSON {
       parsing: [UInt8](Data(contentsOf: URL(fileURLWithPath: bench.manifest))), name: "pairs")
     let names = try #require(list.at("utterances").elements).compactMap { $0.at("file").string }
     let root = URL(fileURLWithPath: bench.folder).deletingLastPathComponent().path
-    let rows = names.flatMap { ["\($0),\(root)/\($0)", "\(root)/\($0),\(root)/\($0)"] }
+    // Another take that is the same sound moves nothing, to the bit.
+    let rows = try names.enumerated().map { i, name in
+      let take = bench.file("take-\(i).flac")
+      try FileManager.default.copyItem(atPath: "\(root)/\(name)", toPath: take)
+      return "\(root)/\(name),\(take)"
+    }
     try (["recording,other_take"] + rows).joined(separator: "\n").write(
       toFile: bench.file("takes.csv"), atomically: true, encoding: .utf8)
     let (found, text) = try bench.result(
@@ -290,10 +295,13 @@ extension JSON {
 
   @Test func aPatchHasItsControls() throws {
     let (base, source) = (Bench.recording("kal/a-bat"), Bench.recording("kal/a-pat"))
+    // The same sound as another take, which moves nothing.
+    let take = bench.file("take.flac")
+    try FileManager.default.copyItem(atPath: base, toPath: take)
     let ran = try tap([
       "patch", "--model", Bench.checkpoint, "--base", base, "--source", source, "--prompt",
       "which thing:", "--answer", "pat", "--foil", "bat", "--site", "connector.out@560ms..680ms",
-      "--control", "--wrong-item", Bench.recording("kal/a-cup"), "--other-take", base,
+      "--control", "--wrong-item", Bench.recording("kal/a-cup"), "--other-take", take,
       "--preregistration", Bench.rules, "--json",
     ])
     try #require(ran.status == 0, "\(ran.err)")

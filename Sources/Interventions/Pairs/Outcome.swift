@@ -26,6 +26,11 @@ public struct Outcome: Codable, Hashable, Sendable {
     self.divergence = divergence
   }
 
+  /// Whether the logits that it was read from are numbers.
+  var isFinite: Bool {
+    logitDifference.isFinite && probability.isFinite && foilProbability.isFinite
+  }
+
   /// The value of a metric; nil where it was not read.
   public subscript(metric: Metric) -> Double? {
     switch metric {

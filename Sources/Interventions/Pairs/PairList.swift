@@ -78,6 +78,14 @@ extension RecordedPair {
         }
       }
       guard !pairs.isEmpty else { throw JSONError("has no pairs") }
+      var asked: [[String]: String] = [:]
+      for pair in pairs {
+        if let other = asked.updateValue(pair.id, forKey: pair.asked) {
+          throw JSONError(
+            "pairs \(shortened(other)) and \(shortened(pair.id)) are the same recordings, prompt and answers, "
+              + "which would count as two")
+        }
+      }
       return pairs
     } catch { throw CellError("\(path): \(error); make the list with tap pairs") }
   }

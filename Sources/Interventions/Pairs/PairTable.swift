@@ -23,6 +23,22 @@ public struct RecordedPair: Sendable {
   public let split: String?
   /// What else the table says of the pair, by column; nothing is computed from it.
   public let notes: [String: String]
+
+  /// Whether more than half of the boundaries' intervals have other labels in the other member: boundaries of
+  /// two aligners, more likely than a change.
+  public var labelsAreUnlike: Bool {
+    guard let segments, segments.clean.count > 2 else { return false }
+    let unlike = zip(segments.clean, segments.corrupt).count { $0.label != $1.label }
+    return 2 * unlike > segments.clean.count
+  }
+
+  /// What makes a pair the same as another: both recordings, wherever they are named from, what is asked and
+  /// the answers.
+  var asked: [String] {
+    [clean, corrupt].map {
+      URL(fileURLWithPath: $0).standardizedFileURL.resolvingSymlinksInPath().path
+    } + [prompt, answer, foil]
+  }
 }
 
 /// The pairs of a table, and the rows that are none.
@@ -54,7 +70,7 @@ public struct PairTable: Sendable {
     let noted = table.columns.filter { !$0.isEmpty && !known.contains($0) }
     let folder = (path as NSString).deletingLastPathComponent
     var (pairs, rejected): ([RecordedPair], [(line: Int, reason: String)]) = ([], [])
-    var seen: [String: Int] = [:]
+    var (seen, asked): ([String: Int], [[String]: Int]) = ([:], [:])
     for (line, fields) in table.rows {
       do {
         var row = try table.values(of: fields)
@@ -63,6 +79,10 @@ public struct PairTable: Sendable {
         let pair = try RecordedPair(row, notes: notes, line: line, below: folder, tier: tier)
         if let other = seen.updateValue(line, forKey: pair.id) {
           throw CellError("has the id \(quoted(pair.id)) of line \(other)")
+        }
+        if let other = asked.updateValue(line, forKey: pair.asked) {
+          throw CellError(
+            "is the pair of line \(other) again, which would count as two; leave one out")
         }
         pairs.append(pair)
       } catch { rejected.append((line, "\(error)")) }

@@ -22,6 +22,11 @@ public struct Table: Sendable {
     guard let text = unicodeText(data) else {
       throw CellError("\(path): is not UTF-8; save it as CSV in UTF-8")
     }
+    guard !text.contains("\0") else {
+      throw CellError(
+        "\(path): has null characters, as UTF-16 without a byte-order mark has; save it as CSV in UTF-8"
+      )
+    }
     do { try self.init(text) } catch { throw CellError("\(path): \(error)") }
   }
 

@@ -31,7 +31,15 @@ extension SpeechLanguageModel {
     let found = try logits(
       base, pending.map { interventions[$0] }, order, resuming: resuming
     ) { question.outcome($0, against: reference) }
-    for (i, outcome) in zip(pending, found) { outcomes[i] = outcome }
+    for (i, outcome) in zip(pending, found) {
+      guard outcome.isFinite else {
+        let sites = interventions[i].map { "\($0.site)" }.joined(separator: ", ")
+        throw CellError(
+          "with \(sites) patched the model's logits are no numbers: what is put there is far too large; take a "
+            + "smaller share")
+      }
+      outcomes[i] = outcome
+    }
     return outcomes
   }
 

@@ -130,8 +130,14 @@ extension SpeechLanguageModel {
     let rows = question.reads(of: run.logits.rows)
     let read = run.reading(rows)
     let record = Trace.Record(activations: activations, logits: gatherRows(run.logits, rows))
+    let outcome = question.outcome(read.logits)
+    guard outcome.isFinite else {
+      throw CellError(
+        "the model's logits are no numbers: something overflows on the way; look for weights, patches or "
+          + "constants of config.json that are far too large or too small")
+    }
     return Trace(
-      question: question, run: read, outcome: question.outcome(read.logits),
+      question: question, run: read, outcome: outcome,
       tokens: run.logits.rows, kept: kept, record: recording ? record : nil, states: states,
       memory: state.memory)
   }

@@ -92,7 +92,11 @@ extension SpeechLanguageModel {
       let names =
         name.contains("*")
         ? (0...layers).map { name.replacing("*", with: "\($0)") } : [name]
-      let cells = try names.map(Cell.init).filter { !name.contains("*") || known.contains($0.site) }
+      // What stands for every layer names a site as soon as it has a number there.
+      let cells =
+        name.contains("*")
+        ? names.compactMap { try? Cell($0) }.filter { known.contains($0.site) }
+        : try names.map(Cell.init)
       guard !cells.isEmpty, cells.allSatisfy({ $0.window == .all }) else {
         let families = SiteFamily.allCases.map(\.rawValue).joined(separator: ", ")
         throw CellError(
@@ -103,6 +107,10 @@ extension SpeechLanguageModel {
         try check(cell.site)
         rows += isSplit ? try split(cell.site, into: true, trace) : [GridRow(cell.site, cell.index)]
       }
+    }
+    guard !rows.isEmpty else {
+      throw CellError(
+        "\(quoted(list)) names no site; name some, such as residual or lm.*.attn.z[*]")
     }
     let order = Dictionary(uniqueKeysWithValues: sites.enumerated().map { ($1, $0) })
     let unique = Array(Set(rows))

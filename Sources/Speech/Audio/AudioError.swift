@@ -60,7 +60,8 @@ extension Waveform {
     guard samples.max()! - samples.min()! >= Waveform.silence else {
       throw AudioError(
         name, "the audio is silent (\(samples.count) samples that do not vary)",
-        advice: "record it again, or remove it from the list")
+        advice: "record it again, or remove it from the list; channels of opposite phase cancel "
+          + "each other")
     }
   }
 }

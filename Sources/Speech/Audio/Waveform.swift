@@ -61,8 +61,14 @@ extension Waveform {
   }
 
   private static func checkIsFile(_ path: String) throws {
-    let found = try? FileManager.default.attributesOfItem(
-      atPath: URL(fileURLWithPath: path).resolvingSymlinksInPath().path)
+    let found: [FileAttributeKey: Any]?
+    do {
+      found = try FileManager.default.attributesOfItem(
+        atPath: URL(fileURLWithPath: path).resolvingSymlinksInPath().path)
+    } catch CocoaError.fileReadNoPermission {
+      throw AudioError(
+        path, "its folder may not be entered", advice: "check the folder's permissions")
+    } catch { found = nil }
     guard let found, !path.isEmpty else {
       throw AudioError(path, "no such file", advice: "check the path")
     }

@@ -157,7 +157,7 @@ public struct AudioLanguageModel: SpeechLanguageModel {
   /// - Throws: what `logits(ofText:)` throws
   public func generate(afterText tokens: [Int], _ config: GenerationConfig) throws -> [Int] {
     try check(text: tokens)
-    return lm.generate(
+    return try lm.generate(
       after: gatherRows(lm.embeddings, tokens), prompt: tokens, config, progress: { _ in }
     ).tokens
   }

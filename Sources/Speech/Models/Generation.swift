@@ -57,8 +57,10 @@ public struct GenerationConfig: Sendable, Equatable {
   }
 
   /// The most probable token of one row of logits after the processing; the first of equals.
-  func next(_ logits: Tensor, after said: Set<Int>, isFirst: Bool) -> Int {
-    var best = (token: 0, value: -Float.infinity)
+  ///
+  /// - Throws: where no token has a logit that is a number.
+  func next(_ logits: Tensor, after said: Set<Int>, isFirst: Bool) throws -> Int {
+    var best = (token: -1, value: -Float.infinity)
     logits.withNumbers { numbers in
       for (token, logit) in numbers.enumerated() {
         if suppressed.contains(token) || (isFirst && suppressedFirst.contains(token)) { continue }
@@ -68,6 +70,11 @@ public struct GenerationConfig: Sendable, Equatable {
         }
         if value > best.value { best = (token, value) }
       }
+    }
+    guard best.token >= 0 else {
+      throw CheckpointError(
+        "the model's logits are no numbers: something overflows on the way; look for weights or constants of "
+          + "config.json that are far too large or too small")
     }
     return best.token
   }
@@ -188,12 +195,12 @@ extension GenerationConfig {
     after embedded: Tensor, prompt: [Int], at stage: Site.Stage, layers: Int,
     embedding: (_ token: Int, _ position: Int) -> Tensor, changing: SpeakingTap? = nil,
     said progress: (Int) -> Void, logits: StepLogits
-  ) -> Generated {
+  ) throws -> Generated {
     var continuation = Continuation(embedded, at: stage, layers: layers)
     var heard = Set(prompt)
     var said: [Int] = []
     while said.count < limit {
-      let token = next(
+      let token = try next(
         continuation.step(changing: changing, logits), after: heard, isFirst: said.isEmpty)
       if endTokens.contains(token) { return Generated(tokens: said, ended: true) }
       said.append(token)
@@ -232,7 +239,7 @@ extension AudioLanguageModel {
     let count = batch.lm.sequences[0].count
     var limited = config
     limited.limit = min(config.limit, self.config.sound.maxTokens - count)
-    return lm.generate(
+    return try lm.generate(
       after: gatherRows(x, Array(batch.lm.sequences[0].range)), prompt: batch.prompts[0].tokens,
       limited, changing: changing, progress: progress)
   }

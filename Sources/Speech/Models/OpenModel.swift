@@ -24,6 +24,12 @@ public struct OpenedFolder: Sendable {
         "\(folder): is a language model without sound, which can be inspected, asked for logits and "
           + "generate; take a speech language model")
     }
+    let frontEnd = "\(folder)/preprocessor_config.json"
+    if fileExists(frontEnd) {
+      let encoder =
+        (config as? WhisperConfig)?.encoder ?? (config as? any AudioLanguageConfig)?.encoder
+      try encoder?.check(frontEnd: frontEnd)
+    }
     let checkpoint = try Checkpoint(folder: folder)
     let weights = try config.weights(from: checkpoint)
     unexpected = checkpoint.unread.filter { [config] in !config.ignores($0) }

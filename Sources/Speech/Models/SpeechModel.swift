@@ -36,21 +36,8 @@ public struct SpeechModel: Sendable {
   ///
   /// - Throws: where it is not the one of the model.
   private static func frontEnd(_ path: String, _ encoder: EncoderConfig) throws -> LogMel {
-    let json = try readJSON(path)
-    guard json.members != nil else { throw CheckpointError("\(path): should be a JSON object") }
+    try encoder.check(frontEnd: path, usually: ["feature_size": 128, "chunk_length": 30])
     let seconds = encoder.positions / 50
-    for (key, usual, expected) in [
-      ("feature_size", 128, encoder.melBands), ("chunk_length", 30, seconds),
-      ("sampling_rate", LogMel.rate, LogMel.rate), ("hop_length", LogMel.hop, LogMel.hop),
-      ("n_fft", 400, 400),
-    ] {
-      let found = json[key] ?? .integer(usual)
-      guard found.int == expected else {
-        throw CheckpointError(
-          "\(path): \"\(key)\" is \(shortened(found.compactText)), config.json asks for \(expected); "
-            + "take both from one checkpoint")
-      }
-    }
     guard encoder.positions % 50 == 0 else {
       throw CheckpointError(
         "\(path): describes whole seconds, the model takes \(encoder.positions) positions "
@@ -129,5 +116,26 @@ public struct SpeechModel: Sendable {
     config.limit = limit
     let input = ModelInput(clip: clip, tokens: try tokens(for: prompt, clip: clip))
     return try model.generate(input, config) { _ in }.tokens
+  }
+}
+
+extension EncoderConfig {
+  /// Refuses a preprocessor_config.json of another front end than the one that the encoder hears through.
+  ///
+  /// - Parameter usual: what is meant where a key is not there; what has no usual value is not asked for
+  func check(frontEnd path: String, usually usual: [String: Int] = [:]) throws {
+    let json = try readJSON(path)
+    guard json.members != nil else { throw CheckpointError("\(path): should be a JSON object") }
+    for (key, expected) in [
+      ("feature_size", melBands), ("chunk_length", positions / 50), ("sampling_rate", LogMel.rate),
+      ("hop_length", LogMel.hop), ("n_fft", 400),
+    ] where key != "chunk_length" || positions % 50 == 0 {
+      guard let found = json[key] ?? usual[key].map({ .integer($0) }), found.int != expected else {
+        continue
+      }
+      throw CheckpointError(
+        "\(path): \"\(key)\" is \(shortened(found.compactText)), config.json asks for \(expected); "
+          + "take both from one checkpoint")
+    }
   }
 }

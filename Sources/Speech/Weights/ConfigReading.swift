@@ -30,6 +30,15 @@ extension JSON {
     return number
   }
 
+  /// The base of rotary positions: below a thousandth, angles of late positions pass what a turn can be told from.
+  func rotaryBase() throws -> Double {
+    let base = try positive("rope_theta", usual: 10_000)
+    guard base >= 1e-3 else {
+      throw JSONError("\"rope_theta\" is \(base); it should be a thousandth or more, usually 10000")
+    }
+    return base
+  }
+
   /// Refuses a choice that this implementation would silently compute otherwise.
   func requires(_ key: String, _ expected: JSON) throws {
     guard let value = self[key], value != expected else { return }
@@ -94,7 +103,7 @@ extension DecoderConfig {
       mlp: try json.size("intermediate_size", usual: 11_008, upTo: 1 << 24),
       maxPositions: try json.size("max_position_embeddings", usual: 2048, upTo: 1 << 20),
       epsilon: try json.positive("rms_norm_eps", usual: 1e-6),
-      theta: try rope.positive("rope_theta", usual: 10_000), ropeScaling: try json.ropeScaling(),
+      theta: try rope.rotaryBase(), ropeScaling: try json.ropeScaling(),
       givenHeadWidth: try json.headWidth(),
       tiesEmbeddings: json["tie_word_embeddings"]?.bool ?? false
     )

@@ -133,7 +133,24 @@ struct PaperTables {
   }
 
   private func labelled(_ check: SanityCheck) -> String {
-    "\(escaped(check.label)) & \(check.rule.map { escaped("\($0)") } ?? "--")"
+    "\(escaped(check.label)) & \(check.rule.map(symbols) ?? "--")"
+  }
+
+  /// A rule of the interval, or with `=`, `>=` and `<=` of the value, in symbols.
+  private func symbols(_ rule: SanityRule) -> String {
+    func number(_ x: Double) -> String { String(format: "%g", x) }
+    let text =
+      switch rule {
+      case .exactly(let x): "= \(number(x))"
+      case .above(let x): "> \(number(x))"
+      case .below(let x): "< \(number(x))"
+      case .within(let a, let b): "\\subset (\(number(a)), \(number(b)))"
+      case .contains(let x): "\\ni \(number(x))"
+      case .notAbove(let x): "\\not> \(number(x))"
+      case .atLeast(let x): "\\ge \(number(x))"
+      case .atMost(let x): "\\le \(number(x))"
+      }
+    return "$\(text)$"
   }
 
   private func search() -> String {

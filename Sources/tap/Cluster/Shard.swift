@@ -15,11 +15,12 @@ struct Shard: Codable, Hashable, CustomStringConvertible {
   /// - Throws: where the text is not such a fraction, or the index is outside 1...count.
   init(_ text: String) throws {
     let numbers = text.split(separator: "/", omittingEmptySubsequences: false).map { Int($0) }
-    guard numbers.count == 2, let index = numbers[0], let count = numbers[1], count > 0,
-      (1...count).contains(index)
+    guard numbers.count == 2, let index = numbers[0], let count = numbers[1],
+      (1...100_000).contains(count), (1...count).contains(index)
     else {
       throw CellError(
-        "a shard is i/n with i from 1 to n, so 1/8 to 8/8 are the shards of 8 tasks")
+        "a shard is i/n with i from 1 to n, and n up to 100,000, so 1/8 to 8/8 are the shards of 8 "
+          + "tasks")
     }
     self.init(index, of: count)
   }

@@ -132,6 +132,7 @@ struct AnsweredPairs {
       "pairs_given": .integer(kept.count + excluded.count),
       "pairs_kept": .array(kept.map { .string($0.pair.id) }),
       "groups_kept": .integer(Set(groups).count),
+      "cut_short": .array(kept.filter(\.isCut).map { .string($0.pair.id) }),
       "excluded": .array(
         excluded.map { ["id": .string($0.id), "reason": .string($0.reason.rawValue)] }),
       "excluded_by_reason": .object(

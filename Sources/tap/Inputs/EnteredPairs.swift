@@ -24,7 +24,7 @@ struct EnteredPairOptions: ParsableArguments {
 
   func validate() throws {
     if (limit ?? 1) < 1 || seed < 0 {
-      throw ValidationError("--limit and --seed should not be negative")
+      throw ValidationError("--limit should be 1 or more, and --seed not negative")
     }
   }
 }
@@ -48,6 +48,9 @@ struct EnteredPairs {
   ) throws {
     self.options = options
     let listed = try RecordedPair.list(contentsOf: options.pairs)
+    try checkOutputs(
+      [("--out", options.out)],
+      apartFrom: [options.pairs] + listed.flatMap { [$0.clean, $0.corrupt] }, model: model.model)
     var pairs = listed
     if let splits, pairs.contains(where: { $0.split != nil }) {
       let names = Set(pairs.compactMap(\.split)).sorted()

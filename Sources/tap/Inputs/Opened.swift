@@ -8,6 +8,7 @@ import Interventions
 import JSON
 import Notebook
 import Speech
+import Synchronization
 import Tensor
 
 /// A model opened for questions with two answers.
@@ -103,6 +104,9 @@ struct OpenedModel: Sendable {
   {
     let clip: Clip
     do { clip = try model.clip(wave) } catch { throw CellError("\(name): \(error)") }
+    if wave.duration > model.longestClip {
+      CutRecordings.warnOnce(of: name, lasting: wave.duration, model.longestClip)
+    }
     return Question(ModelInput(clip: clip, tokens: prompt), answers)
   }
 
@@ -122,6 +126,18 @@ struct OpenedModel: Sendable {
   }
 }
 
+/// Recordings that are longer than what the model takes, each said once.
+private enum CutRecordings {
+  private static let said = Mutex<Set<String>>([])
+
+  static func warnOnce(of name: String, lasting seconds: Double, _ most: Double) {
+    guard said.withLock({ $0.insert(name).inserted }) else { return }
+    warn(
+      "\(name) lasts \(formatted(seconds)) s; the model takes \(formatted(most)) s: only its beginning is used"
+    )
+  }
+}
+
 /// A recording at 16 kHz in which something is to be heard.
 func heard(_ path: String) throws -> Waveform {
   let wave = try Waveform(contentsOf: path)
@@ -136,6 +152,8 @@ struct OpenedPair: Sendable {
   let corrupt: Question
   let choice: AlignmentChoice
   let corruption: Corruption
+  /// Whether the model takes the beginning of a recording alone.
+  let isCut: Bool
 
   init(
     _ pair: RecordedPair, _ opened: OpenedModel, _ choice: AlignmentChoice,
@@ -148,13 +166,16 @@ struct OpenedPair: Sendable {
       let sound = try heard(pair.clean)
       clean = try opened.question(sound, of: pair.clean, prompt: prompt, answers: answers)
       try pair.segments?.clean.checkEnd(in: sound)
+      var longest = sound.duration
       if let made = try corruption.sound(of: sound, pair: pair.id) {
         corrupt = try opened.question(made, of: pair.clean, prompt: prompt, answers: answers)
       } else {
         let other = try heard(pair.corrupt)
+        longest = max(longest, other.duration)
         corrupt = try opened.question(other, of: pair.corrupt, prompt: prompt, answers: answers)
         try pair.segments?.corrupt.checkEnd(in: other)
       }
+      isCut = longest > opened.model.longestClip
     } catch { throw CellError("pair \(pair.id): \(error)") }
     self.pair = pair
     self.choice = choice

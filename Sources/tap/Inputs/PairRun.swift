@@ -42,7 +42,7 @@ struct PairListOptions: ParsableArguments {
 
   func validate() throws {
     if text < 0 || (limit ?? 1) < 1 {
-      throw ValidationError("--text and --limit should not be negative")
+      throw ValidationError("--text should not be negative, and --limit 1 or more")
     }
     _ = try Corruption(corruption)
     _ = try WindowPlan(windows)
@@ -64,16 +64,19 @@ struct PairRun {
   var summary: String { pairs.summary }
 
   /// - Parameters:
+  ///   - outputs: what is written, which no recording of the list may be
   ///   - verb: which verb measures, for the log of openings
   ///   - checking: what a run of the first pair can refuse before a split is opened and all pairs are asked
   init(
-    _ model: ModelOptions, _ options: PairListOptions, by verb: String,
+    _ model: ModelOptions, _ options: PairListOptions,
+    writing outputs: [(option: String, path: String?)] = [], by verb: String,
     checking: (_ model: any SpeechLanguageModel, _ example: Trace) throws -> Void
   ) throws {
     self.options = options
     plan = try WindowPlan(options.windows)
     text = options.text
     let listed = try RecordedPair.list(contentsOf: options.pairs, task: options.task)
+    try checkOutputs(outputs, apartFrom: listed.flatMap { [$0.clean, $0.corrupt] })
     let conditions = PairConditions(
       alignment: options.alignment, corruption: try Corruption(options.corruption),
       rules: try options.rules.rules(), split: options.split, limit: options.limit, verb: verb)

@@ -33,6 +33,9 @@ struct Proposal {
   let model: ModelOptions
   let list: PairListOptions
   let modelDigest: String?
+  /// Of the list and of the recordings that were searched, where the same are confirmed on.
+  let pairsDigest: String?
+  let recordingsDigest: String?
   let directions: [Direction]
   /// Whether the estimates have a sign.
   let isSigned: Bool
@@ -79,6 +82,8 @@ struct Proposal {
       self.list = list
       isSigned = try file.string("method") != SearchMethod.gradDrop.name
       modelDigest = file["model_sha256"]?.string
+      pairsDigest = isSame ? file["pairs_sha256"]?.string : nil
+      recordingsDigest = isSame ? file["recordings_sha256"]?.string : nil
       let rows = try file.array("rows").map { entry -> GridRow in
         let cell = try Interventions.Cell(entry.string ?? "")
         return GridRow(cell.site, cell.index)
@@ -111,6 +116,14 @@ struct Proposal {
       self.cells = cells.enumerated()
         .sorted { ($0.element.rank, $1.offset) > ($1.element.rank, $0.offset) }.map(\.element)
     } catch { throw CellError("\(path): \(error); make the file with tap search") }
+  }
+
+  /// - Throws: where what is confirmed on has changed since the search, and nobody said that it should be other.
+  func checkSame(_ found: String, _ what: String, _ expected: String?, in search: String) throws {
+    guard let expected, expected != found else { return }
+    throw CellError(
+      "\(search): since the search \(what) changed, so that its estimates are of others; search again, or name "
+        + "what to confirm on with --pairs")
   }
 
   /// The first so many, and a random sample of the rest.

@@ -103,7 +103,19 @@ struct OpenedQuestion {
   }
 
   /// The logits of the last position, [1, vocabulary], and how many positions there are.
+  ///
+  /// - Throws: where they are no numbers.
   func logits() throws -> (last: Tensor, positions: Int) {
+    let found = try run()
+    guard found.last.numbers.allSatisfy(\.isFinite) else {
+      throw CheckpointError(
+        "the model's logits are no numbers: something overflows on the way; look for weights or constants of "
+          + "config.json that are far too large or too small")
+    }
+    return found
+  }
+
+  private func run() throws -> (last: Tensor, positions: Int) {
     switch asked {
     case .heard(let model, let input):
       let logits = try model.run(input, tap: nil).logits

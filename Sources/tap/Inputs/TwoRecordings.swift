@@ -64,6 +64,11 @@ struct TwoRecordings: ParsableArguments {
       "model": .string(opened.folder), "model_sha256": .string(try opened.digest().description),
       "unexpected_tensors": opened.unexpectedTensors,
       "base": .string(base), "base_sha256": .string(try Digest(ofFile: base).description),
+      "cut_short": .array(
+        try [base, source].filter {
+          try Waveform(contentsOf: $0).duration > opened.model.longestClip
+        }
+        .map { .string($0) }),
       "source": .string(source), "source_sha256": .string(try Digest(ofFile: source).description),
     ]) { $1 }
   }
@@ -72,6 +77,18 @@ struct TwoRecordings: ParsableArguments {
     promptIds == nil
       ? try opened.tokens(ofAnswer: text)
       : try parsedTokens(text, placeholder: nil, option: "an answer")
+  }
+}
+
+/// - Throws: where a control is the base or the source itself, whose effect is known before.
+func checkControls(_ controls: [(option: String, path: String?)], of pair: TwoRecordings) throws {
+  for (option, path) in controls {
+    guard let path, [pair.base, pair.source].map(place(of:)).contains(place(of: path)) else {
+      continue
+    }
+    throw ValidationError(
+      "\(option) \(path): is the \(place(of: path) == place(of: pair.base) ? "base" : "source") itself, "
+        + "which is no control; name another recording")
   }
 }
 

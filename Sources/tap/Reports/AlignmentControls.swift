@@ -18,7 +18,9 @@ extension OpenedModel {
     _ wave: Waveform, delayedBy milliseconds: Double, of name: String, prompt: [Int],
     answers: Answers
   ) throws -> Question {
-    let silence = Int((milliseconds * Double(wave.rate) / 1000).rounded())
+    // No more silence than makes it too long.
+    let seconds = min(milliseconds / 1000, model.longestClip + 1)
+    let silence = Int((seconds * Double(wave.rate)).rounded())
     let late = Waveform(
       samples: [Float](repeating: 0, count: silence) + wave.samples, rate: wave.rate)
     guard late.duration <= model.longestClip else {
@@ -31,11 +33,17 @@ extension OpenedModel {
   }
 }
 
+/// Where a path leads, whichever way it is written.
+func place(of path: String) -> String {
+  URL(fileURLWithPath: path).standardizedFileURL.resolvingSymlinksInPath().path
+}
+
 /// Other takes of recordings: the same content by the same speaker, spoken again.
 struct OtherTakes: Sendable {
   let path: String
   /// Of the table and of all takes.
   let digest: Digest
+  /// By the recording's place on the disk.
   private let takes: [String: String]
 
   /// Reads a table with the columns recording and other_take.
@@ -55,7 +63,10 @@ struct OtherTakes: Sendable {
         guard let recording = row["recording"], let take = row["other_take"],
           FileManager.default.fileExists(atPath: take)
         else { throw CellError("should name a recording and the file of its other take") }
-        guard takes.updateValue(take, forKey: recording) == nil else {
+        guard place(of: recording) != place(of: take) else {
+          throw CellError("names the recording itself, which is no other take")
+        }
+        guard takes.updateValue(take, forKey: place(of: recording)) == nil else {
           throw CellError(
             "\(shortened(recording, atMost: 300)) has another take already; leave one out")
         }
@@ -67,13 +78,22 @@ struct OtherTakes: Sendable {
         + (try takes.values.sorted().map { try Digest(ofFile: $0).description }))
   }
 
+  /// - Throws: where a recording is in none of the pairs, so that its take would be left out unseen.
+  func check(against pairs: [RecordedPair]) throws {
+    let known = Set(pairs.flatMap { [$0.clean, $0.corrupt] }.map(place(of:)))
+    guard let stray = takes.keys.sorted().first(where: { !known.contains($0) }) else { return }
+    throw CellError(
+      "\(path): names \(shortened(stray, atMost: 300)), which is a recording of no pair; write it as the list of "
+        + "pairs has it, or leave the row out")
+  }
+
   /// Another take of the base run's sound, with the same question; nil where the table has none, or
   /// the sound is no recording.
   func question(_ pair: OpenedPair, _ direction: Direction, _ opened: OpenedModel) throws
     -> Question?
   {
     guard pair.corruption == .paired || direction == .necessity,
-      let take = takes[direction == .necessity ? pair.pair.clean : pair.pair.corrupt]
+      let take = takes[place(of: direction == .necessity ? pair.pair.clean : pair.pair.corrupt)]
     else { return nil }
     do {
       return try opened.question(

@@ -34,7 +34,7 @@ extension CoarseSettings {
     guard let blocks else {
       return .cells("the sound has no two blocks of a second, so that every cell is patched")
     }
-    if Double(blocks.first.count + sample) < Self.overhead * Double(cells) {
+    if Double(blocks.first.count) + Double(sample) < Self.overhead * Double(cells) {
       return .blocks(blocks)
     }
     return .cells(

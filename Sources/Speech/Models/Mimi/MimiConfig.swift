@@ -80,7 +80,7 @@ public struct MimiConfig: ModelConfig, Equatable {
     mlp = try json.size("intermediate_size", usual: 2048, upTo: 1 << 20)
     window = try json.size("sliding_window", usual: 250, upTo: 1 << 24)
     epsilon = Float(try json.positive("norm_eps", usual: 1e-5))
-    theta = try (json["rope_parameters"] ?? json).positive("rope_theta", usual: 10_000)
+    theta = try (json["rope_parameters"] ?? json).rotaryBase()
     ropeScaling = try json.ropeScaling()
     upsampleGroups = try json.size("upsample_groups", usual: width, upTo: 1 << 16)
     let quantized = json["vector_quantization_hidden_dimension"]?.int ?? codebookWidth

@@ -136,7 +136,7 @@ public struct Moshi: SpeechLanguageModel {
           tap: .keeping([Site(.lm, .final)], behind: tap) { final = gatherRows($1, [row]) })
       }
       let given = step < input.tokens.count ? input.tokens[step] : nil
-      let token = given ?? generation.next(logits, after: [], isFirst: step == 0)
+      let token = try given ?? generation.next(logits, after: [], isFirst: step == 0)
       text.append(token)
       progress(token)
       own = [token] + voice(after: final!, token, step)

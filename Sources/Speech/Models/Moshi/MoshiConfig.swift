@@ -59,7 +59,7 @@ public struct MoshiConfig: Sendable, Equatable {
       keyHeads: try json.size("num_key_value_heads", usual: heads, upTo: 1 << 16), mlp: wide / 2,
       maxPositions: try json.size("max_position_embeddings", usual: 3000, upTo: 1 << 20),
       epsilon: try json.positive("rms_norm_eps", usual: 1e-8),
-      theta: try (json["rope_parameters"] ?? json).positive("rope_theta", usual: 10_000),
+      theta: try (json["rope_parameters"] ?? json).rotaryBase(),
       ropeScaling: try json.ropeScaling(), givenHeadWidth: try json.headWidth())
     let part = json["depth_decoder_config"] == nil ? [:] : try json.part("depth_decoder_config")
     let depthHeads = try part.size("num_attention_heads", usual: 16, upTo: 1 << 16)

@@ -56,7 +56,7 @@ public struct TextModel: Sendable {
     let x = try embedded(tokens)
     var limited = config
     limited.limit = min(config.limit, lm.config.maxPositions - tokens.count)
-    return lm.generate(
+    return try lm.generate(
       after: x, prompt: tokens, limited, progress: progress)
   }
 
@@ -95,13 +95,13 @@ extension Decoder {
   func generate(
     after embedded: Tensor, prompt: [Int], _ config: GenerationConfig,
     changing: SpeakingTap? = nil, progress: (Int) -> Void
-  ) -> Generated {
+  ) throws -> Generated {
     let step: StepLogits = { x, layout, row, prefix, tap in
       logits(
         x, from: 0, layout: layout, positions: layout.stacked(padding: 0) { _, t in t },
         rows: [row], prefix: prefix, tap: tap)
     }
-    return config.generate(
+    return try config.generate(
       after: embedded, prompt: prompt, at: stage, layers: blocks.count,
       embedding: { token, _ in gatherRows(embeddings, [token]) }, changing: changing,
       said: progress, logits: step)

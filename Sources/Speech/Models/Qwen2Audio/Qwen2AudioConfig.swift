@@ -73,7 +73,7 @@ public struct Qwen2AudioConfig: AudioLanguageConfig, Equatable {
     if text["rms_norm_eps"] != nil { epsilon = try text.double("rms_norm_eps") }
     // Newer files keep the base of the rotary positions in an object of its own.
     let rope = text["rope_parameters"] ?? text
-    if rope["rope_theta"] != nil { theta = try rope.double("rope_theta") }
+    if rope["rope_theta"] != nil { theta = try rope.rotaryBase() }
     if let ties = text["tie_word_embeddings"]?.bool { tiesEmbeddings = ties }
     chatTemplate = json["chat_template"]?.string
     givenHeadWidth = try text.headWidth()

@@ -90,7 +90,7 @@ extension Recogniser {
     var config = generation
     config.limit = limit
     var chosen: [Tensor] = []
-    let said = model.generate(
+    let said = try model.generate(
       start, hearing: heard, config, changing: changing, progress: { _ in },
       reading: { chosen.append($0) })
     var (sum, first) = (0.0, 0.0)

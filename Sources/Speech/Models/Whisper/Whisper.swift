@@ -122,7 +122,7 @@ public struct Whisper: SpeechLanguageModel {
   ) throws -> Generated {
     let said = try decoder.checked(input).tokens
     let sound = try heard(input.clip, tap: changing?.tap(nil))
-    return generate(said, hearing: sound, config, changing: changing, progress: progress)
+    return try generate(said, hearing: sound, config, changing: changing, progress: progress)
   }
 
   /// What the decoder attends to of a clip, and in which rows.
@@ -140,7 +140,7 @@ public struct Whisper: SpeechLanguageModel {
     _ said: [Int], hearing heard: (sound: HeardSound, layout: Layout), _ config: GenerationConfig,
     changing: SpeakingTap? = nil, progress: (Int) -> Void,
     reading: @escaping (Tensor) -> Void = { _ in }
-  ) -> Generated {
+  ) throws -> Generated {
     var limited = config
     limited.limit = min(config.limit, self.config.maxPositions - said.count)
     let step: StepLogits = { x, layout, row, prefix, tap in
@@ -151,7 +151,7 @@ public struct Whisper: SpeechLanguageModel {
       return logits
     }
     let x = decoder.embedded(said)
-    return limited.generate(
+    return try limited.generate(
       after: changing?.tap(0..<said.count)(Site(.decoder, .embed), x) ?? x, prompt: said,
       at: .decoder, layers: decoder.layers, embedding: { decoder.embedded([$0], from: $1) },
       changing: changing, said: progress, logits: step)
