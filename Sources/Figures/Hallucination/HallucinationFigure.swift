@@ -210,12 +210,17 @@ private func donorPanel(
   ]
   var marks: [any Mark] = [ReferenceLine.horizontal(0), ReferenceLine.horizontal(1)]
   var (low, high) = (-0.25, 1.25)
+  // Intervals have room so far; one that reaches further is cut, or it would flatten all others.
+  let room = -0.75...1.75
   for (n, (donor, _, symbol, color)) in donors.enumerated() {
     let data = sets.enumerated().compactMap { i, set in
       map.share(direction, donor, set).map { share -> Datum in
-        (low, high) = (min(low, share.value), max(high, share.value))
         let x = Double(i) + 0.5 + (Double(n) - 1) * 0.22
         let interval = share.low.isFinite && share.high.isFinite ? share.low...share.high : nil
+        let ends = interval.map { [$0.lowerBound, $0.upperBound] } ?? []
+        for value in [share.value] + ends.map({ min(max($0, room.lowerBound), room.upperBound) }) {
+          (low, high) = (min(low, value), max(high, value))
+        }
         return Datum(x, share.value, interval)
       }
     }
