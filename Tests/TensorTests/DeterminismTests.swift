@@ -106,6 +106,17 @@ func elementaryFunctions() {
     for lane in 0..<8 { x[lane] = base + random.uniform(-2...2) }
     #expect(Elementary.exp(x) == SIMD8(x.indices.map { Elementary.exp(x[$0]) }), "\(x)")
   }
+  for scale in [1, 1e-10, 1e-300, 1e-310, 1e300, .infinity, 0, -1] {
+    var x = SIMD8<Double>(repeating: 0)
+    for _ in 0..<1000 {
+      for lane in 0..<8 { x[lane] = scale * exp(random.uniform(-3...3)) }
+      x[0] = abs(scale)
+      let own = Elementary.log10(x)
+      for lane in 0..<8 {
+        #expect(own[lane].bitPattern == Elementary.log10(x[lane]).bitPattern, "\(x)")
+      }
+    }
+  }
   #expect(Elementary.exp(-800) == 0 && Elementary.exp(800) == .infinity)
   #expect(Elementary.log(0) == -.infinity && Elementary.log(-1).isNaN)
 }

@@ -95,8 +95,9 @@ public struct LogMel: Sendable {
   }
 
   /// Frames that are transformed together. What they need fits a core's cache, and they are a multiple of the
-  /// rows that the product's kernel takes at a time, so a frame has the same bits in whichever block it lies.
-  static let block = 240
+  /// rows that the product's kernel takes at a time, so a frame has the same bits in whichever block it lies;
+  /// thirty seconds are an even number of them.
+  static let block = 256
 
   private func spectra(of clip: [Float], keepingSpectrum: Bool = true) -> Spectra {
     let used = min(clip.count, samples)
@@ -145,7 +146,26 @@ public struct LogMel: Sendable {
     let mel = matrixProduct(power, filters, rows: range.count, columns: bands, inner: bins)
     return Block(
       spectrum: keepingSpectrum ? spectrum : [], mel: mel,
-      logs: mel.map { Elementary.log10(max($0, 1e-10)) })
+      logs: logarithms(mel))
+  }
+
+  /// log10 of each number, or of 1e-10 where that is more.
+  private func logarithms(_ mel: [Double]) -> [Double] {
+    [Double](unsafeUninitializedCapacity: mel.count) { logs, count in
+      mel.withUnsafeBytes { mel in
+        let whole = mel.count / 64 * 8
+        for i in stride(from: 0, to: whole, by: 8) {
+          let x = mel.loadUnaligned(fromByteOffset: 8 * i, as: SIMD8<Double>.self)
+          let y = Elementary.log10(x.replacing(with: 1e-10, where: x .< 1e-10))
+          UnsafeMutableRawPointer(logs.baseAddress! + i).storeBytes(of: y, as: SIMD8<Double>.self)
+        }
+        for i in whole..<logs.count {
+          let x = mel.loadUnaligned(fromByteOffset: 8 * i, as: Double.self)
+          logs[i] = Elementary.log10(max(x, 1e-10))
+        }
+      }
+      count = mel.count
+    }
   }
 
   /// The samples of some frames, [frames, window].

@@ -178,7 +178,33 @@ public enum Elementary {
     return exponent * ln2 + 2 * z * sum
   }
 
-  public static func log10(_ x: Double) -> Double { log(x) / 2.302_585_092_994_045_7 }
+  /// The same of eight numbers, to the bit.
+  public static func log(_ x: SIMD8<Double>) -> SIMD8<Double> {
+    guard all(x .>= .leastNormalMagnitude), all(x .<= .greatestFiniteMagnitude) else {
+      return SIMD8(x.indices.map { log(x[$0]) })
+    }
+    let bits = unsafeBitCast(x, to: SIMD8<UInt64>.self)
+    // A whole number in the low bits of 2^52 is added to it.
+    let raised = (bits &>> 52) | UInt64(0x1p52.bitPattern)
+    var exponent = unsafeBitCast(raised, to: SIMD8<Double>.self) - (0x1p52 + 1023)
+    let ofOne = (bits & 0x000F_FFFF_FFFF_FFFF) | UInt64((1.0).bitPattern)
+    var m = unsafeBitCast(ofOne, to: SIMD8<Double>.self)
+    let isAbove = m .> 1.414_213_562_373_095
+    m.replace(with: m / 2, where: isAbove)
+    exponent.replace(with: exponent + 1, where: isAbove)
+    let z = (m - 1) / (m + 1)
+    let square = z * z
+    var sum = SIMD8<Double>(repeating: 0)
+    for k in stride(from: 25, through: 1, by: -2) { sum = sum * square + 1 / Double(k) }
+    return exponent * ln2 + 2 * z * sum
+  }
+
+  private static let ln10 = 2.302_585_092_994_045_7
+
+  public static func log10(_ x: Double) -> Double { log(x) / ln10 }
+
+  /// The same of eight numbers, to the bit.
+  public static func log10(_ x: SIMD8<Double>) -> SIMD8<Double> { log(x) / ln10 }
 
   public static func sin(_ x: Double) -> Double { quadrant(x, shift: 0) }
 
