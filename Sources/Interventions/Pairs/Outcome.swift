@@ -114,7 +114,7 @@ struct LogProbabilities {
     let width = logits.width
     normaliser = logits.withNumbers { numbers in
       let line = UnsafeBufferPointer(rebasing: numbers[(row * width)..<((row + 1) * width)])
-      let top = Double(line.max()!)
+      let top = Double(largest(line))
       var sum = 0.0
       forEachExponential(width, of: { Double(line[$0]) - top }, do: { sum += $1 })
       return top + Elementary.log(sum)
@@ -147,6 +147,17 @@ struct TokenDistribution: Sendable {
   func divergence(of other: LogProbabilities) -> Double {
     zip(zip(probabilities, logs), other.all).reduce(0.0) { $0 + $1.0.0 * ($1.0.1 - $1.1) }
   }
+}
+
+/// The largest of a row's logits.
+func largest(_ line: UnsafeBufferPointer<Float>) -> Float {
+  let bytes = UnsafeRawBufferPointer(line)
+  var tops = SIMD8<Float>(repeating: -.infinity)
+  for i in stride(from: 0, to: line.count / 8 * 8, by: 8) {
+    let x = bytes.loadUnaligned(fromByteOffset: 4 * i, as: SIMD8<Float>.self)
+    tops.replace(with: x, where: x .> tops)
+  }
+  return line[(line.count / 8 * 8)...].reduce(tops.max()) { max($0, $1) }
 }
 
 /// Calls `body` with every index and e^x of its number, in order.

@@ -138,24 +138,24 @@ private func widenFloat16(
   _ source: UnsafeRawPointer, _ count: Int, _ target: UnsafeMutablePointer<Float>
 ) {
   @inline(__always)
-  func widened(_ half: SIMD8<UInt16>) -> Vector {
-    let bits = SIMD8<UInt32>(truncatingIfNeeded: half)
-    let sign = (bits & 0x8000) &<< 16
-    let size = (bits & 0x7FFF) &<< 13
+  func widened(_ half: SIMD8<Int16>) -> Vector {
+    // The sign, spread over what is in front of the exponent.
+    let bits = SIMD8<Int32>(truncatingIfNeeded: half) &<< 13
     let whole = unsafeBitCast(
-      unsafeBitCast(size, to: Vector.self) * Vector(repeating: 0x1p112), to: SIMD8<UInt32>.self)
+      unsafeBitCast(bits & Int32(bitPattern: 0x8FFF_E000), to: Vector.self)
+        * Vector(repeating: 0x1p112), to: SIMD8<Int32>.self)
     // All ones where the exponent is: a comparison of whole vectors is done lane by lane, in memory.
-    let special = SIMD8<UInt32>(repeating: 0) &- ((size &+ 0x7080_0000) &>> 31)
-    return unsafeBitCast(whole | sign | special & 0x7F80_0000, to: Vector.self)
+    let special = ((bits & 0x0FFF_E000) &+ 0x7080_0000) &>> 31
+    return unsafeBitCast(whole | special & 0x7F80_0000, to: Vector.self)
   }
   var i = 0
   while i + 8 <= count {
-    let half = source.loadUnaligned(fromByteOffset: 2 * i, as: SIMD8<UInt16>.self)
+    let half = source.loadUnaligned(fromByteOffset: 2 * i, as: SIMD8<Int16>.self)
     store(widened(half), target, i, 8)
     i += 8
   }
   while i < count {
-    let half = source.loadUnaligned(fromByteOffset: 2 * i, as: UInt16.self)
+    let half = source.loadUnaligned(fromByteOffset: 2 * i, as: Int16.self)
     target[i] = widened(SIMD8(repeating: half))[0]
     i += 1
   }

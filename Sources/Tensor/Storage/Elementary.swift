@@ -141,7 +141,7 @@ public enum Elementary {
 
   /// The same of eight numbers, to the bit.
   public static func exp(_ x: SIMD8<Double>) -> SIMD8<Double> {
-    guard x.min() > -700, x.max() < 700 else {
+    guard all(x .> -700), all(x .< 700) else {
       return SIMD8(x.indices.map { exp(x[$0]) })
     }
     let n = (x / ln2).rounded(.toNearestOrEven)

@@ -13,6 +13,8 @@ import Testing
     func logits() -> [Float] { (0..<vocabulary).map { _ in Float(random.uniform(-9...9)) } }
     var (here, there) = (logits(), logits())
     (here[3], there[4]) = (-900, -800)
+    // The largest stands behind the last whole vector.
+    here[vocabulary - 1] = 12
     let question = Question(clip: Clip(samples: []), tokens: [0], answer: 1, foil: 2)
     let outcome = question.outcome(
       Tensor([1, vocabulary], here), reference: Tensor([1, vocabulary], there))
