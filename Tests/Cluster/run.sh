@@ -117,13 +117,14 @@ within 30 is_idle || skip "the node does not come up: $(tail -n 1 "$folder/slurm
 
 # ---- What is asked
 
-# Recordings are looked up beside the folder of the list; jobs share all of it, and a name with a space.
+# As many pairs a task as take seconds, so that it still runs when it is to be disturbed, on a host with other work
+# too. Recordings are looked up beside the folder of the list; jobs share all of it, and a name with a space.
 work="$folder/a shared folder"
 mkdir -p "$work/data-manifests" "$work/one"
 cp "$root/data-manifests/evaluation.json" "$work/data-manifests/"
 ln -s "$root/artifacts" "$work/artifacts"
 cd "$work" || exit 1
-map=(map --model artifacts/qwen2-audio-small --pairs data-manifests/evaluation.json --split discovery --limit 12
+map=(map --model artifacts/qwen2-audio-small --pairs data-manifests/evaluation.json --split discovery --limit 48
   --sites residual --control)
 
 # submit NAME [COUNT]: the map as an array, into a folder of its own; sets `job` and `merging`.
@@ -219,7 +220,7 @@ mkdir full "$folder/full"
 if mount -t tmpfs -o size=64k none "$folder/full" 2> /dev/null; then
   tasks=1
   rmdir full && ln -s "$folder/full" full
-  map=("${map[@]/12/3}")
+  map=("${map[@]/48/3}")
   check "a task is submitted into a folder with little room" submit full 1
   check "it fails" within 60 is_in_state "${job}_1" FAILED
   check "its log says why" grep -q "No space left on device" full/map.json.task-1.log
